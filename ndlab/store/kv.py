@@ -1,0 +1,297 @@
+"""Keys and bytes at a URL: local folders, zip files, http(s), s3 and gs, through one interface.
+
+Everything ndlab reads or writes besides voxels (metadata, state, receipts) passes here, so each address scheme
+behaves alike: a missing key is None, a write is atomic, and `swap` changes a key only if nobody else has.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import tensorstore as ts
+
+from ndlab.errors import BadRequest, Conflict, NotFound, ReadOnly
+
+__all__ = ["Kv", "context", "join", "local_path", "normal_url", "split_hint"]
+
+_HINT = re.compile(r"^(zarr[23]?|n5|precomputed)://(?=.)|\|(zarr[23]?|n5|neuroglancer-precomputed):/?$")
+_ZIP = re.compile(r"^(?P<file>.*?\.(?:zip|ozx))(?:/(?P<inner>.*))?$", re.IGNORECASE)
+_SCHEMES = ("file", "http", "https", "s3", "gs")
+
+
+def split_hint(url: str) -> tuple[str, str | None]:
+    """Take a format prefix off an address: ``precomputed://gs://a/b`` gives ``("gs://a/b", "precomputed")``."""
+    found = _HINT.search(url)
+    if not found:
+        return url, None
+    hint = found.group(1) or found.group(2)
+    return _HINT.sub("", url), hint.replace("neuroglancer-", "")
+
+
+def normal_url(url: str | os.PathLike[str]) -> str:
+    """The address in one spelling: local paths absolute and without ``file://``, no trailing slash.
+
+    Raises
+    ------
+    BadRequest
+        If the scheme is unknown.
+    """
+    text = os.fspath(url)
+    scheme = text.partition("://")[0] if "://" in text else ""
+    if scheme and scheme not in _SCHEMES:
+        raise BadRequest(
+            f"address {text!r} has the scheme {scheme!r}",
+            f"ndlab reads {', '.join(s + '://' for s in _SCHEMES)} and local paths",
+            "pass one of those",
+            scheme=scheme,
+        )
+    if scheme == "file":
+        text, scheme = unquote(urlsplit(text).path), ""
+    if not scheme:
+        return os.path.abspath(os.path.expanduser(text))
+    return text.rstrip("/")
+
+
+def local_path(url: str) -> Path | None:
+    """The path of a local address that is not inside a zip file, else None."""
+    if "://" in url or _zip_parts(url):
+        return None
+    return Path(url)
+
+
+def join(url: str, *parts: str) -> str:
+    """`url` with `parts` appended by slashes; empty parts are left out."""
+    return "/".join([url.rstrip("/") or "/", *(p.strip("/") for p in parts if p.strip("/"))])
+
+
+def _zip_parts(url: str) -> tuple[str, str] | None:
+    found = _ZIP.match(url)
+    if not found or ("://" not in url and not os.path.isfile(found["file"])):
+        return None
+    return found["file"], found["inner"] or ""
+
+
+@lru_cache(maxsize=2)
+def context(sync: bool = True) -> ts.Context:
+    """The TensorStore context that all arrays of this process share.
+
+    Many requests in flight hide latency; the pool is small because it is only there to keep shard indexes.
+    `sync=False` leaves flushing to the system, for bulk writes that end in one explicit flush.
+    """
+    return ts.Context(
+        {
+            "cache_pool": {"total_bytes_limit": 32 << 20},
+            "data_copy_concurrency": {"limit": max(1, os.cpu_count() or 1)},
+            "file_io_sync": sync,
+            "http_request_concurrency": {"limit": 96},
+            "s3_request_concurrency": {"limit": 96},
+            "gcs_request_concurrency": {"limit": 96},
+            "http_request_retries": _RETRIES,
+            "s3_request_retries": _RETRIES,
+            "gcs_request_retries": _RETRIES,
+        }
+    )
+
+
+_RETRIES = {"max_retries": 4, "initial_delay": "100ms", "max_delay": "1s"}
+
+
+def kvstore_spec(url: str) -> dict[str, Any]:
+    """The TensorStore key-value spec of a folder-like address."""
+    zipped = _zip_parts(url)
+    if zipped:
+        file, inner = zipped
+        base = _folder_spec(file)
+        return {"driver": "zip", "base": base | {"path": base["path"].rstrip("/")}, "path": inner + "/" if inner else ""}
+    return _folder_spec(url)
+
+
+def _folder_spec(url: str) -> dict[str, Any]:
+    if "://" not in url:
+        return {"driver": "file", "path": url.rstrip("/") + "/"}
+    scheme, _, rest = url.partition("://")
+    bucket, _, path = rest.partition("/")
+    path = path.rstrip("/") + "/" if path else ""
+    if scheme in ("http", "https"):
+        return {"driver": "http", "base_url": f"{scheme}://{bucket}", "path": "/" + path}
+    if scheme == "gs":
+        return {"driver": "gcs", "bucket": bucket, "path": path}
+    spec: dict[str, Any] = {"driver": "s3", "bucket": bucket, "path": path}
+    if not _has_aws_credentials():
+        spec["aws_credentials"] = {"type": "anonymous"}
+    if endpoint := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
+        spec |= {"endpoint": endpoint, "aws_region": os.environ.get("AWS_REGION", "us-east-1")}
+    return spec
+
+
+def _has_aws_credentials() -> bool:
+    named = any(os.environ.get(k) for k in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"))
+    return named or Path("~/.aws/credentials").expanduser().exists()
+
+
+@lru_cache(maxsize=512)
+def _opened(url: str) -> ts.KvStore:
+    try:
+        return ts.KvStore.open(kvstore_spec(url), context=context()).result()
+    except ValueError as error:
+        raise BadRequest(f"address {url!r} cannot be opened", str(error).splitlines()[0]) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Kv:
+    """Keys and bytes below one address. Pickles as the address.
+
+    Parameters
+    ----------
+    url : str
+        A folder-like address as `normal_url` gives it.
+    """
+
+    url: str
+
+    @classmethod
+    def open(cls, url: str | os.PathLike[str]) -> Kv:
+        """The keys below `url`; nothing is asked of the store yet."""
+        return cls(normal_url(url))
+
+    @property
+    def _path(self) -> Path | None:
+        return local_path(self.url)
+
+    def read(self, key: str) -> bytes | None:
+        """Bytes at `key`, None if there is none.
+
+        Raises
+        ------
+        NotFound
+            If the server cannot be reached or refuses.
+        """
+        if self._path is not None:  # A plain file: three times cheaper than a trip through the engine.
+            try:
+                return (self._path / key).read_bytes()
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return None
+        return self.read_many([key])[0]
+
+    def read_many(self, keys: Iterable[str]) -> list[bytes | None]:
+        """Bytes at each key, all asked for at once, so that latency is paid once."""
+        if self._path is not None:
+            return [self.read(key) for key in keys]
+        store = _opened(self.url)
+        futures = [store.read(key) for key in keys]
+        return [self._answer(future) for future in futures]
+
+    def _answer(self, future: ts.Future[Any]) -> bytes | None:
+        try:
+            result = future.result()
+        except (ValueError, OSError) as error:
+            text = str(error).splitlines()[0]
+            # Public buckets without list permission say 403 for keys that do not exist.
+            if "PERMISSION_DENIED" in text or "403" in text:
+                return None
+            raise NotFound(f"{self.url} does not answer", text[:300], "check the address and the network") from None
+        return bytes(result.value) if result.state == "value" else None
+
+    def read_json(self, key: str) -> dict[str, Any] | None:
+        """The JSON object at `key`, None if there is none; unreadable JSON is an error that names the key."""
+        raw = self.read(key)
+        return None if raw is None else parse_json(raw, join(self.url, key))
+
+    def write(self, key: str, value: bytes) -> None:
+        """Store `value` at `key`, whole or not at all."""
+        try:
+            _opened(self.url).write(key, value).result()
+        except (ValueError, OSError, NotImplementedError) as error:
+            raise _write_error(self.url, error) from None
+
+    def write_json(self, key: str, value: Any) -> None:
+        """Store `value` as readable JSON."""
+        self.write(key, json.dumps(value, indent=1).encode())
+
+    def delete(self, key: str) -> None:
+        """Remove `key`; nothing happens if it is not there."""
+        _opened(self.url).write(key, None).result()
+
+    def delete_all(self, prefix: str = "") -> None:
+        """Remove every key below `prefix`."""
+        if self._path is not None:
+            shutil.rmtree(self._path / prefix, ignore_errors=True)
+            return
+        _opened(self.url).delete_range(_prefix_range(prefix)).result()
+
+    def list(self, prefix: str = "") -> list[str]:
+        """Keys below `prefix`, sorted; http servers cannot list and give an empty list."""
+        try:
+            found = _opened(self.url).list(_prefix_range(prefix)).result()
+        except (NotImplementedError, ValueError):
+            return []
+        return sorted(key.decode() for key in found)
+
+    def children(self) -> list[str]:
+        """Names directly below, sorted (folders without their contents)."""
+        if self._path is not None:
+            return sorted(os.listdir(self._path)) if self._path.is_dir() else []
+        return sorted({key.partition("/")[0] for key in self.list()})
+
+    def update(self, key: str, change: Callable[[bytes | None], bytes | None], attempts: int = 1000) -> bytes | None:
+        """Replace the value at `key` by ``change(old)``, again from the start if another writer came between.
+
+        `change` may run several times; if it returns None nothing is written. Returns what is there afterwards.
+
+        Raises
+        ------
+        Conflict
+            If other writers win `attempts` times in a row.
+        """
+        store = _opened(self.url)
+        for _ in range(attempts):
+            seen = store.read(key).result()
+            old = bytes(seen.value) if seen.state == "value" else None
+            new = change(old)
+            if new is None:
+                return old
+            try:
+                written = store.write(key, new, if_equal=seen.stamp.generation).result()
+            except (ValueError, OSError, NotImplementedError) as error:
+                raise _write_error(self.url, error) from None
+            if written.generation:
+                return new
+        raise Conflict(f"{join(self.url, key)} was changed by others {attempts} times in a row", "", "try again")
+
+
+def parse_json(raw: bytes, where: str) -> dict[str, Any]:
+    """A JSON object; anything else is `BadMetadata` that names `where`."""
+    from ndlab.errors import BadMetadata
+
+    try:
+        value = json.loads(raw)
+    except ValueError as error:
+        raise BadMetadata(f"{where} is not JSON", str(error), "the store is damaged or the address is a web page") from None
+    if not isinstance(value, dict):
+        raise BadMetadata(f"{where} holds a JSON {type(value).__name__}", "an object was expected")
+    return value
+
+
+def _prefix_range(prefix: str) -> ts.KvStore.KeyRange:
+    if not prefix:
+        return ts.KvStore.KeyRange()
+    first = prefix.encode()
+    return ts.KvStore.KeyRange(first, first[:-1] + bytes([first[-1] + 1]))
+
+
+def _write_error(url: str, error: Exception) -> ReadOnly | OSError:
+    text = str(error).splitlines()[0]
+    if isinstance(error, NotImplementedError) or "UNIMPLEMENTED" in text or "read-only" in text.lower():
+        return ReadOnly(f"{url} cannot be written", text[:200], "ingest or export to a local folder, s3:// or gs://")
+    if "PERMISSION_DENIED" in text or "Permission denied" in text:
+        return ReadOnly(f"{url} cannot be written", text[:200], "check the permissions of the folder or bucket")
+    return OSError(f"{url} could not be written: {text[:300]}")

@@ -1,0 +1,186 @@
+"""The reference reader, zarr-python, for stores whose codecs the engine lacks, over any address of `kv`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.abc.store import (
+    ByteRequest,
+    OffsetByteRequest,
+    RangeByteRequest,
+    Store,
+    SuffixByteRequest,
+)
+from zarr.core.buffer import Buffer, BufferPrototype
+
+from ndlab.errors import NdlabError, ReadOnly, Unsupported
+from ndlab.store.kv import Kv
+
+__all__ = ["KvStore", "ZarrPythonArray"]
+
+
+class KvStore(Store):
+    """A read-only zarr-python store over a `Kv`."""
+
+    supports_writes = False
+    supports_deletes = False
+    supports_partial_writes = False
+    supports_listing = True
+
+    def __init__(self, kv: Kv) -> None:
+        super().__init__(read_only=True)
+        self.kv = kv
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KvStore) and other.kv == self.kv
+
+    def __hash__(self) -> int:
+        return hash(self.kv)
+
+    def with_read_only(self, read_only: bool = False) -> KvStore:
+        """Itself: it cannot be made writable."""
+        if not read_only:
+            raise ReadOnly(f"{self.kv.url} is opened through the fallback reader", "it only reads")
+        return self
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Bytes at `key`, or the asked part of them."""
+        raw = await asyncio.to_thread(self.kv.read, key)
+        return None if raw is None else prototype.buffer.from_bytes(_part(raw, byte_range))
+
+    async def get_partial_values(
+        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
+    ) -> list[Buffer | None]:
+        """Parts of several keys."""
+        return [await self.get(key, prototype, part) for key, part in key_ranges]
+
+    async def exists(self, key: str) -> bool:
+        """Whether something is at `key`."""
+        return await asyncio.to_thread(self.kv.read, key) is not None
+
+    async def set(self, key: str, value: Buffer) -> None:
+        """Refused."""
+        raise ReadOnly(f"{self.kv.url}/{key} cannot be written", "the fallback reader only reads")
+
+    async def delete(self, key: str) -> None:
+        """Refused."""
+        raise ReadOnly(f"{self.kv.url}/{key} cannot be deleted", "the fallback reader only reads")
+
+    async def list(self) -> AsyncIterator[str]:
+        """All keys."""
+        for key in self.kv.list():
+            yield key
+
+    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
+        """Keys below `prefix`."""
+        for key in self.kv.list(prefix):
+            yield key
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """Names directly below `prefix`."""
+        base = prefix.rstrip("/") + "/" if prefix else ""
+        for name in sorted({key[len(base) :].partition("/")[0] for key in self.kv.list(base)}):
+            yield name
+
+
+def _part(raw: bytes, wanted: ByteRequest | None) -> bytes:
+    match wanted:
+        case RangeByteRequest(start, end):
+            return raw[start:end]
+        case OffsetByteRequest(offset):
+            return raw[offset:]
+        case SuffixByteRequest(suffix):
+            return raw[-suffix:]
+    return raw
+
+
+@lru_cache(maxsize=256)
+def _open(url: str) -> zarr.Array[Any]:
+    try:
+        return zarr.open_array(KvStore(Kv(url)), mode="r")
+    except NdlabError:
+        raise
+    except Exception as error:
+        # zarr and numcodecs raise a dozen kinds here; all mean that this store needs something not installed.
+        raise Unsupported(f"{url} cannot be opened", _reason(error), feature=_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+
+
+@dataclass(frozen=True)
+class ZarrPythonArray:
+    """An array read by zarr-python; axes in (t)(c)zyx order as `order` says. Pickles as its address."""
+
+    url: str
+    order: tuple[int | None, ...]
+    shards: tuple[int, ...] | None = None
+
+    @cached_property
+    def _array(self) -> zarr.Array[Any]:
+        return _open(self.url)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k in self.__dataclass_fields__}
+
+    def _ordered(self, values: Sequence[int]) -> tuple[int, ...]:
+        return tuple(1 if axis is None else values[axis] for axis in self.order)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extent along (t)(c)zyx."""
+        return self._ordered(self._array.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Voxel type."""
+        return np.dtype(self._array.dtype)
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """The piece that is decoded as a whole."""
+        return self._ordered(self._array.chunks)
+
+    @property
+    def codec(self) -> str:
+        """The codecs, as zarr-python names them."""
+        a = self._array
+        return " + ".join(type(c).__name__ for c in (*a.filters, *a.compressors)) or "none"
+
+    def read(
+        self, start: Sequence[int], stop: Sequence[int], out: np.ndarray[Any, Any] | None = None
+    ) -> np.ndarray[Any, Any]:
+        """Voxels of the half-open box, into `out` if given."""
+        wanted: list[slice] = [slice(None)] * self._array.ndim
+        for axis, a, b in zip(self.order, start, stop, strict=True):
+            if axis is not None:
+                wanted[axis] = slice(a, b)
+        try:
+            values = np.asarray(self._array[tuple(wanted)])
+        except NdlabError:
+            raise
+        except Exception as error:
+            raise Unsupported(f"{self.url} cannot be decoded", _reason(error), feature=_reason(error)) from error
+        values = values.transpose([axis for axis in self.order if axis is not None])
+        values = values.reshape([b - a for a, b in zip(start, stop, strict=True)])
+        if out is None:
+            return np.ascontiguousarray(values)
+        out[...] = values
+        return out
+
+    def write(self, start: Sequence[int], values: np.ndarray[Any, Any]) -> None:
+        """Refused: the fallback only reads."""
+        raise ReadOnly(
+            f"{self.url} cannot be written",
+            f"its codec ({self.codec}) is read through the fallback reader",
+            "copy it with ndlab.ingest(url, dest, voxel_size=...) and write there",
+        )
