@@ -1,0 +1,27 @@
+"""Steps over blocks: one task per block, on threads or on a Dask cluster, resumable and truthful.
+
+A `Step` is a function of a `Box`; a `Run` calls it once for every block of a `Grid` (or of a list of boxes), keeps a
+bounded window of tasks in flight, and writes each block's outcome to a `Record` beside the output. The same Run
+started again, after a crash or ``kill -9``, does only what the record does not show as done. Scheduling is the
+thread pool's or Dask's; the list of blocks, the window and the receipts are ndlab's.
+"""
+
+from ndlab.pipeline.progress import Progress, progress_bar
+from ndlab.pipeline.record import Outcome, Record
+from ndlab.pipeline.run import Receipt, Run, current_client
+from ndlab.pipeline.step import Step, Task, describe, environment, fingerprint
+
+__all__ = [
+    "Outcome",
+    "Progress",
+    "Receipt",
+    "Record",
+    "Run",
+    "Step",
+    "Task",
+    "current_client",
+    "describe",
+    "environment",
+    "fingerprint",
+    "progress_bar",
+]

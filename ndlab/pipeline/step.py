@@ -1,0 +1,130 @@
+"""What one task does, in words that can be compared and kept: Step, Task and their descriptions."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from ndlab.geometry import Box
+
+__all__ = ["Step", "Task", "describe", "environment", "fingerprint"]
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A function of one block.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in records, receipts and messages.
+    function : callable
+        Called as ``function(block, **params)``, and as ``function(block, t=..., c=..., **params)`` where the Run has
+        time points or channels. It reads what it needs itself and writes its own output, so nothing big travels
+        between processes; what it returns must be small and fit into JSON. On a cluster it is pickled.
+    params : mapping
+        Its keyword arguments, the same for every block.
+    inputs : mapping
+        What it reads, for the receipt (addresses, levels, versions); not passed to the function.
+
+    Examples
+    --------
+    >>> from ndlab.geometry import Box
+    >>> double = Step("double", lambda block, factor: block.size * factor, {"factor": 2})
+    >>> double(Task(Box((0, 0, 0), (1, 2, 3))))
+    12
+    """
+
+    name: str
+    function: Callable[..., Any]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, task: Task) -> Any:
+        """Do one task and return what the function returns."""
+        at = {key: value for key, value in (("t", task.t), ("c", task.c)) if value is not None}
+        return self.function(task.block, **at, **self.params)
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the name, function and parameters: equal for Runs that would write the same."""
+        name = getattr(self.function, "__qualname__", type(self.function).__name__)
+        return fingerprint([self.name, getattr(self.function, "__module__", ""), name, dict(self.params)])
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One block at one time point and channel (None where the Run has no such axis)."""
+
+    block: Box
+    t: int | None = None
+    c: int | None = None
+
+    @property
+    def key(self) -> str:
+        """The task's name in the record: its box and, where there are any, time point and channel."""
+        (z, y, x), (z1, y1, x1) = self.block.start, self.block.stop
+        at = "".join(f"{axis}{n} " for axis, n in (("t", self.t), ("c", self.c)) if n is not None)
+        return f"{at}{z}:{z1},{y}:{y1},{x}:{x1}"
+
+
+def describe(value: Any) -> Any:
+    """`value` as JSON can hold it: dataclasses by their fields, arrays by digest, the rest by repr.
+
+    Two values with the same description are taken to be the same input.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        digest = hashlib.blake2b(np.ascontiguousarray(value).data, digest_size=16).hexdigest()
+        return {"shape": list(value.shape), "dtype": str(value.dtype), "blake2b": digest}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"kind": type(value).__name__, **fields}
+    if isinstance(value, Mapping):
+        return {str(k): describe(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [describe(v) for v in (sorted(value) if isinstance(value, set | frozenset) else value)]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if callable(value):
+        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__name__)}"
+    return _ADDRESS.sub("", repr(value))
+
+
+def fingerprint(value: Any) -> str:
+    """Return a 32-digit digest of the description of `value`."""
+    text = json.dumps(describe(value), sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for receipts."""
+    names = ("ndlab", "numpy", "tensorstore", "zarr", "numba", "dask")
+    return {
+        "python": sys.version.split()[0],
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "packages": {name: version for name in names if (version := _version(name))},
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
