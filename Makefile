@@ -1,0 +1,57 @@
+# Every job is one command, the same one that CI runs. `make` alone lists them.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+# auto: pip fetches uv and uv installs; no: plain pip installs the same lock; or the path of a uv.
+UV ?= auto
+# Which Python the environment is made of; unset: the first on PATH that is 3.11 or newer.
+PYTHON ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup system check test test-newer soak paper lab bench lock clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup: ## make .venv from the hashed lock (PYTHON=python3.12 chooses the Python, UV=no goes without uv)
+	@python=`if [ -z "$(PYTHON)" ] && [ -x $(BIN)/python ] && $(BIN)/python -c ""; then echo $(BIN)/python; \
+	  else scripts/find-python.sh $(PYTHON); fi` && \
+	"$$python" scripts/setup.py --venv $(VENV) --uv "$(UV)"
+
+system: setup ## install what the tests need of the system (root on Debian), or say what is missing
+	@$(BIN)/python scripts/system.py
+
+check: setup ## lint, formatting, floors and types, without running a test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+test: check system ## everything that has to hold: check, system, then every test (ARGS="-k box" narrows)
+	$(BIN)/python -m pytest $(ARGS)
+
+test-newer: ## the tests again on the newest other Python found, in an environment of its own
+	@python=`OLDEST=3.12 scripts/find-python.sh python3.14 python3.13 python3.12 python3` && \
+	"$$python" scripts/setup.py --venv .venv-newer --uv "$(UV)" && .venv-newer/bin/python -m pytest $(ARGS)
+
+soak: setup ## the long tests, and the property tests with many more examples
+	NDLAB_HYPOTHESIS=soak $(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+
+paper: setup ## run every notebook on the shipped data and write paper/: one page, each number beside the published one
+	$(BIN)/ndlab paper --out paper/ $(ARGS)
+
+lab: setup ## open JupyterLab on notebooks/00_start
+	$(BIN)/ndlab lab $(ARGS)
+
+bench: setup ## every benchmark against its named baselines (ONLY=read runs bench/read.py)
+	@$(BIN)/python scripts/setup.py --venv $(VENV) --lock constraints/bench.txt --uv "$(UV)"
+	@for script in bench/$(or $(ONLY),*).py; do \
+	  echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
+
+lock: setup ## regenerate the locks (ARGS=--upgrade raises every version)
+	@scripts/lock.sh "`$(BIN)/python scripts/setup.py --print-uv`" $(ARGS)
+
+clean: ## remove what the commands made, the environment included
+	rm -rf $(VENV) .venv-newer .boot .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist paper
+	find ndlab tests scripts -name __pycache__ -type d -exec rm -rf {} +

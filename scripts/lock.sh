@@ -1,0 +1,18 @@
+#!/bin/sh
+# Regenerate the hashed, host-free locks for every supported Python and platform. `make lock` calls this with the
+# path of uv and, to raise versions as well, --upgrade.
+#
+# bench.txt is everything; dev.txt is the same versions without what only the benchmarks are compared with.
+set -eu
+cd "$(dirname "$0")/.."
+uv="$1"
+shift
+
+compile() {
+    "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --no-header --no-annotate --no-emit-index-url "$@"
+}
+
+compile "$@" pyproject.toml --extra lab --extra dev --extra bench -o constraints/bench.txt
+compile "$@" pyproject.toml --extra lab --extra dev -c constraints/bench.txt -o constraints/dev.txt
+echo uv | compile "$@" - -o constraints/uv.txt
