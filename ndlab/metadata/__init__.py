@@ -1,0 +1,40 @@
+"""What is written on disk about a volume: read, write, check.
+
+Pure functions on the parsed JSON of a store; nothing here touches a file. Every format becomes one
+`Multiscale`: axes in stored order, calibration in nm in (z, y, x), and `Calibration.offset` the outer corner of
+voxel 0, whatever the format counts from.
+"""
+
+from ndlab.metadata.model import Channel, Kind, LabelInfo, Multiscale, Scale, with_unit, with_voxel_size
+from ndlab.metadata.ome import (
+    bioformats2raw_series,
+    is_plate,
+    labels_list,
+    plate_wells,
+    read_ome,
+    well_images,
+)
+from ndlab.metadata.ome_write import write_ome
+from ndlab.metadata.precomputed import read_precomputed, write_precomputed
+from ndlab.metadata.units import to_nm, to_seconds
+
+__all__ = [
+    "Channel",
+    "Kind",
+    "LabelInfo",
+    "Multiscale",
+    "Scale",
+    "bioformats2raw_series",
+    "is_plate",
+    "labels_list",
+    "plate_wells",
+    "read_ome",
+    "read_precomputed",
+    "to_nm",
+    "to_seconds",
+    "well_images",
+    "with_unit",
+    "with_voxel_size",
+    "write_ome",
+    "write_precomputed",
+]
