@@ -1,0 +1,48 @@
+"""ndlab: a Jupyter-centric laboratory for brain volumes too big to download.
+
+Open a store, get a volume; everything else hangs from these few names, each loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ndlab import errors as errors
+    from ndlab import samples as samples
+    from ndlab.geometry import Box as Box
+    from ndlab.ingesting import ingest as ingest
+    from ndlab.store.catalog import dataset as dataset
+    from ndlab.store.catalog import datasets as datasets
+    from ndlab.volume import Volume as Volume
+    from ndlab.volume import open as open
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Box": "ndlab.geometry",
+    "Volume": "ndlab.volume",
+    "dataset": "ndlab.store.catalog",
+    "datasets": "ndlab.store.catalog",
+    "ingest": "ndlab.ingesting",
+    "open": "ndlab.volume",
+}
+_ROOMS = ("errors", "samples")
+
+__all__ = [*sorted(_HOME), *_ROOMS, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    elif name in _ROOMS:
+        value = import_module(f"ndlab.{name}")
+    else:
+        raise AttributeError(f"module 'ndlab' has no attribute {name!r}; it has {', '.join(__all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

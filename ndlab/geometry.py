@@ -81,8 +81,10 @@ class Box:
             )
 
     @staticmethod
-    def nm(start: Sequence[float], stop: Sequence[float], level: int = 0) -> NmBox:
+    def nm(start: Sequence[float], stop: Sequence[float], level: int | None = None) -> NmBox:
         """A box in nanometres (z, y, x), offset included; a volume turns it into voxels when it is read.
+
+        Without `level` it is read at the level of that volume.
 
         Examples
         --------
@@ -175,9 +177,9 @@ class NmBox:
 
     start: Float3
     stop: Float3
-    level: int = 0
+    level: int | None = None
 
-    def __init__(self, start: Sequence[float], stop: Sequence[float], level: int = 0) -> None:
+    def __init__(self, start: Sequence[float], stop: Sequence[float], level: int | None = None) -> None:
         a, b = tuple(map(float, start)), tuple(map(float, stop))
         if len(a) != 3 or len(b) != 3 or not all(map(math.isfinite, a + b)):
             raise BadRequest(f"nm box {start!r} to {stop!r}", "it takes three finite numbers each, (z, y, x)")
@@ -185,7 +187,7 @@ class NmBox:
             raise BadRequest(f"nm box {a} to {b} ends before it starts", "boxes are half-open, (z, y, x), in nm")
         object.__setattr__(self, "start", a)
         object.__setattr__(self, "stop", b)
-        object.__setattr__(self, "level", int(level))
+        object.__setattr__(self, "level", level)
 
     def voxels(self, calibration: Calibration) -> Box:
         """The voxels whose centres lie inside.
@@ -195,7 +197,7 @@ class NmBox:
         return Box(
             tuple(_first_centre(v, s, o) for v, s, o in self._axes(self.start, calibration)),
             tuple(_first_centre(v, s, o) for v, s, o in self._axes(self.stop, calibration)),
-            self.level,
+            self.level or 0,
         )
 
     @staticmethod
@@ -267,7 +269,7 @@ class Calibration:
         stop = (
             math.ceil(round((v - o) / s, 6)) for v, s, o in zip(space.stop, self.voxel_size, self.offset, strict=True)
         )
-        return Box(tuple(start), tuple(stop), space.level)
+        return Box(tuple(start), tuple(stop), space.level or 0)
 
     def coarser(self, factors: Sequence[int]) -> Calibration:
         """The calibration after down-sampling by whole `factors`; the corner stays where it is."""

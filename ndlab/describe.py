@@ -1,0 +1,239 @@
+"""What a volume says of itself: text, HTML with a small picture, JSON, and coordinates."""
+
+from __future__ import annotations
+
+import base64
+import html as _html
+import io
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ndlab.errors import NdlabError
+
+if TYPE_CHECKING:
+    from ndlab.volume import Volume
+
+__all__ = ["attributes", "available_memory", "coordinates", "html", "info", "si_bytes", "text"]
+
+_THUMBNAIL_PIXELS = 256
+_THUMBNAIL_BYTES = 32 << 20
+
+
+def si_bytes(n: float) -> str:
+    """Bytes as people read them.
+
+    Examples
+    --------
+    >>> si_bytes(16_777_216), si_bytes(12)
+    ('16.8 MB', '12 B')
+    """
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
+        if n < 999.5 or unit == "PB":
+            return f"{n:.0f} {unit}" if unit == "B" else f"{n:.3g} {unit}"
+        n /= 1000
+    raise AssertionError
+
+
+def si_length(nm: float) -> str:
+    """A length as people read it.
+
+    Examples
+    --------
+    >>> si_length(5400.0), si_length(29.0)
+    ('5.4 µm', '29 nm')
+    """
+    for factor, unit in ((1e6, "mm"), (1e3, "µm")):
+        if nm >= factor:
+            return f"{nm / factor:.3g} {unit}"
+    return f"{nm:.3g} nm"
+
+
+def available_memory() -> int | None:
+    """Bytes that can be taken without swapping, None where the system does not say."""
+    try:
+        with open("/proc/meminfo") as lines:
+            for line in lines:
+                if line.startswith("MemAvailable"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    except (ValueError, OSError):
+        return None
+
+
+def _calibrated(volume: Volume) -> bool:
+    return volume._stored.levels[volume._level].calibration is not None
+
+
+def _by(values: Sequence[float]) -> str:
+    return " × ".join(f"{v:g}" for v in values)
+
+
+def facts(volume: Volume) -> dict[str, str]:
+    """The lines of both summaries: what, and the value in words."""
+    found = {"shape": f"{''.join(volume.axes)} {_by(volume.shape)} {volume.dtype}, {si_bytes(volume.nbytes)}"}
+    if _calibrated(volume):
+        size = volume.voxel_size
+        extent = " × ".join(si_length(n * v) for n, v in zip(volume.box.shape, size, strict=True))
+        found["voxel (z, y, x)"] = f"{_by(size)} nm; {extent}"
+        if any(volume.offset):
+            found["corner (z, y, x)"] = f"{_by(volume.offset)} nm"
+    else:
+        found["voxel (z, y, x)"] = "not known: pass ndlab.open(url, voxel_size=(z, y, x)) in nm"
+    levels = volume.levels
+    if len(levels) > 1:
+        marks = [("stale " if one.stale else "") + _by(one.box.shape) for one in levels]
+        found["levels"] = f"{len(levels)}, this is {volume.level_index}: " + "; ".join(marks)
+    pieces = f"{_by(volume.chunks)}"
+    found["chunks"] = pieces + (f" in shards of {_by(volume.shards)}" if volume.shards else "") + f", {volume.codec}"
+    if any(c.name for c in volume.channels):
+        found["channels"] = ", ".join(c.name for c in volume.channels)
+    if volume.window:
+        found["window"] = f"{volume.window[0]:g} to {volume.window[1]:g}"
+    for note in volume.notes:
+        found.setdefault("note", note)
+    return found
+
+
+def text(volume: Volume) -> str:
+    """The plain summary."""
+    head = f"<ndlab.Volume {volume.name!r}: {volume.kind}, {volume.format}>"
+    lines = [f"  {name:16} {value}" for name, value in facts(volume).items()]
+    return "\n".join([head, *lines, *([f"  {volume.url}"] if volume.url else [])])
+
+
+def html(volume: Volume) -> str:
+    """The notebook summary, with a picture of the middle plane where one is cheap to read."""
+    rows = "".join(
+        f"<tr><th style='text-align:left;font-weight:600;padding:0 12px 0 0'>{_html.escape(name)}</th>"
+        f"<td style='text-align:left'>{_html.escape(value)}</td></tr>"
+        for name, value in facts(volume).items()
+    )
+    title = f"{_html.escape(volume.name) or 'volume'} <span style='opacity:.6'>{volume.kind}, {volume.format}</span>"
+    address = f"<div style='opacity:.6;font-size:90%'>{_html.escape(volume.url)}</div>" if volume.url else ""
+    try:
+        png = thumbnail(volume)
+    except (NdlabError, OSError) as error:
+        png = None
+        rows += f"<tr><th></th><td>no picture: {_html.escape(str(error)[:160])}</td></tr>"
+    picture = ""
+    if png:
+        data = base64.b64encode(png).decode()
+        picture = f"<img alt='middle plane of {_html.escape(volume.name)}' src='data:image/png;base64,{data}' " \
+                  "style='max-width:256px;max-height:256px;image-rendering:auto;border-radius:3px'>"  # fmt: skip
+    return (
+        "<div style='display:flex;gap:16px;align-items:flex-start'>"
+        f"{picture}<div><div style='font-weight:600'>{title}</div><table>{rows}</table>{address}</div></div>"
+    )
+
+
+def thumbnail(volume: Volume) -> bytes | None:
+    """PNG of the middle xy plane at the coarsest level that still fills the picture; None if that costs too much."""
+    if min(volume.box.shape) == 0:
+        return None
+    view = volume
+    for i in range(volume.level_index, len(volume._stored.levels)):
+        finer = volume.level(i)
+        if min(finer.box.shape) == 0:
+            break
+        view = finer
+        if max(finer.box.shape[-2:]) <= 2 * _THUMBNAIL_PIXELS:
+            break
+    plane = view.isel(t=0 if "t" in view.axes else None, c=0 if "c" in view.axes else None)
+    box = plane.box
+    middle = (box.start[0] + box.stop[0]) // 2
+    plane = plane.boxed(type(box)((middle, *box.start[1:]), (middle + 1, *box.stop[1:]), box.level))
+    if plane.estimate().decoded > _THUMBNAIL_BYTES:
+        return None
+    pixels = plane._array.read([s.start for s in plane._spans], [s.stop for s in plane._spans])
+    flat = pixels.reshape(pixels.shape[-2:])
+    step = -(-max(flat.shape) // (2 * _THUMBNAIL_PIXELS))
+    return _png(_grey_or_colour(flat[::step, ::step], volume.kind, volume.window))
+
+
+def _grey_or_colour(plane: np.ndarray[Any, Any], kind: str, window: tuple[float, float] | None) -> np.ndarray[Any, Any]:
+    if kind == "labels":
+        # Knuth's multiplicative hash spreads neighbouring ids over the colours.
+        mixed = plane.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        rgb = np.stack([(mixed >> np.uint64(s)) & np.uint64(0xBF) for s in (56, 40, 24)], axis=-1) + np.uint64(64)
+        return np.where(plane[..., None] == 0, 0, rgb).astype(np.uint8)
+    values = plane.astype(np.float32)
+    low, high = window or tuple(np.nanpercentile(values, (0.5, 99.5)))
+    scaled = (values - low) * (255 / max(high - low, 1e-12))
+    return np.nan_to_num(np.clip(scaled, 0, 255)).astype(np.uint8)
+
+
+def _png(pixels: np.ndarray[Any, Any]) -> bytes:
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def info(volume: Volume) -> dict[str, Any]:
+    """Plain JSON values about a volume and its levels."""
+    known = _calibrated(volume)
+    return {
+        "url": volume.url,
+        "name": volume.name,
+        "kind": volume.kind,
+        "format": volume.format,
+        "axes": list(volume.axes),
+        "shape": list(volume.shape),
+        "dtype": str(volume.dtype),
+        "nbytes": volume.nbytes,
+        "voxel_size": list(volume.voxel_size) if known else None,
+        "offset": list(volume.offset) if known else None,
+        "unit": "nanometer" if known else None,
+        "levels": [
+            {
+                "level": i,
+                "shape": list(one.shape),
+                "voxel_size": list(one.voxel_size) if _calibrated(one) else None,
+                "chunks": list(one.chunks),
+                "shards": list(one.shards) if one.shards else None,
+                "codec": one.codec,
+                "stale": one.stale,
+            }
+            for i, one in enumerate(volume.levels)
+        ],
+        "channels": [{"name": c.name, "window": c.window, "color": c.color} for c in volume.channels],
+        "version": volume.version,
+        "provenance": volume.provenance,
+        "notes": list(volume.notes),
+    }
+
+
+def coordinates(volume: Volume) -> dict[str, Any]:
+    """Coordinates for xarray: voxel centres [nm], time [s] where known, channel names."""
+    found: dict[str, Any] = {}
+    known = _calibrated(volume)
+    for axis, span in zip(volume._stored.axes, volume._spans, strict=True):
+        numbers = np.arange(span.start, span.stop)
+        if axis in "zyx" and known:
+            i = "zyx".index(axis)
+            c = volume.calibration
+            values: Any = c.offset[i] + (numbers + 0.5) * c.voxel_size[i]
+            attrs = {"units": "nm", "long_name": f"{axis} of voxel centre"}
+        elif axis == "t" and volume._stored.time_step:
+            values, attrs = numbers * volume._stored.time_step, {"units": "s"}
+        elif axis == "c" and any(c.name for c in volume.channels):
+            values, attrs = np.array([c.name for c in volume.channels])[numbers], {}
+        else:
+            values, attrs = numbers, {}
+        found[axis] = ((), values[0], attrs) if span.dropped else ((axis,), values, attrs)
+    return found
+
+
+def attributes(volume: Volume) -> dict[str, Any]:
+    """Attributes for xarray."""
+    found: dict[str, Any] = {"kind": volume.kind, "url": volume.url, "level": volume.level_index}
+    if _calibrated(volume):
+        found |= {"voxel_size_nm": volume.voxel_size, "offset_nm": volume.offset}
+    return found

@@ -1,0 +1,141 @@
+"""Write voxels into a store so that nothing is lost: casts that keep values, stale levels marked first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+import tensorstore as ts
+
+from ndlab.errors import BadRequest, Conflict, ReadOnly
+from ndlab.geometry import Box, Calibration
+from ndlab.store import state
+from ndlab.store.arrays import Array, Level, Stored
+from ndlab.store.engine import TensorStoreArray
+from ndlab.store.state import State
+
+__all__ = ["Mode", "box_at_level", "write"]
+
+Mode = Literal["replace", "nonzero"]
+
+
+def write(stored: Stored, level: int, start: Sequence[int], values: np.ndarray[Any, Any], mode: Mode) -> None:
+    """Store `values` at `start` of one level, count the write, and mark the coarser levels over it stale.
+
+    Coarser levels are marked before the first voxel is written and the version grows after the last, so a
+    crash in between leaves a level marked that need not be, never one unmarked that should be.
+    """
+    if mode not in ("replace", "nonzero"):
+        raise BadRequest(f"mode={mode!r}", 'modes are "replace" and "nonzero"', 'pass mode="replace"')
+    array = stored.levels[level].array
+    values = _same_values(values, array.dtype, stored.url)
+    stop = [a + n for a, n in zip(start, values.shape, strict=True)]
+    if not stored.url:
+        _put(array, start, values, mode)
+        return
+    touched = Box(start[-3:], stop[-3:], level)
+    _writable(array)
+    _mark(stored, touched)
+    _put(array, start, values, mode)
+    state.change(stored.url, lambda s: State(s.version + 1, s.stale))
+
+
+def _writable(array: Array) -> None:
+    if not isinstance(array, TensorStoreArray):
+        # An empty write asks the format; readers of files and of foreign codecs refuse here, with their reason.
+        array.write((0,) * len(array.shape), np.empty((0,) * len(array.shape), array.dtype))
+    elif array.url.startswith(("http://", "https://")) or ".zip" in array.url.lower():
+        raise ReadOnly(f"{array.url} cannot be written", "http and zip addresses are read-only",
+                       "copy it with ndlab.ingest(url, dest) and write there")  # fmt: skip
+
+
+def _mark(stored: Stored, box: Box) -> None:
+    coarser = [box_at_level(stored.levels, box, i) for i in range(box.level + 1, len(stored.levels))]
+    if not coarser:
+        return
+
+    def add(s: State) -> State:
+        for one in coarser:
+            s = s.with_stale(one)
+        return s
+
+    state.change(stored.url, add)
+
+
+def box_at_level(levels: Sequence[Level], box: Box, number: int) -> Box:
+    """The voxels of level `number` that share space with `box`."""
+    a, b = levels[box.level], levels[number]
+    if a.calibration is None or b.calibration is None:
+        ratio = [round(n / m) for n, m in zip(a.array.shape[-3:], b.array.shape[-3:], strict=True)]
+        if number < box.level:
+            ratio = [n / m for n, m in zip(a.array.shape[-3:], b.array.shape[-3:], strict=True)]
+        source, target = Calibration((1, 1, 1)), Calibration(ratio)
+    else:
+        source, target = a.calibration, b.calibration
+    found = target.covering(source.nm(box))
+    return Box(found.start, found.stop, number) & Box((0, 0, 0), b.array.shape[-3:], number)
+
+
+def _same_values(values: np.ndarray[Any, Any], dtype: np.dtype[Any], where: str) -> np.ndarray[Any, Any]:
+    """`values` as `dtype` if every one survives, else `BadRequest`."""
+    if values.dtype == dtype:
+        return values
+    with np.errstate(all="ignore"):
+        cast = values.astype(dtype)
+        same = np.array_equal(cast.astype(values.dtype), values, equal_nan=values.dtype.kind == "f")
+        # 300 as int64 -> uint8 -> int64 differs; -1 -> uint64 -> int64 does not, so compare the signs too.
+        same = same and not (dtype.kind == "u" and values.dtype.kind in "if" and bool((values < 0).any()))
+    if not same:
+        low, high = (values.min(), values.max()) if values.size else (0, 0)
+        raise BadRequest(
+            f"values of {values.dtype} from {low} to {high}",
+            f"{where or 'the volume'} holds {dtype} and some values would change",
+            f"convert them first, e.g. values.astype({dtype.name!r})",
+            dtype=str(dtype),
+        )
+    return cast
+
+
+def _put(array: Array, start: Sequence[int], values: np.ndarray[Any, Any], mode: Mode) -> None:
+    if mode == "replace":
+        array.write(start, values)
+    elif isinstance(array, TensorStoreArray):
+        for corner, piece in _pieces(start, values, array.shards or array.chunks):
+            _merge(array, corner, piece)
+    else:
+        stop = [a + n for a, n in zip(start, values.shape, strict=True)]
+        old = array.read(start, stop)
+        array.write(start, np.where(values != 0, values, old))
+
+
+def _pieces(
+    start: Sequence[int], values: np.ndarray[Any, Any], unit: Sequence[int]
+) -> Iterator[tuple[list[int], np.ndarray[Any, Any]]]:
+    """`values` cut at multiples of `unit`, so that each piece lies in one chunk or shard."""
+    cuts = []
+    for a, n, u in zip(start, values.shape, unit, strict=True):
+        edges = [a, *range((a // u + 1) * u, a + n, u), a + n]
+        cuts.append([(lo, hi) for lo, hi in zip(edges, edges[1:], strict=False) if hi > lo])
+    for spans in product(*cuts):
+        inside = tuple(slice(lo - a, hi - a) for (lo, hi), a in zip(spans, start, strict=True))
+        yield [lo for lo, _ in spans], values[inside]
+
+
+def _merge(array: TensorStoreArray, start: Sequence[int], values: np.ndarray[Any, Any], attempts: int = 1000) -> None:
+    """Write the non-zero voxels of one piece; read and write are one transaction, tried again if another came between."""
+    where = tuple(slice(a, a + n) for a, n in zip(start, values.shape, strict=True))
+    for _ in range(attempts):
+        transaction = ts.Transaction(repeatable_read=True)
+        store = array.store.with_transaction(transaction)
+        old = store[where].read().result()
+        store[where].write(np.where(values != 0, values, old)).result()
+        try:
+            transaction.commit_async().result()
+        except ValueError as error:
+            if "ABORTED" in str(error) or "mismatch" in str(error).lower():
+                continue
+            raise
+        return
+    raise Conflict(f"{array.url} was changed by others {attempts} times in a row at {tuple(start)}", "", "try again")

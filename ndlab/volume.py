@@ -1,0 +1,709 @@
+"""Volume: a lazy, calibrated, multiscale image or label array."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ndlab import describe, lazy
+from ndlab.errors import BadRequest, OutOfBounds, StaleLevelWarning, TooLarge
+from ndlab.geometry import Box, Calibration, Float3, NmBox
+from ndlab.store import state, writing
+from ndlab.store.arrays import Array, Stored
+from ndlab.store.memory import memory_stored
+from ndlab.store.multiscale import open_store
+
+if TYPE_CHECKING:
+    import dask.array
+    import xarray
+
+__all__ = ["Estimate", "Volume", "open"]
+
+# np.asarray(volume) is easy to type by accident; .read() is not, and is refused only where memory would end.
+ASARRAY_BYTES = int(os.environ.get("NDLAB_ASARRAY_BYTES", 1 << 30))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Part of one axis: [start, stop), and whether an integer index dropped the axis."""
+
+    start: int
+    stop: int
+    dropped: bool = False
+
+    def cut(self, key: slice | int, axis: str) -> Span:
+        """The part that `key` (relative to this span) selects; leaving it is an error, unlike in numpy."""
+        n = self.stop - self.start
+        if isinstance(key, slice):
+            if key.step not in (None, 1):
+                raise BadRequest(
+                    f"step {key.step} along {axis}",
+                    "a view is contiguous",
+                    "take a coarser level with .level(1), or index after .read()",
+                )
+            low = 0 if key.start is None else _index(key.start, n)
+            high = n if key.stop is None else _index(key.stop, n)
+            if not 0 <= low <= n or not 0 <= high <= n:
+                raise OutOfBounds(
+                    f"{axis} {low}:{high} was asked for",
+                    f"{axis} spans 0:{n} here",
+                    f"stay within 0:{n}",
+                    axis=axis,
+                    shape=n,
+                )
+            return Span(self.start + low, self.start + max(low, high))
+        low = _index(key, n)
+        if not 0 <= low < n:
+            raise OutOfBounds(f"{axis} {key} was asked for", f"{axis} spans 0 to {n - 1} here", "", axis=axis, shape=n)
+        return Span(self.start + low, self.start + low + 1, dropped=True)
+
+
+def _index(value: Any, n: int) -> int:
+    """A whole number; negative ones count from the end, as in numpy."""
+    try:
+        number = value.__index__()
+    except AttributeError:
+        raise BadRequest(f"index {value!r}", "voxels are indexed with whole numbers and slices",
+                         "for positions in nm use vol.nm[...]") from None  # fmt: skip
+    return int(number + n if number < 0 else number)
+
+
+class Volume:
+    """A lazy, calibrated, multiscale image or label array.
+
+    A volume is a description: where the voxels are, how large they are, and which part is meant. Indexing gives
+    another description at no cost; `read` gives numpy. Make one with `ndlab.open` or `Volume.from_array`.
+
+    Indexing with up to three indices means (z, y, x); time and channel are picked with `isel`. A full index of
+    all axes works too. Slices count from the view's own start, negative ones from its end, and leaving the view
+    is an error. `nm` indexes by position.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> vol = Volume.from_array(np.arange(4 * 5 * 6, dtype="u1").reshape(4, 5, 6), voxel_size=(40, 4, 4))
+    >>> vol[1:3, :, 0].read().shape
+    (2, 5)
+    >>> vol.nm[40:120].shape
+    (2, 5, 6)
+    >>> vol[1].read().sum() == vol.read(Box((1, 0, 0), (2, 5, 6))).sum()
+    True
+    """
+
+    def __init__(self, stored: Stored, level: int = 0, spans: tuple[Span, ...] | None = None) -> None:
+        self._stored = stored
+        self._level = level
+        self._spans = spans if spans is not None else tuple(Span(0, n) for n in self._array.shape)
+
+    @staticmethod
+    def from_array(
+        values: Any,
+        voxel_size: Sequence[float],
+        *,
+        offset: Sequence[float] = (0, 0, 0),
+        axes: str | None = None,
+        kind: Literal["image", "labels"] = "image",
+        name: str = "",
+    ) -> Volume:
+        """A volume over a numpy array in memory.
+
+        Parameters
+        ----------
+        values : array
+            1 to 5 axes; without `axes` the last ones of (t, c, z, y, x).
+        voxel_size, offset : sequence of 3 float
+            Voxel size and outer corner of voxel 0, (z, y, x) [nm].
+        """
+        return Volume(memory_stored(values, Calibration(voxel_size, offset), axes, kind, name))
+
+    # --- what it is -------------------------------------------------------------------------------------------
+
+    @property
+    def _array(self) -> Array:
+        return self._stored.levels[self._level].array
+
+    @property
+    def url(self) -> str:
+        """Address of the store; empty in memory."""
+        return self._stored.url
+
+    @property
+    def name(self) -> str:
+        """Name of the image."""
+        return self._stored.name
+
+    @property
+    def format(self) -> str:
+        """Format of the store, e.g. ``"OME-Zarr 0.5"``."""
+        return self._stored.format
+
+    @property
+    def kind(self) -> str:
+        """``"image"`` or ``"labels"``."""
+        return self._stored.kind
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Names of the axes of this view, out of t, c, z, y, x."""
+        return tuple(a for a, s in zip(self._stored.axes, self._spans, strict=True) if not s.dropped)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extent along `axes` in voxels."""
+        return tuple(s.stop - s.start for s in self._spans if not s.dropped)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of voxels."""
+        return math.prod(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Voxel type."""
+        return self._array.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all voxels of this view in memory."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def calibration(self) -> Calibration:
+        """Voxel size and corner of the level's array (not of the view).
+
+        Raises
+        ------
+        BadRequest
+            If the store states no voxel size.
+        """
+        found = self._stored.levels[self._level].calibration
+        if found is None:
+            raise BadRequest(
+                f"the voxel size of {self.url or 'this volume'} is not known",
+                "; ".join(self._stored.notes) or "the store states none",
+                "open it with ndlab.open(url, voxel_size=(z, y, x)) in nm",
+            )
+        return found
+
+    @property
+    def voxel_size(self) -> Float3:
+        """Voxel size (z, y, x) [nm]."""
+        return self.calibration.voxel_size
+
+    @property
+    def offset(self) -> Float3:
+        """Outer corner of the view's first voxel (z, y, x) [nm]."""
+        return self.calibration.nm(self.box).start
+
+    @property
+    def box(self) -> Box:
+        """The view's voxels (z, y, x) in the array of its level."""
+        spatial = self._spans[-3:]
+        return Box([s.start for s in spatial], [s.stop for s in spatial], self._level)
+
+    @property
+    def channels(self) -> tuple[Any, ...]:
+        """Channels with name, window and colour, as far as the store names them."""
+        return self._stored.channels
+
+    @property
+    def window(self) -> tuple[float, float] | None:
+        """Display window of the first channel."""
+        return self.channels[0].window if self.channels else None
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Piece that is decoded whole, per stored axis."""
+        return self._array.chunks
+
+    @property
+    def shards(self) -> tuple[int, ...] | None:
+        """Unit of writing where it is larger than a chunk, per stored axis."""
+        return self._array.shards
+
+    @property
+    def codec(self) -> str:
+        """Compression in words."""
+        return self._array.codec
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What ndlab recorded when it made the store; empty for stores of others."""
+        return dict(self._stored.attrs.get("ndlab", {}))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed when the store was opened."""
+        return self._stored.notes
+
+    @property
+    def version(self) -> int:
+        """How many writes the store has seen through ndlab."""
+        return state.written(self.url).version if self.url else 0
+
+    @property
+    def levels(self) -> tuple[Volume, ...]:
+        """Every pyramid level as a whole volume, finest first."""
+        return tuple(Volume(self._stored, i) for i in range(len(self._stored.levels)))
+
+    @property
+    def level_index(self) -> int:
+        """Which level this view is of; 0 is the finest."""
+        return self._level
+
+    @property
+    def stale(self) -> bool:
+        """Whether finer voxels under this view were written after this level was made."""
+        return self._level > 0 and self._lags(self.box)
+
+    def _lags(self, box: Box) -> bool:
+        if not self.url or not box.level:
+            return False
+        return any((box & old).size for old in state.written(self.url).stale.get(box.level, ()))
+
+    # --- views ------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, key: Any) -> Volume:
+        """A view: up to three indices are (z, y, x), a full index has one for each axis."""
+        keys = list(key) if isinstance(key, tuple) else [key]
+        kept = self.axes
+        if keys.count(Ellipsis) > 1 or len(keys) - keys.count(Ellipsis) > len(kept):
+            raise BadRequest(f"{len(keys)} indices", f"the view has axes {kept}", "pick t and c with .isel(t=, c=)")
+        if Ellipsis in keys:
+            at = keys.index(Ellipsis)
+            keys[at : at + 1] = [slice(None)] * (len(kept) - len(keys) + 1)
+        elif len(keys) < len(kept):
+            spatial = [a for a in kept if a in "zyx"]
+            if len(keys) > len(spatial):
+                raise BadRequest(f"{len(keys)} indices", f"the view has axes {kept}",
+                                 "give (z, y, x), or one for every axis; pick t and c with .isel(t=, c=)")  # fmt: skip
+            front = len(kept) - len(spatial)
+            keys = [slice(None)] * front + keys + [slice(None)] * (len(spatial) - len(keys))
+        return self.view(tuple(keys))
+
+    def view(self, key: tuple[slice | int, ...]) -> Volume:
+        """A view by one slice or number for every axis of `axes`."""
+        keys = iter(key)
+        spans = tuple(
+            s if s.dropped else s.cut(next(keys), axis) for s, axis in zip(self._spans, self._stored.axes, strict=True)
+        )
+        return Volume(self._stored, self._level, spans)
+
+    def isel(self, *, t: int | slice | None = None, c: int | str | slice | None = None) -> Volume:
+        """A view of one or some time points or channels; a channel may be given by name."""
+        spans = list(self._spans)
+        for axis, key in (("t", t), ("c", self._channel(c) if isinstance(c, str) else c)):
+            if key is None:
+                continue
+            if axis not in self._stored.axes:
+                if key in (0, slice(None)):
+                    continue
+                raise OutOfBounds(f"{axis}={key} was asked for", f"the volume has axes {self._stored.axes}")
+            at = self._stored.axes.index(axis)
+            spans[at] = Span(spans[at].start, spans[at].stop).cut(key, axis)
+        return Volume(self._stored, self._level, tuple(spans))
+
+    def _channel(self, name: str) -> int:
+        names = [channel.name for channel in self.channels]
+        if name not in names:
+            raise OutOfBounds(f"channel {name!r} was asked for", f"the channels are {names}", "pass one, or its number")
+        return names.index(name)
+
+    @property
+    def nm(self) -> NmIndexer:
+        """Index by position in nm: ``vol.nm[0:4000, 100.0:500.0]`` holds the voxels whose centres lie inside."""
+        return NmIndexer(self)
+
+    def level(self, number: int) -> Volume:
+        """The same space at another pyramid level."""
+        if not 0 <= number < len(self._stored.levels):
+            raise OutOfBounds(f"level {number} was asked for", f"there are levels 0 to {len(self._stored.levels) - 1}",
+                              "ndlab pyramid URL builds more")  # fmt: skip
+        whole = Volume(self._stored, number)
+        if self._spans == tuple(Span(0, n) for n in self._array.shape):
+            return whole
+        box = writing.box_at_level(self._stored.levels, self.box, number)
+        spatial = (
+            Span(a, b, s.dropped) if not s.dropped else Span(a, a + 1, True)
+            for a, b, s in zip(box.start, box.stop, self._spans[-3:], strict=True)
+        )
+        return Volume(self._stored, number, (*self._spans[:-3], *spatial))
+
+    def nearest(self, voxel: float | Sequence[float]) -> Volume:
+        """The coarsest level whose voxels are no larger than `voxel` [nm] (one number, or z, y, x).
+
+        Voxels count as no larger within 1 %. If even the finest is larger, that one is given.
+        """
+        wanted = (float(voxel),) * 3 if isinstance(voxel, int | float) else tuple(map(float, voxel))
+        fits = [
+            i
+            for i, one in enumerate(self.levels)
+            if all(have <= want * 1.01 for have, want in zip(one.voxel_size, wanted, strict=True))
+        ]
+        return self.level(max(fits, default=0))
+
+    # --- voxels -----------------------------------------------------------------------------------------------
+
+    def read(
+        self,
+        box: Box | NmBox | None = None,
+        *,
+        t: int | slice | None = None,
+        c: int | str | slice | None = None,
+        out: np.ndarray[Any, Any] | None = None,
+    ) -> np.ndarray[Any, Any]:
+        """Voxels as a numpy array, by the fast path.
+
+        Parameters
+        ----------
+        box : Box or NmBox, optional
+            Which voxels, in the array of the box's level; without it, those of this view.
+        t, c : int, slice or str, optional
+            Time point and channel; a number drops the axis.
+        out : array, optional
+            C-ordered array that takes the voxels.
+
+        Returns
+        -------
+        numpy.ndarray
+            Axes as in `axes`. A voxel that was never written reads as the store's fill value.
+
+        Raises
+        ------
+        OutOfBounds
+            If the box leaves the level.
+        TooLarge
+            If the voxels would not fit in memory.
+
+        Warns
+        -----
+        StaleLevelWarning
+            If a coarser level is read that lags behind finer voxels.
+        """
+        if box is None and t is None and c is None:
+            return self._read(out)
+        return self.boxed(box).isel(t=t, c=c)._read(out)
+
+    def boxed(self, box: Box | NmBox | None) -> Volume:
+        """The view of `box`, which counts in the array of its own level."""
+        if box is None:
+            return self
+        if isinstance(box, NmBox):
+            number = self._level if box.level is None else box.level
+            found = box.voxels(self.level(number).calibration)
+            box = Box(found.start, found.stop, number)
+        if not 0 <= box.level < len(self._stored.levels):
+            self.level(box.level)
+        box.check(self._stored.levels[box.level].array.shape[-3:])
+        spatial = (Span(a, b) for a, b in zip(box.start, box.stop, strict=True))
+        return Volume(self._stored, box.level, (*self._spans[:-3], *spatial))
+
+    def _read(self, out: np.ndarray[Any, Any] | None) -> np.ndarray[Any, Any]:
+        spans = self._spans
+        start, stop = [s.start for s in spans], [s.stop for s in spans]
+        if self._level and self.stale:
+            warnings.warn(
+                f"level {self._level} of {self.url} is stale: finer voxels were written after it was made. "
+                f"Run `ndlab pyramid {self.url}` to update it.",
+                StaleLevelWarning,
+                stacklevel=3,
+            )
+        shape = self.shape
+        if out is None:
+            if self.nbytes > 1 << 28:
+                self._fits_memory()
+            full = self._array.read(start, stop)
+            return full.reshape(shape) if any(s.dropped for s in spans) else full
+        if out.shape != shape or out.dtype != self.dtype or not out.flags.c_contiguous:
+            raise BadRequest(f"out is {out.dtype} {out.shape}", f"the voxels are {self.dtype} {shape}, C order",
+                             "pass np.empty(view.shape, view.dtype)")  # fmt: skip
+        self._array.read(start, stop, out.reshape([b - a for a, b in zip(start, stop, strict=True)]))
+        return out
+
+    def _fits_memory(self) -> None:
+        free = describe.available_memory()
+        if free is not None and self.nbytes > free:
+            raise TooLarge(
+                f"{self.shape} voxels of {self.dtype} are {describe.si_bytes(self.nbytes)}",
+                f"{describe.si_bytes(free)} of memory are available",
+                "read a box, a coarser .level(l), or work on .dask",
+                nbytes=self.nbytes,
+                limit=free,
+            )
+
+    def write(
+        self,
+        box: Box | NmBox | None,
+        values: Any,
+        *,
+        t: int | None = None,
+        c: int | str | None = None,
+        mode: Literal["replace", "nonzero"] = "replace",
+    ) -> None:
+        """Store voxels. Each chunk or shard takes effect whole, whoever else writes at the same time.
+
+        The volume's version grows and coarser levels over the box are marked stale until
+        ``ndlab pyramid`` updates them.
+
+        Parameters
+        ----------
+        box : Box, NmBox or None
+            Where, in the array of the box's level; None means this view (for a DataArray: where its
+            coordinates say).
+        values : array, number or DataArray
+            One value for each voxel of the box, axes as in `axes`; a number fills it.
+        mode : {"replace", "nonzero"}
+            ``"nonzero"`` leaves voxels alone where the new value is 0, as the Open Connectome Project did.
+
+        Raises
+        ------
+        BadRequest
+            If shape or type do not fit; nothing is written.
+        ReadOnly
+            If the store cannot be written.
+        """
+        view = _place(self, values) if box is None and hasattr(values, "coords") else self.boxed(box)
+        view = view.isel(t=t, c=c)
+        array = _arranged(values, view)
+        full = array.reshape([s.stop - s.start for s in view._spans])
+        writing.write(self._stored, view._level, [s.start for s in view._spans], full, mode)
+
+    def estimate(self, box: Box | NmBox | None = None) -> Estimate:
+        """What reading would move: bytes, chunks and requests, before anything does."""
+        view = self.boxed(box)
+        return Estimate.of(view._array, view._spans)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        """All voxels, if they are few; use `read` to mean it."""
+        if copy is False:
+            raise ValueError("a volume is read into new memory: copy=False cannot be kept")
+        if self.nbytes > ASARRAY_BYTES:
+            raise TooLarge(
+                f"np.asarray of {describe.si_bytes(self.nbytes)}",
+                f"without being asked ndlab reads at most {describe.si_bytes(ASARRAY_BYTES)}",
+                "call .read() to mean it, or cut a box first: vol[z0:z1, y0:y1, x0:x1]",
+                nbytes=self.nbytes,
+                limit=ASARRAY_BYTES,
+            )
+        values = self.read()
+        return values if dtype is None else values.astype(dtype, copy=False)
+
+    def __iter__(self) -> Iterator[Any]:
+        raise TypeError("a volume is not iterated voxel by voxel: use .read(), or ndlab.geometry.Grid for blocks")
+
+    # --- other libraries' arrays ------------------------------------------------------------------------------
+
+    @cached_property
+    def dask(self) -> dask.array.Array:
+        """A Dask array over coarse blocks of this view (about 32 Mvoxel each, on the storage grid)."""
+        kept = [not s.dropped for s in self._spans]
+        block = lazy.block_shape(self._array.shape, self.chunks, self.shards, self.dtype.itemsize)
+        start = [s.start for s, k in zip(self._spans, kept, strict=True) if k]
+        block = tuple(b for b, k in zip(block, kept, strict=True) if k)
+        token = (self.url or id(self._stored), self._level, self._spans, self.version)
+        return lazy.to_dask(self, start, block, token)
+
+    @property
+    def xarray(self) -> xarray.DataArray:
+        """A DataArray with coordinates of voxel centres in nm, read when its values are asked for."""
+        return lazy.to_xarray(self, describe.coordinates(self), describe.attributes(self))
+
+    @property
+    def datatree(self) -> xarray.DataTree:
+        """The pyramid as a DataTree, one node ``scale0``, ``scale1`` … a level."""
+        import xarray as xr
+
+        nodes = {
+            f"scale{i}": self.level(i).xarray.rename(self.kind).to_dataset() for i in range(len(self._stored.levels))
+        }
+        return xr.DataTree.from_dict(nodes, name=self.name or None)
+
+    # --- display ----------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return describe.text(self)
+
+    def _repr_html_(self) -> str:
+        return describe.html(self)
+
+    def info(self) -> dict[str, Any]:
+        """What `ndlab info --json` prints: plain JSON values."""
+        return describe.info(self)
+
+
+def _arranged(values: Any, view: Volume) -> np.ndarray[Any, Any]:
+    """`values` as an array of the view's shape: DataArrays by their dimension names, numbers spread over it."""
+    if hasattr(values, "dims") and hasattr(values, "transpose"):
+        strange = sorted(set(values.dims) ^ set(view.axes))
+        if strange:
+            raise BadRequest(f"a DataArray with dimensions {values.dims}", f"the box has {view.axes}",
+                             f"rename or select so that they are the same ({', '.join(map(str, strange))})")  # fmt: skip
+        values = values.transpose(*view.axes)
+    array = np.asarray(values)
+    if array.ndim == 0:
+        return np.broadcast_to(array, view.shape)
+    if array.shape != view.shape:
+        raise BadRequest(
+            f"values of shape {array.shape}",
+            f"the box has shape {view.shape} along {view.axes}",
+            "give one value for each voxel, or a single number",
+            shape=view.shape,
+        )
+    return array
+
+
+def _place(volume: Volume, values: Any) -> Volume:
+    """The view that a DataArray's nm coordinates (voxel centres) name."""
+    keys: list[slice | int] = []
+    for axis in (a for a in volume.axes if a in "zyx"):
+        if axis not in values.coords:
+            raise BadRequest(f"a DataArray without coordinate {axis!r}", "its place in the volume is not known",
+                             "pass the box to write to")  # fmt: skip
+        i, centres = "zyx".index(axis), np.atleast_1d(values.coords[axis].values)
+        first = (float(centres[0]) - volume.offset[i]) / volume.voxel_size[i] - 0.5
+        start = round(first)
+        wanted = volume.offset[i] + (start + 0.5 + np.arange(len(centres))) * volume.voxel_size[i]
+        if not np.allclose(centres, wanted, rtol=0, atol=0.01 * volume.voxel_size[i]):
+            raise BadRequest(f"coordinate {axis!r} of the DataArray", "it does not lie on the voxel centres of the volume",
+                             "select it from volume.xarray, or pass the box")  # fmt: skip
+        keys.append(slice(start, start + len(centres)) if axis in values.dims else start)
+    return volume[(..., *keys)]
+
+
+class NmIndexer:
+    """`Volume.nm`: views by position."""
+
+    def __init__(self, volume: Volume) -> None:
+        self._volume = volume
+
+    def __getitem__(self, key: Any) -> Volume:
+        keys = list(key) if isinstance(key, tuple) else [key]
+        volume = self._volume
+        axes = [a for a in volume.axes if a in "zyx"]
+        if Ellipsis in keys:
+            at = keys.index(Ellipsis)
+            keys[at : at + 1] = [slice(None)] * (len(axes) - len(keys) + 1)
+        if len(keys) > len(axes):
+            raise BadRequest(f"{len(keys)} positions", f"the view has spatial axes {axes}")
+        size, corner = volume.voxel_size, volume.offset
+        found: list[slice | int] = []
+        for axis, one in zip(axes, keys, strict=False):
+            i = "zyx".index(axis)
+            n = volume.box.shape[i]
+            found.append(self._voxels(one, axis, size[i], corner[i], n))
+        return volume[tuple(found)]
+
+    @staticmethod
+    def _voxels(key: Any, axis: str, size: float, corner: float, n: int) -> slice | int:
+        end = corner + n * size
+        if isinstance(key, slice):
+            if key.step is not None:
+                raise BadRequest(f"step {key.step} nm along {axis}", "nm views are contiguous", "pick a coarser .level(l)")
+            low = corner if key.start is None else float(key.start)
+            high = end if key.stop is None else float(key.stop)
+            line = Calibration((size, 1, 1), (corner, 0, 0))
+            box = NmBox((low, 0, 0), (high, 1, 1)).voxels(line)
+            a, b = box.start[0], box.stop[0]
+            if a < 0 or b > n:
+                raise OutOfBounds(f"{axis} {low:g} to {high:g} nm was asked for",
+                                  f"the view spans {corner:g} to {end:g} nm along {axis}", axis=axis)  # fmt: skip
+            if a == b and high > low:
+                raise BadRequest(f"{axis} {low:g} to {high:g} nm holds no voxel centre", f"voxels are {size:g} nm there",
+                                 "widen it, or give one position to get the voxel there")  # fmt: skip
+            return slice(a, b)
+        position = float(key)
+        if not corner <= position < end:
+            raise OutOfBounds(f"{axis} {position:g} nm was asked for",
+                              f"the view spans {corner:g} to {end:g} nm along {axis}", axis=axis)  # fmt: skip
+        return min(n - 1, int((position - corner) // size))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a read would move.
+
+    `nbytes` arrive in memory; `decoded` bytes are decoded for them, from `chunks` chunks in at most `requests`
+    requests (`shards` of them for shard indexes).
+    """
+
+    nbytes: int
+    chunks: int
+    shards: int
+    requests: int
+    decoded: int
+
+    @classmethod
+    def of(cls, array: Array, spans: Sequence[Span]) -> Estimate:
+        """Count for the box `spans` of `array`."""
+
+        def touched(piece: Sequence[int]) -> int:
+            counts = (-(-s.stop // k) - s.start // k if s.stop > s.start else 0 for s, k in zip(spans, piece, strict=True))
+            return math.prod(counts)
+
+        chunks, shards = touched(array.chunks), touched(array.shards) if array.shards else 0
+        return cls(
+            nbytes=math.prod(s.stop - s.start for s in spans) * array.dtype.itemsize,
+            chunks=chunks,
+            shards=shards,
+            requests=chunks + shards,
+            decoded=chunks * math.prod(array.chunks) * array.dtype.itemsize,
+        )
+
+    def __str__(self) -> str:
+        ratio = self.decoded / self.nbytes if self.nbytes else 0
+        return (
+            f"{describe.si_bytes(self.nbytes)} from {self.chunks:,} chunks: at most {self.requests:,} requests, "
+            f"{describe.si_bytes(self.decoded)} decoded ({ratio:.2g}x)"
+        )
+
+
+def open(  # noqa: A001 - the name users know from zarr, xarray and the builtin
+    url: str | os.PathLike[str],
+    *,
+    path: str | None = None,
+    axes: str | None = None,
+    voxel_size: Sequence[float] | None = None,
+    unit: str | None = None,
+    level: int = 0,
+    **options: Any,
+) -> Volume:
+    """Open what is at an address as a `Volume`; no voxel is read.
+
+    Parameters
+    ----------
+    url : str or path
+        Local path, ``file://``, ``http(s)://``, ``s3://``, ``gs://`` or a zip file of OME-Zarr 0.1-0.5, Zarr v2
+        or v3, Neuroglancer precomputed, N5; or an HDF5, TIFF, NIfTI, NRRD or npy file, or a folder of slices.
+    path : str, optional
+        The image inside a store that holds several.
+    axes : str, optional
+        Names of the stored axes where the store does not say, e.g. ``"czyx"``.
+    voxel_size : sequence of 3 float, optional
+        Voxel size (z, y, x) [nm], instead of what the store says.
+    unit : str, optional
+        Unit of the store's scales where it names none, e.g. ``"micrometer"``.
+    level : int
+        Pyramid level to start at.
+    **options
+        `dataset` for HDF5, `pattern` for folders of slices.
+
+    Raises
+    ------
+    NotFound, Unsupported, BadMetadata
+        With what is there and what to type next.
+    """
+    stored = open_store(url, path=path, axes=axes, voxel_size=voxel_size, unit=unit, **options)
+    volume = Volume(stored)
+    return volume.level(level) if level else volume
