@@ -5,13 +5,15 @@ Pure functions on the parsed JSON of a store; nothing here touches a file. Every
 voxel 0, whatever the format counts from.
 """
 
-from ndlab.metadata.model import Channel, Kind, LabelInfo, Multiscale, Scale, with_unit, with_voxel_size
-from ndlab.metadata.ome import (
+from ndlab.metadata.calibrate import with_unit, with_voxel_size
+from ndlab.metadata.model import Channel, Kind, LabelInfo, Multiscale, Scale
+from ndlab.metadata.n5 import read_n5
+from ndlab.metadata.ome import read_ome
+from ndlab.metadata.ome_groups import (
     bioformats2raw_series,
     is_plate,
     labels_list,
     plate_wells,
-    read_ome,
     well_images,
 )
 from ndlab.metadata.ome_write import write_ome
@@ -28,6 +30,7 @@ __all__ = [
     "is_plate",
     "labels_list",
     "plate_wells",
+    "read_n5",
     "read_ome",
     "read_precomputed",
     "to_nm",

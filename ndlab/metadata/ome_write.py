@@ -8,7 +8,7 @@ from typing import Any
 from ndlab.errors import BadRequest, Unsupported
 from ndlab.geometry import Calibration
 from ndlab.metadata.model import Channel, LabelInfo, Multiscale, Scale
-from ndlab.metadata.ome import LEGACY_AXES, TYPES
+from ndlab.metadata.ome_axes import LEGACY_AXES, TYPES
 
 __all__ = ["write_ome"]
 

@@ -15,13 +15,14 @@ import numpy.typing as npt
 
 from ndlab.errors import BadMetadata, BadRequest, Unsupported
 from ndlab.geometry import Calibration
-from ndlab.metadata.model import Multiscale, Scale, check_coarser, check_corners, check_paths, scaled
+from ndlab.metadata.levels import check_coarser, check_corners, check_paths, scaled
+from ndlab.metadata.model import Multiscale, Scale
 
 __all__ = ["ENCODINGS", "read_precomputed", "write_precomputed"]
 
 VOLUME = "neuroglancer_multiscale_volume"
 ENCODINGS = ("raw", "jpeg", "png", "compressed_segmentation")
-DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32")
+DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "float32")
 _SHARDED = "neuroglancer_uint64_sharded_v1"
 
 
