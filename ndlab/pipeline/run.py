@@ -120,7 +120,7 @@ class Run:
             return self._run(opened)
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Return the outcomes of all blocks done so far, whichever run did them; read from the record if there is one."""
+        """Return the outcomes of all blocks done so far, whichever run did them."""
         if self.record is None:
             return iter(self._kept)
         if isinstance(self.record, Record):
