@@ -22,6 +22,7 @@ __all__ = [
     "check_paths",
     "corner",
     "length",
+    "numbers",
     "scaled",
     "stack",
 ]
@@ -94,6 +95,16 @@ def stack(
     )
     silent = len(sizes) > 1 and len(set(raw.sizes)) == 1 and not any(length(u) for u in raw.units)
     return None if silent else raw
+
+
+def numbers(values: Any) -> list[float] | None:
+    """Return a JSON list of finite numbers as floats; None for anything else, text and booleans included."""
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        return None
+    if any(isinstance(v, bool) or not isinstance(v, (int, float)) for v in values):
+        return None
+    listed = [float(v) for v in values]
+    return listed if all(map(math.isfinite, listed)) else None
 
 
 def length(unit: str | None) -> float | None:

@@ -13,13 +13,12 @@ N5 lists dimensions with the fastest first, so axes here are the reverse of that
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ndlab.errors import BadMetadata, Unsupported
-from ndlab.metadata.levels import Raw, assemble, check_paths, stack
+from ndlab.metadata.levels import Raw, assemble, check_paths, numbers, stack
 from ndlab.metadata.model import Multiscale, Scale
 
 __all__ = ["read_n5"]
@@ -213,8 +212,9 @@ def _resolution(
     for holder in (array, group):
         pixel = holder.get("pixelResolution")
         if isinstance(pixel, Mapping):
-            numbers = _per_axis(pixel.get("dimensions"), axes, "pixelResolution", where)
-            return numbers, dict.fromkeys(axes, pixel.get("unit"))
+            return _per_axis(pixel.get("dimensions"), axes, "pixelResolution", where), dict.fromkeys(
+                axes, pixel.get("unit")
+            )
         listed = holder.get("resolution") or pixel
         if listed:
             units = holder.get("units") or group.get("units") or [None] * len(axes)
@@ -233,15 +233,11 @@ def _per_axis(values: Any, axes: Sequence[str], what: str, where: str) -> list[f
 
 
 def _numbers(values: Any, ndim: int, what: str, where: str) -> list[float]:
-    try:
-        numbers = [float(v) for v in values]
-    except (TypeError, ValueError):
-        numbers = []
-    positive = what == "translate" or all(n > 0 for n in numbers)
-    if len(numbers) != ndim or not positive or not all(map(math.isfinite, numbers)):
+    listed = numbers(values)
+    if listed is None or len(listed) != ndim or (what != "translate" and min(listed) <= 0):
         raise BadMetadata(
             f"the {what} of {where} is {values!r}",
             f"it needs {ndim} numbers" + ("" if what == "translate" else ", each positive"),
             "correct attributes.json, or open the array by its path with voxel_size=(z, y, x)",
         )
-    return numbers
+    return listed

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ndlab.errors import BadMetadata, BadRequest, Unsupported
+from ndlab.metadata.levels import numbers
 from ndlab.metadata.ome_axes import system_name
 from ndlab.metadata.units import to_seconds
 
@@ -74,19 +74,18 @@ def _flatten(
 
 def _numbers(values: Any, kind: str, ndim: int, where: str, level: int) -> list[float]:
     what = f"the {kind} of level {level} of {where} is {values!r}"
-    try:
-        numbers = [float(v) for v in values]
-    except (TypeError, ValueError):
-        raise BadMetadata(what, "it should be a list of numbers", "correct it in that file") from None
-    if len(numbers) != ndim:
+    listed = numbers(values)
+    if listed is None:
+        raise BadMetadata(what, "it should be a list of finite numbers", "correct it in that file")
+    if len(listed) != ndim:
         raise BadMetadata(what, f"it needs one number for each of the {ndim} axes", "correct it in that file")
-    if not all(map(math.isfinite, numbers)) or (kind == "scale" and min(numbers) <= 0):
+    if kind == "scale" and min(listed) <= 0:
         raise BadMetadata(
             what,
-            "a scale is positive and finite" if kind == "scale" else "a translation is finite",
+            "a scale is positive",
             "correct it in that file, or open the array by its path with voxel_size=(z, y, x)",
         )
-    return numbers
+    return listed
 
 
 def time_steps(

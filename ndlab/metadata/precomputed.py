@@ -6,7 +6,6 @@ begins, which is `Calibration.offset` as it stands.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy.typing as npt
 
 from ndlab.errors import BadMetadata, BadRequest, Unsupported
 from ndlab.geometry import Calibration
-from ndlab.metadata.levels import check_coarser, check_corners, check_paths, scaled
+from ndlab.metadata.levels import check_coarser, check_corners, check_paths, numbers, scaled
 from ndlab.metadata.model import Multiscale, Scale
 
 __all__ = ["ENCODINGS", "read_precomputed", "write_precomputed"]
@@ -134,17 +133,14 @@ def _calibration(scale: Mapping[str, Any], where: str) -> Calibration:
 
 
 def _triple(scale: Mapping[str, Any], member: str, where: str) -> list[float]:
-    try:
-        numbers = [float(v) for v in scale[member]]
-    except (KeyError, TypeError, ValueError):
-        numbers = []
-    if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
+    listed = numbers(scale.get(member))
+    if listed is None or len(listed) != 3:
         raise BadMetadata(
             f"{member} of scale {scale.get('key')!r} of {where} is {scale.get(member)!r}",
             "it is three numbers in (x, y, z)",
             "correct the info file",
         )
-    return numbers
+    return listed
 
 
 def write_precomputed(
