@@ -52,13 +52,14 @@ def version_of(python: Path | str) -> str | None:
 
 
 def make_venv(venv: Path, python: str) -> None:
-    """Create the environment, or create it anew when it is broken or of another Python."""
+    """Create the environment, or create it anew when it is broken or of another Python; it has pip then."""
     wanted, present = version_of(python), version_of(python_of(venv))
-    if present == wanted:
-        return
-    if present is not None:
-        print(f"{venv.name} has Python {present}, {wanted} was asked for: making it anew", flush=True)
-    subprocess.run([python, "-m", "venv", "--clear", str(venv)], check=True)
+    if present != wanted:
+        if present is not None:
+            print(f"{venv.name} has Python {present}, {wanted} was asked for: making it anew", flush=True)
+        subprocess.run([python, "-m", "venv", "--clear", str(venv)], check=True)
+    elif subprocess.run([python_of(venv), "-m", "pip", "--version"], capture_output=True, check=False).returncode:
+        subprocess.run([python_of(venv), "-m", "ensurepip", "--default-pip"], stdout=subprocess.DEVNULL, check=True)
 
 
 def pip_install(python: Path) -> list[str]:
