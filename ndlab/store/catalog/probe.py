@@ -139,8 +139,15 @@ def _run(name: str, look: _Look) -> Probe:
     thread.start()
     thread.join(look.left + 0.5)
     seconds = time.monotonic() - start
-    status, detail = look.verdict or ("dead", f"No answer within {seconds:.1f} s.")
+    status, detail = look.verdict or _late(look, seconds)
     return Probe(name, look.url, status, detail, tuple(look.levels), seconds)
+
+
+def _late(look: _Look, seconds: float) -> tuple[Status, str]:
+    if not any(v.answered for v in look.levels):
+        return "dead", f"No answer within {seconds:.1f} s."
+    status, detail = judge(look.levels, look.declared)
+    return status, f"{detail} The rest did not come in time."
 
 
 def _guarded(look: _Look) -> None:
