@@ -99,8 +99,10 @@ class Record:
     ) -> None:
         self.close()
 
-    def begin(self, step: str, fingerprint: str) -> None:
+    def begin(self, step: str, fingerprint: str, *, restart: bool = False) -> None:
         """Start or continue `step`; what was recorded under another fingerprint is in the way.
+
+        With `restart`, the whole record is emptied instead: for steps whose output may be written over.
 
         Raises
         ------
@@ -110,7 +112,9 @@ class Record:
         known = self._keys.get(step)
         if known == fingerprint:
             return
-        if known is not None:
+        if known is not None and restart:
+            self.forget()
+        elif known is not None:
             raise Conflict(
                 f"step {step!r} was started with other parameters than {self.path} records",
                 f"{len(self._done.get(step, ()))} of its blocks are done with the earlier ones",
@@ -134,7 +138,7 @@ class Record:
             self.sync()
 
     def outcomes(self, step: str) -> Iterator[Outcome]:
-        """Yield the outcomes that count: of each done block the last one, in the order of the file."""
+        """Yield the outcome of each block of `step` that is done, in the order of the file."""
         seen: set[str] = set()
         wanted = self.done(step)
         for line in self._lines():
@@ -143,6 +147,14 @@ class Record:
                 seen.add(key)
                 names = ("state", "seconds", "worker", "attempts", "result")
                 yield Outcome(key, **{name: line[name] for name in names if name in line})
+
+    def forget(self) -> None:
+        """Empty the record: all is done, and the next run starts anew."""
+        self._flush_data()
+        self._file.truncate(0)
+        os.fsync(self._file.fileno())
+        self._keys.clear()
+        self._done.clear()
 
     def sync(self) -> None:
         """Bring the blocks' output and then the record to disk."""
