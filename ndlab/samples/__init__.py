@@ -1,0 +1,3 @@
+"""Sample data."""
+
+from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The compiled half of the phantom: rods, crossings, contest, organelles, exposure, paint. Loads numba."""
