@@ -116,7 +116,7 @@ class Dataset:
 
     def matches(self, text: str) -> bool:
         """Whether every word of `text` occurs in the row, in any field and any case."""
-        everything = " ".join(str(v) for v in asdict(self).values()).lower()
+        everything = " ".join(str(v) for v in asdict(self).values() if v not in (None, False, ())).lower()
         return all(word in everything for word in text.lower().split())
 
     def _repr_html_(self) -> str:
