@@ -65,8 +65,7 @@ def with_voxel_size(
     """Return `m` with `voxel_size` [nm] at level 0; coarser levels and offsets keep their ratio to it.
 
     What the store says in numbers (with or without a unit) gives the ratios. Where it says nothing, `shapes`
-    does: the down-sampling factor of a level is the power of two that explains its shape, else the plain ratio,
-    and the offset is 0.
+    does: a level's factor is the power of two that explains its shape, else the plain ratio, and the offset is 0.
 
     Parameters
     ----------
@@ -123,14 +122,28 @@ def _factors(m: Multiscale, shapes: Sequence[Sequence[int]] | None) -> tuple[Flo
             "their ratios are unknown",
             "pass shapes=, one (z, y, x) for each level",
         )
-    return tuple(_three(map(_factor, shapes[0], shape)) for shape in shapes)
+    return tuple(_three(_level_factors(shapes[0], shape)) for shape in shapes)
+
+
+def _level_factors(fine: Sequence[int], coarse: Sequence[int]) -> list[float]:
+    """One factor per axis; that of the longest axis, the least ambiguous, is tried first on the others."""
+    n, _, m = max((n, -axis, m) for axis, (n, m) in enumerate(zip(fine, coarse, strict=True)))
+    longest = _factor(n, m)
+    return [
+        longest if a != b and _explains(longest, a, b) else _factor(a, b) for a, b in zip(fine, coarse, strict=True)
+    ]
+
+
+def _explains(factor: float, fine: int, coarse: int) -> bool:
+    """Whether `factor` turns `fine` voxels into `coarse`, the last partial one kept or not."""
+    return factor == int(factor) and coarse in (fine // int(factor), -(-fine // int(factor)))
 
 
 def _factor(fine: int, coarse: int) -> float:
-    """Down-sampling factor that turns `fine` voxels into `coarse`, whether the last partial one is kept or not."""
+    """Power of two that turns `fine` voxels into `coarse`, else their ratio."""
     factor = 1
     while factor <= fine:
-        if coarse in (fine // factor, -(-fine // factor)):
+        if _explains(factor, fine, coarse):
             return float(factor)
         factor *= 2
     return fine / coarse

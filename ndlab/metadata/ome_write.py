@@ -67,12 +67,10 @@ def write_ome(m: Multiscale, version: str = "0.5") -> dict[str, Any]:
 
 
 def _check_axes(axes: Sequence[str]) -> None:
-    kinds = [TYPES.get(a, "") for a in axes]
-    in_order = sorted(kinds, key=["time", "channel", "space", ""].index) == kinds
-    if not in_order or len(set(axes)) != len(axes) or not {"y", "x"} <= set(axes) <= set(LEGACY_AXES):
+    if tuple(axes) != tuple(a for a in LEGACY_AXES if a in axes) or not {"y", "x"} <= set(axes):
         raise BadRequest(
             f"axes {tuple(axes)} were to be written as OME-Zarr",
-            "the order is t, c, then z, y, x, each at most once, with y and x there",
+            "the order is t, c, z, y, x, each at most once, with y and x there",
             "transpose the array to (t, c, z, y, x)",
             axes=tuple(axes),
         )
