@@ -189,14 +189,14 @@ def test_with_data_nothing_skips(
     result.stdout.fnmatch_lines(["0 tests skipped", "*2 passed*"])
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one process", "xdist"])
+SKIPPED_TEST = "import pytest\n\ndef test_a():\n    pytest.skip('no reason')\n\ndef test_b():\n    pass\n"
+SKIPPED_MODULE = "import pytest\n\npytest.skip('no reason', allow_module_level=True)\n"
+
+
 @pytest.mark.parametrize(
-    "skipping",
-    [
-        "import pytest\n\ndef test_a():\n    pytest.skip('no reason')\n\ndef test_b():\n    pass\n",
-        "import pytest\n\npytest.skip('no reason', allow_module_level=True)\n",
-    ],
-    ids=["test", "module"],
+    ("skipping", "workers"),
+    [(SKIPPED_TEST, []), (SKIPPED_MODULE, []), (SKIPPED_TEST, ["-n", "2"])],
+    ids=["test", "module", "xdist"],
 )
 def test_with_data_a_skip_is_a_failure(
     session: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, skipping: str, workers: list[str]
