@@ -23,7 +23,7 @@ _THUMBNAIL_BYTES = 32 << 20
 
 
 def si_bytes(n: float) -> str:
-    """Bytes as people read them.
+    """Say bytes as people read them.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def si_bytes(n: float) -> str:
 
 
 def si_length(nm: float) -> str:
-    """A length as people read it.
+    """Say a length as people read it.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def _by(values: Sequence[float]) -> str:
 
 
 def facts(volume: Volume) -> dict[str, str]:
-    """The lines of both summaries: what, and the value in words."""
+    """List the lines of both summaries: what, and the value in words."""
     found = {"shape": f"{''.join(volume.axes)} {_by(volume.shape)} {volume.dtype}, {si_bytes(volume.nbytes)}"}
     if _calibrated(volume):
         size = volume.voxel_size
@@ -101,14 +101,14 @@ def facts(volume: Volume) -> dict[str, str]:
 
 
 def text(volume: Volume) -> str:
-    """The plain summary."""
+    """Return the plain summary."""
     head = f"<ndlab.Volume {volume.name!r}: {volume.kind}, {volume.format}>"
     lines = [f"  {name:16} {value}" for name, value in facts(volume).items()]
     return "\n".join([head, *lines, *([f"  {volume.url}"] if volume.url else [])])
 
 
 def html(volume: Volume) -> str:
-    """The notebook summary, with a picture of the middle plane where one is cheap to read."""
+    """Return the notebook summary, with a picture of the middle plane where one is cheap to read."""
     rows = "".join(
         f"<tr><th style='text-align:left;font-weight:600;padding:0 12px 0 0'>{_html.escape(name)}</th>"
         f"<td style='text-align:left'>{_html.escape(value)}</td></tr>"
@@ -124,8 +124,10 @@ def html(volume: Volume) -> str:
     picture = ""
     if png:
         data = base64.b64encode(png).decode()
-        picture = f"<img alt='middle plane of {_html.escape(volume.name)}' src='data:image/png;base64,{data}' " \
-                  "style='max-width:256px;max-height:256px;image-rendering:auto;border-radius:3px'>"  # fmt: skip
+        picture = (
+            f"<img alt='middle plane of {_html.escape(volume.name)}' src='data:image/png;base64,{data}' "
+            "style='max-width:256px;max-height:256px;image-rendering:auto;border-radius:3px'>"
+        )
     return (
         "<div style='display:flex;gap:16px;align-items:flex-start'>"
         f"{picture}<div><div style='font-weight:600'>{title}</div><table>{rows}</table>{address}</div></div>"
@@ -161,11 +163,15 @@ def _grey_or_colour(plane: np.ndarray[Any, Any], kind: str, window: tuple[float,
         # Knuth's multiplicative hash spreads neighbouring ids over the colours.
         mixed = plane.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         rgb = np.stack([(mixed >> np.uint64(s)) & np.uint64(0xBF) for s in (56, 40, 24)], axis=-1) + np.uint64(64)
-        return np.where(plane[..., None] == 0, 0, rgb).astype(np.uint8)
+        coloured: np.ndarray[Any, Any] = np.where(plane[..., None] == 0, 0, rgb).astype(np.uint8)
+        return coloured
     values = plane.astype(np.float32)
-    low, high = window or tuple(np.nanpercentile(values, (0.5, 99.5)))
-    scaled = (values - low) * (255 / max(high - low, 1e-12))
-    return np.nan_to_num(np.clip(scaled, 0, 255)).astype(np.uint8)
+    known = values[np.isfinite(values)]
+    low, high = window or (tuple(np.percentile(known, (0.5, 99.5))) if known.size else (0.0, 1.0))
+    with np.errstate(invalid="ignore", over="ignore"):
+        scaled = (values - low) * (255 / max(high - low, 1e-12))
+    pixels: np.ndarray[Any, Any] = np.nan_to_num(np.clip(scaled, 0, 255)).astype(np.uint8)
+    return pixels
 
 
 def _png(pixels: np.ndarray[Any, Any]) -> bytes:
@@ -223,12 +229,22 @@ def coordinates(volume: Volume) -> dict[str, Any]:
             attrs = {"units": "nm", "long_name": f"{axis} of voxel centre"}
         elif axis == "t" and volume._stored.time_step:
             values, attrs = numbers * volume._stored.time_step, {"units": "s"}
-        elif axis == "c" and any(c.name for c in volume.channels):
+        elif axis == "c" and _named(volume):
             values, attrs = np.array([c.name for c in volume.channels])[numbers], {}
         else:
             values, attrs = numbers, {}
         found[axis] = ((), values[0], attrs) if span.dropped else ((axis,), values, attrs)
     return found
+
+
+def _named(volume: Volume) -> bool:
+    """Whether every channel has a name of its own, so that a name finds its channel again."""
+    names = [c.name for c in volume.channels]
+    return (
+        len(names) == volume._array.shape[volume._stored.axes.index("c")]
+        and all(names)
+        and len(set(names)) == len(names)
+    )
 
 
 def attributes(volume: Volume) -> dict[str, Any]:

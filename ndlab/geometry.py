@@ -82,7 +82,7 @@ class Box:
 
     @staticmethod
     def nm(start: Sequence[float], stop: Sequence[float], level: int | None = None) -> NmBox:
-        """A box in nanometres (z, y, x), offset included; a volume turns it into voxels when it is read.
+        """Make a box in nanometres (z, y, x), offset included; a volume turns it into voxels when it is read.
 
         Without `level` it is read at the level of that volume.
 
@@ -111,14 +111,14 @@ class Box:
         return slice(a, d), slice(b, e), slice(c, f)
 
     def __and__(self, other: Box) -> Box:
-        """The common part; empty (size 0) where there is none."""
+        """Return the common part; empty (size 0) where there is none."""
         self._same_level(other)
         start = tuple(map(max, self.start, other.start))
         stop = tuple(max(s, e) for s, e in zip(start, map(min, self.stop, other.stop), strict=True))
         return Box(start, stop, self.level)
 
     def __or__(self, other: Box) -> Box:
-        """The smallest box that holds both."""
+        """Return the smallest box that holds both."""
         self._same_level(other)
         return Box(tuple(map(min, self.start, other.start)), tuple(map(max, self.stop, other.stop)), self.level)
 
@@ -132,7 +132,7 @@ class Box:
         )
 
     def shift(self, by: Sequence[int]) -> Box:
-        """The same box moved by `by` voxels (z, y, x)."""
+        """Move the box by `by` voxels (z, y, x)."""
         step = _ints(by, "shift")
         return Box(
             tuple(a + b for a, b in zip(self.start, step, strict=True)),
@@ -141,7 +141,7 @@ class Box:
         )
 
     def grow(self, overlap: int | Sequence[int], within: Sequence[int] | None = None) -> Box:
-        """The box with a margin of `overlap` voxels on each side, clipped to an array of shape `within`."""
+        """Add a margin of `overlap` voxels on each side, clipped to an array of shape `within`."""
         margin = (overlap,) * 3 if isinstance(overlap, int) else _ints(overlap, "overlap")
         start = tuple(a - m for a, m in zip(self.start, margin, strict=True))
         stop = tuple(b + m for b, m in zip(self.stop, margin, strict=True))
@@ -190,7 +190,7 @@ class NmBox:
         object.__setattr__(self, "level", level)
 
     def voxels(self, calibration: Calibration) -> Box:
-        """The voxels whose centres lie inside.
+        """Find the voxels whose centres lie inside.
 
         Neighbouring nm boxes therefore share no voxel and leave none out, whatever the voxel size.
         """
@@ -248,14 +248,14 @@ class Calibration:
         return a, b, c
 
     def index(self, position: Sequence[float]) -> Int3:
-        """The voxel that a position [nm] falls in (it may lie outside the array)."""
+        """Find the voxel that a position [nm] falls in (it may lie outside the array)."""
         a, b, c = (
             math.floor(round((p - o) / s, 6)) for p, s, o in zip(position, self.voxel_size, self.offset, strict=True)
         )
         return a, b, c
 
     def nm(self, box: Box) -> NmBox:
-        """The space that the voxels of `box` fill, in nm."""
+        """Give the space that the voxels of `box` fill, in nm."""
         start = (o + i * s for i, s, o in zip(box.start, self.voxel_size, self.offset, strict=True))
         stop = (o + i * s for i, s, o in zip(box.stop, self.voxel_size, self.offset, strict=True))
         return NmBox(tuple(start), tuple(stop), box.level)
@@ -263,8 +263,7 @@ class Calibration:
     def covering(self, space: NmBox) -> Box:
         """Every voxel that `space` touches, the border ones included."""
         start = (
-            math.floor(round((v - o) / s, 6))
-            for v, s, o in zip(space.start, self.voxel_size, self.offset, strict=True)
+            math.floor(round((v - o) / s, 6)) for v, s, o in zip(space.start, self.voxel_size, self.offset, strict=True)
         )
         stop = (
             math.ceil(round((v - o) / s, 6)) for v, s, o in zip(space.stop, self.voxel_size, self.offset, strict=True)
@@ -272,7 +271,7 @@ class Calibration:
         return Box(tuple(start), tuple(stop), space.level or 0)
 
     def coarser(self, factors: Sequence[int]) -> Calibration:
-        """The calibration after down-sampling by whole `factors`; the corner stays where it is."""
+        """Calibrate the level down-sampled by whole `factors`; the corner stays where it is."""
         return Calibration(tuple(s * f for s, f in zip(self.voxel_size, factors, strict=True)), self.offset)
 
 
@@ -324,13 +323,13 @@ class Grid:
         return map(self.at, itertools.product(*map(range, self.counts)))
 
     def at(self, index: Sequence[int]) -> Box:
-        """The block at grid position (z, y, x)."""
+        """Return the block at grid position (z, y, x)."""
         start = tuple(i * k for i, k in zip(index, self.block, strict=True))
         stop = tuple(min(a + k, n) for a, k, n in zip(start, self.block, self.shape, strict=True))
         return Box(start, stop, self.level)
 
     def touching(self, box: Box) -> Iterator[Box]:
-        """The blocks that share at least one voxel with `box`."""
+        """Iterate over the blocks that share at least one voxel with `box`."""
         inside = box & Box((0, 0, 0), self.shape, box.level)
         if inside.size == 0:
             return iter(())
@@ -374,7 +373,7 @@ def pyramid_factors(shape: Sequence[int], voxel_size: Sequence[float], *, smalle
 
 
 def chunk_shape(voxel_size: Sequence[float], itemsize: int, *, nbytes: int = 256 * 1024) -> Int3:
-    """A chunk of about `nbytes` whose sides are powers of two and physically as equal as they can be.
+    """Choose a chunk of about `nbytes` whose sides are powers of two and physically as equal as they can be.
 
     Examples
     --------
@@ -413,7 +412,7 @@ def morton_encode(index: Sequence[int]) -> int:
 
 
 def morton_decode(number: int) -> Int3:
-    """The (z, y, x) index of a Morton number; the inverse of `morton_encode`."""
+    """Return the (z, y, x) index of a Morton number; the inverse of `morton_encode`."""
     return _gather(number >> 2), _gather(number >> 1), _gather(number)
 
 

@@ -27,15 +27,32 @@ class Readable(Protocol):
     """What a lazy array needs of a volume."""
 
     @property
-    def axes(self) -> tuple[str, ...]: ...
+    def axes(self) -> tuple[str, ...]:
+        """Names of the axes."""
+        ...
+
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Extent along `axes` in voxels."""
+        ...
+
     @property
-    def dtype(self) -> np.dtype[Any]: ...
+    def dtype(self) -> np.dtype[Any]:
+        """Voxel type."""
+        ...
+
     @property
-    def name(self) -> str: ...
-    def view(self, key: tuple[slice | int, ...]) -> Readable: ...
-    def read(self) -> np.ndarray[Any, Any]: ...
+    def name(self) -> str:
+        """Name of the image."""
+        ...
+
+    def view(self, key: tuple[slice | int, ...]) -> Readable:
+        """Cut a view by one slice or number for every axis."""
+        ...
+
+    def read(self) -> np.ndarray[Any, Any]:
+        """Read the voxels of the view."""
+        ...
 
 
 class _Indexed:
@@ -52,7 +69,7 @@ class _Indexed:
 def block_shape(
     shape: Sequence[int], chunks: Sequence[int], shards: Sequence[int] | None, itemsize: int
 ) -> tuple[int, ...]:
-    """A block of whole chunks of about 32 Mvoxel (at most 128 MiB), inside one shard where it fits.
+    """Choose a block of whole chunks of about 32 Mvoxel (at most 128 MiB), inside one shard where it fits.
 
     Examples
     --------
@@ -122,7 +139,9 @@ def to_xarray(view: Readable, coords: dict[str, Any], attrs: dict[str, Any]) -> 
         def _get(self, key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
             whole, rest = zip(*(_unit_step(k, n) for k, n in zip(key, view.shape, strict=True)), strict=True)
             values = view.view(whole).read()
-            return values[tuple(r for r, k in zip(rest, key, strict=True) if not isinstance(k, int | np.integer))]
+            kept = tuple(r for r, k in zip(rest, key, strict=True) if not isinstance(k, int | np.integer))
+            part: np.ndarray[Any, Any] = values[kept]
+            return part
 
         def __reduce__(self) -> Any:
             return _rebuild_backend, (view,)
@@ -132,7 +151,8 @@ def to_xarray(view: Readable, coords: dict[str, Any], attrs: dict[str, Any]) -> 
 
 
 def _rebuild_backend(view: Readable) -> Any:
-    return to_xarray(view, {}, {}).variable._data.array
+    data: Any = to_xarray(view, {}, {}).variable._data
+    return data.array
 
 
 def _unit_step(key: slice | int, n: int) -> tuple[slice | int, slice]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 import numpy as np
 
@@ -21,8 +23,8 @@ from ndlab.store.memory import memory_stored
 from ndlab.store.multiscale import open_store
 
 if TYPE_CHECKING:
-    import dask.array
-    import xarray
+    import dask.array as da
+    from xarray import DataArray, DataTree
 
 __all__ = ["Estimate", "Volume", "open"]
 
@@ -39,7 +41,7 @@ class Span:
     dropped: bool = False
 
     def cut(self, key: slice | int, axis: str) -> Span:
-        """The part that `key` (relative to this span) selects; leaving it is an error, unlike in numpy."""
+        """Cut out what `key` (relative to this span) selects; leaving it is an error, unlike in numpy."""
         n = self.stop - self.start
         if isinstance(key, slice):
             if key.step not in (None, 1):
@@ -66,7 +68,7 @@ class Span:
 
 
 def _index(value: Any, n: int) -> int:
-    """A whole number; negative ones count from the end, as in numpy."""
+    """Return a whole number; negative ones count from the end, as in numpy."""
     try:
         number = value.__index__()
     except AttributeError:
@@ -112,7 +114,7 @@ class Volume:
         kind: Literal["image", "labels"] = "image",
         name: str = "",
     ) -> Volume:
-        """A volume over a numpy array in memory.
+        """Make a volume over a numpy array in memory.
 
         Parameters
         ----------
@@ -122,6 +124,10 @@ class Volume:
             Voxel size and outer corner of voxel 0, (z, y, x) [nm].
         """
         return Volume(memory_stored(values, Calibration(voxel_size, offset), axes, kind, name))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An address and a box: what was cached beside them (a Dask graph) stays here.
+        return Volume, (self._stored, self._level, self._spans)
 
     # --- what it is -------------------------------------------------------------------------------------------
 
@@ -276,7 +282,7 @@ class Volume:
     # --- views ------------------------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> Volume:
-        """A view: up to three indices are (z, y, x), a full index has one for each axis."""
+        """Cut a view: up to three indices are (z, y, x), a full index has one for each axis."""
         keys = list(key) if isinstance(key, tuple) else [key]
         kept = self.axes
         if keys.count(Ellipsis) > 1 or len(keys) - keys.count(Ellipsis) > len(kept):
@@ -294,7 +300,7 @@ class Volume:
         return self.view(tuple(keys))
 
     def view(self, key: tuple[slice | int, ...]) -> Volume:
-        """A view by one slice or number for every axis of `axes`."""
+        """Cut a view by one slice or number for every axis of `axes`."""
         keys = iter(key)
         spans = tuple(
             s if s.dropped else s.cut(next(keys), axis) for s, axis in zip(self._spans, self._stored.axes, strict=True)
@@ -302,7 +308,7 @@ class Volume:
         return Volume(self._stored, self._level, spans)
 
     def isel(self, *, t: int | slice | None = None, c: int | str | slice | None = None) -> Volume:
-        """A view of one or some time points or channels; a channel may be given by name."""
+        """Pick one or some time points or channels; a channel may be given by name."""
         spans = list(self._spans)
         for axis, key in (("t", t), ("c", self._channel(c) if isinstance(c, str) else c)):
             if key is None:
@@ -327,7 +333,7 @@ class Volume:
         return NmIndexer(self)
 
     def level(self, number: int) -> Volume:
-        """The same space at another pyramid level."""
+        """View the same space at another pyramid level."""
         if not 0 <= number < len(self._stored.levels):
             raise OutOfBounds(f"level {number} was asked for", f"there are levels 0 to {len(self._stored.levels) - 1}",
                               "ndlab pyramid URL builds more")  # fmt: skip
@@ -342,7 +348,7 @@ class Volume:
         return Volume(self._stored, number, (*self._spans[:-3], *spatial))
 
     def nearest(self, voxel: float | Sequence[float]) -> Volume:
-        """The coarsest level whose voxels are no larger than `voxel` [nm] (one number, or z, y, x).
+        """View the coarsest level whose voxels are no larger than `voxel` [nm] (one number, or z, y, x).
 
         Voxels count as no larger within 1 %. If even the finest is larger, that one is given.
         """
@@ -397,7 +403,7 @@ class Volume:
         return self.boxed(box).isel(t=t, c=c)._read(out)
 
     def boxed(self, box: Box | NmBox | None) -> Volume:
-        """The view of `box`, which counts in the array of its own level."""
+        """Cut the view of `box`, which counts in the array of its own level."""
         if box is None:
             return self
         if isinstance(box, NmBox):
@@ -481,7 +487,7 @@ class Volume:
         writing.write(self._stored, view._level, [s.start for s in view._spans], full, mode)
 
     def estimate(self, box: Box | NmBox | None = None) -> Estimate:
-        """What reading would move: bytes, chunks and requests, before anything does."""
+        """Say what reading would move: bytes, chunks and requests, before anything does."""
         view = self.boxed(box)
         return Estimate.of(view._array, view._spans)
 
@@ -506,22 +512,24 @@ class Volume:
     # --- other libraries' arrays ------------------------------------------------------------------------------
 
     @cached_property
-    def dask(self) -> dask.array.Array:
+    def dask(self) -> da.Array:
         """A Dask array over coarse blocks of this view (about 32 Mvoxel each, on the storage grid)."""
         kept = [not s.dropped for s in self._spans]
         block = lazy.block_shape(self._array.shape, self.chunks, self.shards, self.dtype.itemsize)
         start = [s.start for s, k in zip(self._spans, kept, strict=True) if k]
         block = tuple(b for b, k in zip(block, kept, strict=True) if k)
-        token = (self.url or id(self._stored), self._level, self._spans, self.version)
+        # The pickled array is its address, data set and axes included; arrays in memory have no address.
+        address = pickle.dumps(self._array) if self.url else uuid4().bytes
+        token = (address, self._level, self._spans, self.version)
         return lazy.to_dask(self, start, block, token)
 
     @property
-    def xarray(self) -> xarray.DataArray:
+    def xarray(self) -> DataArray:
         """A DataArray with coordinates of voxel centres in nm, read when its values are asked for."""
         return lazy.to_xarray(self, describe.coordinates(self), describe.attributes(self))
 
     @property
-    def datatree(self) -> xarray.DataTree:
+    def datatree(self) -> DataTree:
         """The pyramid as a DataTree, one node ``scale0``, ``scale1`` … a level."""
         import xarray as xr
 
@@ -539,7 +547,7 @@ class Volume:
         return describe.html(self)
 
     def info(self) -> dict[str, Any]:
-        """What `ndlab info --json` prints: plain JSON values."""
+        """Return what `ndlab info --json` prints: plain JSON values."""
         return describe.info(self)
 
 
@@ -548,8 +556,11 @@ def _arranged(values: Any, view: Volume) -> np.ndarray[Any, Any]:
     if hasattr(values, "dims") and hasattr(values, "transpose"):
         strange = sorted(set(values.dims) ^ set(view.axes))
         if strange:
-            raise BadRequest(f"a DataArray with dimensions {values.dims}", f"the box has {view.axes}",
-                             f"rename or select so that they are the same ({', '.join(map(str, strange))})")  # fmt: skip
+            raise BadRequest(
+                f"a DataArray with dimensions {values.dims}",
+                f"the box has {view.axes}",
+                f"rename or select so that they are the same ({', '.join(map(str, strange))})",
+            )
         values = values.transpose(*view.axes)
     array = np.asarray(values)
     if array.ndim == 0:
@@ -565,21 +576,41 @@ def _arranged(values: Any, view: Volume) -> np.ndarray[Any, Any]:
 
 
 def _place(volume: Volume, values: Any) -> Volume:
-    """The view that a DataArray's nm coordinates (voxel centres) name."""
-    keys: list[slice | int] = []
-    for axis in (a for a in volume.axes if a in "zyx"):
-        if axis not in values.coords:
-            raise BadRequest(f"a DataArray without coordinate {axis!r}", "its place in the volume is not known",
-                             "pass the box to write to")  # fmt: skip
-        i, centres = "zyx".index(axis), np.atleast_1d(values.coords[axis].values)
-        first = (float(centres[0]) - volume.offset[i]) / volume.voxel_size[i] - 0.5
-        start = round(first)
-        wanted = volume.offset[i] + (start + 0.5 + np.arange(len(centres))) * volume.voxel_size[i]
-        if not np.allclose(centres, wanted, rtol=0, atol=0.01 * volume.voxel_size[i]):
-            raise BadRequest(f"coordinate {axis!r} of the DataArray", "it does not lie on the voxel centres of the volume",
-                             "select it from volume.xarray, or pass the box")  # fmt: skip
-        keys.append(slice(start, start + len(centres)) if axis in values.dims else start)
-    return volume[(..., *keys)]
+    """Cut the view that a DataArray's nm coordinates (voxel centres) name."""
+    here = describe.coordinates(volume)
+    return volume.view(
+        tuple(_span_of(axis, values, here[axis][1], n) for axis, n in zip(volume.axes, volume.shape, strict=True))
+    )
+
+
+def _span_of(axis: str, values: Any, here: np.ndarray[Any, Any], n: int) -> slice | int:
+    """Where along `axis` of a volume with coordinates `here` a DataArray lies."""
+    if axis not in values.coords:
+        if axis in values.dims and values.sizes[axis] == n and axis in "tc":
+            return slice(None)
+        raise BadRequest(
+            f"a DataArray without coordinate {axis!r}",
+            "its place in the volume is not known",
+            "pass the box to write to",
+        )
+    wanted = np.atleast_1d(values.coords[axis].values)
+    numeric = here.dtype.kind in "iuf" and wanted.dtype.kind in "iuf"
+    if not wanted.size or (not numeric and here.dtype.kind != wanted.dtype.kind):
+        start = n
+    else:
+        start = int(np.argmin(np.abs(here - wanted[0]))) if numeric else int(np.argmax(here == wanted[0]))
+    found = here[start : start + len(wanted)]
+    step = float(here[1] - here[0]) if numeric and n > 1 else 1.0
+    same = len(found) == len(wanted) and (
+        np.allclose(found, wanted, rtol=0, atol=0.01 * abs(step)) if numeric else bool((found == wanted).all())
+    )
+    if not same:
+        raise BadRequest(
+            f"coordinate {axis!r} of the DataArray",
+            f"it does not lie on the volume's {'voxel centres' if axis in 'zyx' else repr(axis)}, in order",
+            "select it from volume.xarray, or pass the box",
+        )
+    return slice(start, start + len(wanted)) if axis in values.dims else start
 
 
 class NmIndexer:
@@ -610,7 +641,9 @@ class NmIndexer:
         end = corner + n * size
         if isinstance(key, slice):
             if key.step is not None:
-                raise BadRequest(f"step {key.step} nm along {axis}", "nm views are contiguous", "pick a coarser .level(l)")
+                raise BadRequest(
+                    f"step {key.step} nm along {axis}", "nm views are contiguous", "pick a coarser .level(l)"
+                )
             low = corner if key.start is None else float(key.start)
             high = end if key.stop is None else float(key.stop)
             line = Calibration((size, 1, 1), (corner, 0, 0))
@@ -620,14 +653,17 @@ class NmIndexer:
                 raise OutOfBounds(f"{axis} {low:g} to {high:g} nm was asked for",
                                   f"the view spans {corner:g} to {end:g} nm along {axis}", axis=axis)  # fmt: skip
             if a == b and high > low:
-                raise BadRequest(f"{axis} {low:g} to {high:g} nm holds no voxel centre", f"voxels are {size:g} nm there",
-                                 "widen it, or give one position to get the voxel there")  # fmt: skip
+                raise BadRequest(
+                    f"{axis} {low:g} to {high:g} nm holds no voxel centre",
+                    f"voxels are {size:g} nm there",
+                    "widen it, or give one position to get the voxel there",
+                )
             return slice(a, b)
         position = float(key)
         if not corner <= position < end:
             raise OutOfBounds(f"{axis} {position:g} nm was asked for",
                               f"the view spans {corner:g} to {end:g} nm along {axis}", axis=axis)  # fmt: skip
-        return min(n - 1, int((position - corner) // size))
+        return min(n - 1, Calibration((size, 1, 1), (corner, 0, 0)).index((position, 0, 0))[0])
 
 
 @dataclass(frozen=True)
@@ -649,7 +685,9 @@ class Estimate:
         """Count for the box `spans` of `array`."""
 
         def touched(piece: Sequence[int]) -> int:
-            counts = (-(-s.stop // k) - s.start // k if s.stop > s.start else 0 for s, k in zip(spans, piece, strict=True))
+            counts = (
+                -(-s.stop // k) - s.start // k if s.stop > s.start else 0 for s, k in zip(spans, piece, strict=True)
+            )
             return math.prod(counts)
 
         chunks, shards = touched(array.chunks), touched(array.shards) if array.shards else 0

@@ -17,9 +17,15 @@ class Array(Protocol):
     """An array on disk. Axis order is (t)(c)zyx with z, y, x always there. Must pickle (as an address, not data)."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Extent along (t)(c)zyx."""
+        ...
+
     @property
-    def dtype(self) -> np.dtype[Any]: ...
+    def dtype(self) -> np.dtype[Any]:
+        """Voxel type."""
+        ...
+
     @property
     def chunks(self) -> tuple[int, ...]:
         """The piece that one read has to fetch or decode whole (a plane for a PNG slice)."""

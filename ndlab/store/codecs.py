@@ -73,7 +73,7 @@ def _one_v3(one: dict[str, Any]) -> dict[str, Any]:
 
 
 def codecs_v2(codec: Codec) -> list[Any]:
-    """numcodecs codecs for the same inputs as `codecs_v3`."""
+    """Numcodecs codecs for the same inputs as `codecs_v3`."""
     return [numcodecs.get_codec(_known(_one_v2(one))) for one in _dicts(codec)]
 
 

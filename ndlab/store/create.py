@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -69,6 +69,7 @@ def create(
         If chunks do not divide their shards, or the codec is unknown.
     """
     kv = Kv.open(url)
+    _check_voxels(dtype, fill_value)
     _check_layout(shapes, chunks, shards)
     if multiscale.version == "precomputed":
         documents = _precomputed_documents(multiscale, shapes, dtype, chunks, codec, attrs)
@@ -77,11 +78,35 @@ def create(
     else:
         documents = _v3_documents(multiscale, shapes, dtype, chunks, shards, codec, fill_value, attrs)
     if exists(url):
-        raise Conflict(f"a store is at {kv.url} already", "ndlab does not overwrite", "choose another destination", url=kv.url)
+        raise Conflict(
+            f"a store is at {kv.url} already", "ndlab does not overwrite", "choose another destination", url=kv.url
+        )
     # The root document comes last: until then nobody takes the folder for a store.
-    for key, value in documents.items():
-        kv.write(key, value)
+    done = []
+    try:
+        for key, value in documents.items():
+            kv.write(key, value)
+            done.append(key)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for key in reversed(done):
+                kv.delete(key)
+        raise
     return open_store(normal_url(url))
+
+
+def _check_voxels(dtype: Any, fill_value: float) -> None:
+    kind = np.dtype(dtype)
+    if kind.kind not in "buif":
+        raise BadRequest(
+            f"voxels of {kind}", "they are bool, integer or floating-point numbers", 'pass e.g. dtype="uint8"'
+        )
+    try:
+        fits = bool(kind.type(fill_value) == fill_value) or fill_value != fill_value
+    except (OverflowError, ValueError):
+        fits = False
+    if not fits and kind.kind != "f":
+        raise BadRequest(f"fill_value={fill_value!r}", f"{kind} cannot hold it", "pass fill_value=0")
 
 
 def _check_layout(
@@ -112,7 +137,7 @@ def array_document(
     fill_value: float,
     axes: Sequence[str],
 ) -> bytes:
-    """The array metadata document, as zarr-python (the reference) writes it."""
+    """Return the array metadata document, as zarr-python (the reference) writes it."""
     memory = zarr.storage.MemoryStore()
     common: dict[str, Any] = {"shape": tuple(shape), "dtype": np.dtype(dtype), "chunks": tuple(chunks)}
     common |= {"fill_value": np.dtype(dtype).type(fill_value), "zarr_format": version}
@@ -122,15 +147,18 @@ def array_document(
             warnings.simplefilter("ignore")
             if version == 2:
                 listed = codecs_v2(codec)
-                key = {"name": "v2", "separator": "/"}
+                key: Any = {"name": "v2", "separator": "/"}
                 zarr.create_array(memory, **common, filters=listed[:-1] or None, compressors=listed[-1:] or None,
                                   chunk_key_encoding=key)  # fmt: skip
             else:
                 shard = None if shards is None else tuple(shards)
                 zarr.create_array(memory, **common, shards=shard, dimension_names=tuple(axes), **_by_kind(codec))
     except (TypeError, ValueError, KeyError) as error:
-        raise BadRequest(f"codec {codec!r} cannot be used for {np.dtype(dtype)} voxels", str(error).splitlines()[0],
-                         'pass e.g. codec="zstd"') from error
+        raise BadRequest(
+            f"codec {codec!r} cannot be used for {np.dtype(dtype)} voxels",
+            str(error).splitlines()[0],
+            'pass e.g. codec="zstd"',
+        ) from error
     name = "zarr.json" if version == 3 else ".zarray"
     return memory._store_dict[name].to_bytes()
 
@@ -204,8 +232,11 @@ def _precomputed_documents(
     if key == "zstd":  # The default codec elsewhere; precomputed has none, so its own default is taken.
         key = "compressed_segmentation" if m.kind == "labels" and np.dtype(dtype).itemsize >= 4 else "raw"
     if key not in encodings or not (codec is None or isinstance(codec, str)):
-        raise BadRequest(f"codec {codec!r} for precomputed", f"it has {', '.join(sorted(set(encodings.values())))}",
-                         'pass codec="raw"')
+        raise BadRequest(
+            f"codec {codec!r} for precomputed",
+            f"it has {', '.join(sorted(set(encodings.values())))}",
+            'pass codec="raw"',
+        )
     spatial = [m.axes.index(a) for a in "zyx"]
     info = metadata.write_precomputed(
         m,
@@ -215,8 +246,3 @@ def _precomputed_documents(
         encoding=encodings[key],
     )
     return {"info": _json(info | ({"ndlab": dict(attrs)} if attrs else {}))}
-
-
-def nbytes(shape: Sequence[int], dtype: Any) -> int:
-    """Bytes of an array."""
-    return math.prod(shape) * np.dtype(dtype).itemsize

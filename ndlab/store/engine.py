@@ -9,7 +9,7 @@ concurrent misaligned writers, in threads, processes or on a cluster, never lose
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -18,16 +18,19 @@ import numpy as np
 import tensorstore as ts
 
 from ndlab.errors import BadMetadata, BadRequest, NotFound, OutOfBounds, ReadOnly, TooLarge, Unsupported
-from ndlab.store.direct import direct_reader
-from ndlab.store.kv import context, kvstore_spec, local_path
+from ndlab.store.direct import DirectReader, direct_reader
+from ndlab.store.kv import context, kvstore_spec, local_path, stamp
 
-__all__ = ["TensorStoreArray", "forget"]
+__all__ = ["TensorStoreArray", "forget", "io_error"]
 
 Order = tuple[int | None, ...]
 
+_METADATA = {"zarr3": "zarr.json", "zarr": ".zarray", "n5": "attributes.json", "neuroglancer_precomputed": "info"}
+
 
 @lru_cache(maxsize=4096)
-def _open(driver: str, url: str, extra: str, order: Order, sync: bool) -> ts.TensorStore:
+def _open(driver: str, url: str, extra: str, order: Order, sync: bool, seen: Hashable) -> ts.TensorStore:
+    """Open an array once for each state `seen` of its metadata: a store made anew at an old address is another."""
     spec = {"driver": driver, "kvstore": kvstore_spec(url), **json.loads(extra)}
     try:
         stored = ts.open(spec, open=True, context=context(sync)).result()
@@ -43,7 +46,12 @@ def forget() -> None:
 
 def _canonical(stored: ts.TensorStore, order: Order) -> ts.TensorStore:
     """Axes in (t)(c)zyx order with the domain at 0; None in `order` is an axis that the store lacks."""
-    view = stored[ts.d[:].translate_to[0]].transpose([axis for axis in order if axis is not None])
+    view = stored[ts.d[:].translate_to[0]]
+    # A stored axis that is not asked for has length 1: the channel of a one-channel precomputed volume.
+    dropped = [axis for axis in range(stored.rank) if axis not in order]
+    kept = [axis for axis in range(stored.rank) if axis in order]
+    view = view[tuple(0 if axis in dropped else slice(None) for axis in range(stored.rank))]
+    view = view.transpose([kept.index(axis) for axis in order if axis is not None])
     for position, axis in enumerate(order):
         if axis is None:
             view = view[(slice(None),) * position + (ts.newaxis,)]
@@ -51,7 +59,7 @@ def _canonical(stored: ts.TensorStore, order: Order) -> ts.TensorStore:
 
 
 def _first_line(error: Exception) -> str:
-    """What the engine said, without the dump of its spec."""
+    """Say what the engine said, without the dump of its spec."""
     return str(error).splitlines()[0].split(" [tensorstore_spec=")[0].split(" [source locations=")[0][:400]
 
 
@@ -89,7 +97,8 @@ class TensorStoreArray:
     @property
     def store(self) -> ts.TensorStore:
         """The opened TensorStore, axes in (t)(c)zyx order."""
-        return _open(self.driver, self.url, self.extra, self.order, self.sync)
+        seen = stamp(self.url, _METADATA[self.driver])
+        return _open(self.driver, self.url, self.extra, self.order, self.sync, seen)
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k in self.__dataclass_fields__}
@@ -107,12 +116,12 @@ class TensorStoreArray:
     @cached_property
     def chunks(self) -> tuple[int, ...]:
         """The piece that is decoded as a whole."""
-        return tuple(n or 1 for n in self.store.chunk_layout.read_chunk.shape)
+        return tuple(n or 1 for n in self.store.chunk_layout.read_chunk.shape or self.shape)
 
     @cached_property
     def shards(self) -> tuple[int, ...] | None:
         """The unit of writing where it is larger than a chunk."""
-        write = tuple(n or 1 for n in self.store.chunk_layout.write_chunk.shape)
+        write = tuple(n or 1 for n in self.store.chunk_layout.write_chunk.shape or self.chunks)
         return write if write != self.chunks else None
 
     @cached_property
@@ -121,7 +130,7 @@ class TensorStoreArray:
         return describe_codec(self.store.codec)
 
     @cached_property
-    def _direct(self) -> Any:
+    def _direct(self) -> DirectReader | None:
         path = local_path(self.url)
         return None if path is None else direct_reader(self.driver, path, self.order)
 
@@ -130,16 +139,17 @@ class TensorStoreArray:
     ) -> np.ndarray[Any, Any]:
         """Voxels of the half-open box, into `out` if given."""
         if self._direct is not None:
-            found = self._direct.read(start, stop, out)
-            if found is not None:
-                return found
+            direct = self._direct.read(start, stop, out)
+            if direct is not None:
+                return direct
         view = self.store[tuple(map(slice, start, stop))]
         try:
             if out is None:
-                return np.asarray(view.read(order="C").result())
+                found: np.ndarray[Any, Any] = np.asarray(view.read(order="C").result())
+                return found
             ts.array(out, copy=False, write=True).write(view).result()
         except (ValueError, OSError, IndexError) as error:
-            raise _io_error(self, start, stop, error) from None
+            raise io_error(self, start, stop, error) from None
         return out
 
     def write(self, start: Sequence[int], values: np.ndarray[Any, Any]) -> None:
@@ -148,14 +158,15 @@ class TensorStoreArray:
         try:
             self.store[tuple(map(slice, start, stop))].write(values).result()
         except (ValueError, OSError, IndexError, NotImplementedError) as error:
-            raise _io_error(self, start, stop, error) from None
+            raise io_error(self, start, stop, error) from None
 
     def unsynced(self) -> TensorStoreArray:
-        """The same array with flushing left to the system, for bulk writes."""
+        """Return the same array with flushing left to the system, for bulk writes."""
         return TensorStoreArray(self.driver, self.url, self.order, self.extra, sync=False)
 
 
-def _io_error(array: TensorStoreArray, start: Sequence[int], stop: Sequence[int], error: Exception) -> Exception:
+def io_error(array: TensorStoreArray, start: Sequence[int], stop: Sequence[int], error: Exception) -> Exception:
+    """Name what the engine refused to read or write."""
     text = _first_line(error)
     where = f"{array.url}, {tuple(start)} to {tuple(stop)}"
     if isinstance(error, IndexError) or "OUT_OF_RANGE" in text:
@@ -172,7 +183,7 @@ def _io_error(array: TensorStoreArray, start: Sequence[int], stop: Sequence[int]
 
 
 def describe_codec(codec: ts.CodecSpec | None) -> str:
-    """A codec spec in words: ``"zstd 1"``, ``"blosc lz4 5"``, ``"none"``, ``"jpeg"``."""
+    """Put a codec spec in words: ``"zstd 1"``, ``"blosc lz4 5"``, ``"none"``, ``"jpeg"``."""
     spec = codec.to_json() if codec is not None else {}
     if spec.get("driver") == "neuroglancer_precomputed":
         gz = spec.get("sharding_metadata", {}) or {}

@@ -10,7 +10,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,10 +22,11 @@ import tensorstore as ts
 
 from ndlab.errors import BadRequest, Conflict, NotFound, ReadOnly
 
-__all__ = ["Kv", "context", "join", "local_path", "normal_url", "split_hint"]
+__all__ = ["Kv", "context", "in_zip", "join", "local_path", "look_again", "normal_url", "split_hint", "stamp"]
 
 _HINT = re.compile(r"^(zarr[23]?|n5|precomputed)://(?=.)|\|(zarr[23]?|n5|neuroglancer-precomputed):/?$")
 _ZIP = re.compile(r"^(?P<file>.*?\.(?:zip|ozx))(?:/(?P<inner>.*))?$", re.IGNORECASE)
+Names = list[str]
 _SCHEMES = ("file", "http", "https", "s3", "gs")
 
 
@@ -38,7 +40,7 @@ def split_hint(url: str) -> tuple[str, str | None]:
 
 
 def normal_url(url: str | os.PathLike[str]) -> str:
-    """The address in one spelling: local paths absolute and without ``file://``, no trailing slash.
+    """Spell the address in one way: local paths absolute and without ``file://``, no trailing slash.
 
     Raises
     ------
@@ -62,7 +64,7 @@ def normal_url(url: str | os.PathLike[str]) -> str:
 
 
 def local_path(url: str) -> Path | None:
-    """The path of a local address that is not inside a zip file, else None."""
+    """Return the path of a local address that is not inside a zip file, else None."""
     if "://" in url or _zip_parts(url):
         return None
     return Path(url)
@@ -71,6 +73,35 @@ def local_path(url: str) -> Path | None:
 def join(url: str, *parts: str) -> str:
     """`url` with `parts` appended by slashes; empty parts are left out."""
     return "/".join([url.rstrip("/") or "/", *(p.strip("/") for p in parts if p.strip("/"))])
+
+
+def in_zip(url: str) -> bool:
+    """Tell whether an address lies in a zip file, or is one."""
+    return _zip_parts(url) is not None
+
+
+def stamp(url: str, key: str) -> Hashable:
+    """Return a mark that changes when the file at `key` does, for caches of what was read from it.
+
+    A remote address has none that is cheap to ask for; its mark changes when somebody opens it anew (`look_again`).
+    """
+    parts = _zip_parts(url)
+    if "://" in (parts[0] if parts else url):
+        return _looked[url]
+    try:
+        found = os.stat(parts[0] if parts else f"{url}/{key}")
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def look_again(url: str) -> None:
+    """Make what was kept of a remote address in this process out of date."""
+    if "://" in url:
+        _looked[url] += 1
+
+
+_looked: Counter[str] = Counter()
 
 
 def _zip_parts(url: str) -> tuple[str, str] | None:
@@ -82,7 +113,7 @@ def _zip_parts(url: str) -> tuple[str, str] | None:
 
 @lru_cache(maxsize=2)
 def context(sync: bool = True) -> ts.Context:
-    """The TensorStore context that all arrays of this process share.
+    """Return the TensorStore context that all arrays of this process share.
 
     Many requests in flight hide latency; the pool is small because it is only there to keep shard indexes.
     `sync=False` leaves flushing to the system, for bulk writes that end in one explicit flush.
@@ -106,12 +137,16 @@ _RETRIES = {"max_retries": 4, "initial_delay": "100ms", "max_delay": "1s"}
 
 
 def kvstore_spec(url: str) -> dict[str, Any]:
-    """The TensorStore key-value spec of a folder-like address."""
+    """Return the TensorStore key-value spec of a folder-like address."""
     zipped = _zip_parts(url)
     if zipped:
         file, inner = zipped
         base = _folder_spec(file)
-        return {"driver": "zip", "base": base | {"path": base["path"].rstrip("/")}, "path": inner + "/" if inner else ""}
+        return {
+            "driver": "zip",
+            "base": base | {"path": base["path"].rstrip("/")},
+            "path": inner + "/" if inner else "",
+        }
     return _folder_spec(url)
 
 
@@ -160,7 +195,7 @@ class Kv:
 
     @classmethod
     def open(cls, url: str | os.PathLike[str]) -> Kv:
-        """The keys below `url`; nothing is asked of the store yet."""
+        """Stand for the keys below `url`; nothing is asked of the store yet."""
         return cls(normal_url(url))
 
     @property
@@ -202,7 +237,7 @@ class Kv:
         return bytes(result.value) if result.state == "value" else None
 
     def read_json(self, key: str) -> dict[str, Any] | None:
-        """The JSON object at `key`, None if there is none; unreadable JSON is an error that names the key."""
+        """Read the JSON object at `key`, None if there is none; unreadable JSON is an error that names the key."""
         raw = self.read(key)
         return None if raw is None else parse_json(raw, join(self.url, key))
 
@@ -219,7 +254,10 @@ class Kv:
 
     def delete(self, key: str) -> None:
         """Remove `key`; nothing happens if it is not there."""
-        _opened(self.url).write(key, None).result()
+        try:
+            _opened(self.url).write(key, None).result()
+        except (ValueError, OSError, NotImplementedError) as error:
+            raise _write_error(self.url, error) from None
 
     def delete_all(self, prefix: str = "") -> None:
         """Remove every key below `prefix`."""
@@ -228,7 +266,7 @@ class Kv:
             return
         _opened(self.url).delete_range(_prefix_range(prefix)).result()
 
-    def list(self, prefix: str = "") -> list[str]:
+    def list(self, prefix: str = "") -> Names:
         """Keys below `prefix`, sorted; http servers cannot list and give an empty list."""
         try:
             found = _opened(self.url).list(_prefix_range(prefix)).result()
@@ -236,7 +274,7 @@ class Kv:
             return []
         return sorted(key.decode() for key in found)
 
-    def children(self) -> list[str]:
+    def children(self) -> Names:
         """Names directly below, sorted (folders without their contents)."""
         if self._path is not None:
             return sorted(os.listdir(self._path)) if self._path.is_dir() else []
@@ -269,13 +307,15 @@ class Kv:
 
 
 def parse_json(raw: bytes, where: str) -> dict[str, Any]:
-    """A JSON object; anything else is `BadMetadata` that names `where`."""
+    """Parse a JSON object; anything else is `BadMetadata` that names `where`."""
     from ndlab.errors import BadMetadata
 
     try:
         value = json.loads(raw)
     except ValueError as error:
-        raise BadMetadata(f"{where} is not JSON", str(error), "the store is damaged or the address is a web page") from None
+        raise BadMetadata(
+            f"{where} is not JSON", str(error), "the store is damaged or the address is a web page"
+        ) from None
     if not isinstance(value, dict):
         raise BadMetadata(f"{where} holds a JSON {type(value).__name__}", "an object was expected")
     return value

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from ndlab import metadata
 from ndlab.errors import BadMetadata, BadRequest, NotFound, Unsupported
@@ -14,7 +13,7 @@ from ndlab.geometry import Calibration
 from ndlab.metadata import Multiscale
 from ndlab.store.arrays import Array, Level, Stored
 from ndlab.store.engine import TensorStoreArray
-from ndlab.store.kv import Kv, join, local_path, normal_url, parse_json, split_hint
+from ndlab.store.kv import Kv, join, local_path, look_again, normal_url, parse_json, split_hint
 from ndlab.store.zarr_python import ZarrPythonArray
 
 __all__ = ["AXES", "canonical_order", "open_store"]
@@ -82,9 +81,14 @@ def _dispatch(
         raw = found[key]
         return {} if raw is None else parse_json(raw, join(kv.url, key))
 
-    def calibrated(m: Multiscale) -> Multiscale:
+    def calibrated(m: Multiscale, arrays: Sequence[Array]) -> Multiscale:
         m = metadata.with_unit(m, unit) if unit else m
-        return metadata.with_voxel_size(m, voxel_size) if voxel_size is not None else m
+        if voxel_size is None:
+            return m
+        return metadata.with_voxel_size(m, voxel_size, shapes=[a.shape[-3:] for a in arrays])
+
+    def inside(path: str) -> Stored:
+        return open_store(join(kv.url, path), axes=axes, voxel_size=voxel_size, unit=unit, **options)
 
     if found["zarr.json"] is not None and hint in (None, "zarr", "zarr3"):
         meta = node("zarr.json")
@@ -92,13 +96,13 @@ def _dispatch(
         if meta.get("node_type") == "array":
             names = axes or meta.get("dimension_names")
             return _plain(kv, "zarr3", "Zarr v3 array", len(meta["shape"]), names, attrs, calibrated)
-        return _zarr_group(kv, "zarr3", attrs, axes, calibrated)
+        return _zarr_group(kv, "zarr3", attrs, calibrated, inside)
     if hint in (None, "zarr", "zarr2") and any(found[k] is not None for k in (".zarray", ".zattrs", ".zgroup")):
         attrs = node(".zattrs")
         if found[".zarray"] is not None:
             names = axes or attrs.get("_ARRAY_DIMENSIONS")
             return _plain(kv, "zarr", "Zarr v2 array", len(node(".zarray")["shape"]), names, attrs, calibrated)
-        return _zarr_group(kv, "zarr", attrs, axes, calibrated)
+        return _zarr_group(kv, "zarr", attrs, calibrated, inside)
     if found["info"] is not None and hint in (None, "precomputed"):
         return _precomputed(kv, node("info"), calibrated)
     if found["attributes.json"] is not None and hint in (None, "n5"):
@@ -121,12 +125,13 @@ def _open_file(url: str, axes: str | Sequence[str] | None, options: Mapping[str,
 
 def _with_calibration(stored: Stored, voxel_size: Sequence[float] | None, unit: str | None) -> Stored:
     """Override the voxel size of a file, keeping the ratios of its levels."""
-    from dataclasses import replace
-
     if voxel_size is None:
         if unit:
-            raise BadRequest(f"unit={unit!r} for {stored.url}", "files carry no unit-less scale to apply it to",
-                             "pass voxel_size=(z, y, x) in nm")
+            raise BadRequest(
+                f"unit={unit!r} for {stored.url}",
+                "files carry no unit-less scale to apply it to",
+                "pass voxel_size=(z, y, x) in nm",
+            )
         return stored
     base = stored.levels[0].array.shape[-3:]
     levels = []
@@ -158,15 +163,19 @@ def _default_axes(ndim: int, names: str | Sequence[Any] | None, where: str) -> t
     if names is not None and len(names) == ndim and all(isinstance(n, str) and n.lower() in AXES for n in names):
         return tuple(n.lower() for n in names)
     if isinstance(names, str):
-        raise BadRequest(f"axes={names!r} for {where}", f"the array has {ndim} axes out of t, c, z, y, x",
-                         f"pass {ndim} letters, e.g. axes={'tczyx'[-ndim:]!r}")
+        raise BadRequest(
+            f"axes={names!r} for {where}",
+            f"the array has {ndim} axes out of t, c, z, y, x",
+            f"pass {ndim} letters, e.g. axes={'tczyx'[-ndim:]!r}",
+        )
     if not 1 <= ndim <= 5:
         raise Unsupported(f"{where} has {ndim} axes", "a volume has 1 to 5 (t, c, z, y, x)", feature=f"{ndim} axes")
     return AXES[-ndim:]
 
 
 def _zarr_array(driver: str, url: str, order: tuple[int | None, ...]) -> Array:
-    """The array by the engine, or by zarr-python where the engine refuses its codecs or type."""
+    """Open the array by the engine, or by zarr-python where the engine refuses its codecs or type."""
+    look_again(url)
     array: Array = TensorStoreArray(driver, url, order)
     try:
         dtype = array.dtype
@@ -174,18 +183,22 @@ def _zarr_array(driver: str, url: str, order: tuple[int | None, ...]) -> Array:
         array = ZarrPythonArray(url, order)
         dtype = array.dtype
     if dtype.kind not in "buif":
-        raise Unsupported(f"{url} holds {dtype} values", "a volume holds bool, integer or floating-point voxels",
-                          feature=f"dtype {dtype}")
+        raise Unsupported(
+            f"{url} holds {dtype} values",
+            "a volume holds bool, integer or floating-point voxels",
+            feature=f"dtype {dtype}",
+        )
     return array
 
 
 def _same_engine(first: Array, driver: str, url: str, order: tuple[int | None, ...]) -> Array:
+    look_again(url)
     if isinstance(first, ZarrPythonArray):
         return ZarrPythonArray(url, order)
     return TensorStoreArray(driver, url, order)
 
 
-_Calibrate = Callable[[Multiscale], Multiscale]
+_Calibrate = Callable[[Multiscale, Sequence[Array]], Multiscale]
 
 
 def _plain(
@@ -200,29 +213,36 @@ def _plain(
     axes = _default_axes(ndim, names, kv.url)
     note = "the store states no voxel size: pass ndlab.open(url, voxel_size=(z, y, x)) in nm"
     m = Multiscale(axes, (metadata.Scale("", None),), notes=(note,))
-    return _assemble(kv, calibrated(m), driver, format_name, dict(attrs))
+    return _assemble(kv, m, driver, format_name, dict(attrs), calibrated)
 
 
 def _zarr_group(
-    kv: Kv, driver: str, attrs: Mapping[str, Any], axes: str | Sequence[str] | None, calibrated: _Calibrate
+    kv: Kv, driver: str, attrs: Mapping[str, Any], calibrated: _Calibrate, open_inside: Callable[[str], Stored]
 ) -> Stored:
     ome = attrs.get("ome", attrs)
     if "multiscales" in ome:
         images = metadata.read_ome(attrs, where=kv.url)
         if len(images) > 1:
             names = [m.name or str(i) for i, m in enumerate(images)]
-            raise Unsupported(f"{kv.url} holds {len(images)} multiscale images: {names}", "ndlab opens one at a time",
-                              f"open one level of it: {join(kv.url, images[0].scales[0].path)}",
-                              feature="several multiscales")
-        m = calibrated(images[0])
-        return _assemble(kv, m, driver, f"OME-Zarr {m.version}", dict(attrs))
+            raise Unsupported(
+                f"{kv.url} holds {len(images)} multiscale images: {names}",
+                "ndlab opens one at a time",
+                f"open one level of it: {join(kv.url, images[0].scales[0].path)}",
+                feature="several multiscales",
+            )
+        m = images[0]
+        return _assemble(kv, m, driver, f"OME-Zarr {m.version}", dict(attrs), calibrated)
     inside = _images_inside(kv, driver, attrs)
     if len(inside) == 1:
-        return open_store(join(kv.url, inside[0]), axes=axes)
+        return open_inside(inside[0])
     what = "a plate" if metadata.is_plate(attrs) else "a group"
     if not inside:
-        raise Unsupported(f"{kv.url} is {what} without a multiscale image", "no array was found directly below",
-                          "open an array inside: ndlab.open(url + '/path')", feature="group without image")
+        raise Unsupported(
+            f"{kv.url} is {what} without a multiscale image",
+            "no array was found directly below",
+            "open an array inside: ndlab.open(url + '/path')",
+            feature="group without image",
+        )
     raise Unsupported(
         f"{kv.url} is {what} that holds {len(inside)} images",
         ", ".join(inside[:12]) + (" …" if len(inside) > 12 else ""),
@@ -243,8 +263,9 @@ def _images_inside(kv: Kv, driver: str, attrs: Mapping[str, Any]) -> list[str]:
     if labels := metadata.labels_list(attrs):
         return list(labels)
     if metadata.is_plate(attrs):
-        plate = attrs.get("ome", attrs)["plate"]
-        return [f"{well['path']}/0" for well in plate.get("wells", [])]
+        return [f"{well}/0" for well in metadata.plate_wells(attrs)]
+    if wells := metadata.well_images(attrs):
+        return list(wells)
     key = "zarr.json" if driver == "zarr3" else ".zarray"
     below = [name for name in kv.children() if not name.startswith(".")]
     nodes = kv.read_many([f"{name}/{key}" for name in below])
@@ -252,19 +273,31 @@ def _images_inside(kv: Kv, driver: str, attrs: Mapping[str, Any]) -> list[str]:
     return [name for name, raw, group in zip(below, nodes, groups, strict=True) if raw or group]
 
 
-def _assemble(kv: Kv, m: Multiscale, driver: str, format_name: str, attrs: dict[str, Any]) -> Stored:
-    names, order = canonical_order(m.axes)
+def _assemble(
+    kv: Kv,
+    m: Multiscale,
+    driver: str,
+    format_name: str,
+    attrs: dict[str, Any],
+    calibrated: _Calibrate,
+    stored_axes: Sequence[str] | None = None,
+) -> Stored:
+    names, order = canonical_order(stored_axes or m.axes)
     first = _zarr_array(driver, join(kv.url, m.scales[0].path), order)
-    rest = [_same_engine(first, driver, join(kv.url, s.path), order) for s in m.scales[1:]]
     _check_rank(first, m, kv.url)
+    rest = [_same_engine(first, driver, join(kv.url, s.path), order) for s in m.scales[1:]]
+    m = calibrated(m, [first, *rest])
     levels = tuple(Level(a, s.calibration) for a, s in zip([first, *rest], m.scales, strict=True))
     return _stored(kv.url, format_name, names, levels, m, attrs)
 
 
 def _check_rank(array: Array, m: Multiscale, url: str) -> None:
     if len(array.shape) != len(canonical_order(m.axes)[0]):
-        raise BadMetadata(f"{url} names axes {m.axes}", f"its array has shape {array.shape}",
-                          "correct the axes in its metadata, or pass axes=")
+        raise BadMetadata(
+            f"{url} names axes {m.axes}",
+            f"its array has shape {array.shape}",
+            "correct the axes in its metadata, or pass axes=",
+        )
 
 
 def _stored(
@@ -286,24 +319,33 @@ def _stored(
 
 
 def _precomputed(kv: Kv, info: Mapping[str, Any], calibrated: _Calibrate) -> Stored:
-    m = calibrated(metadata.read_precomputed(info, where=kv.url))
-    names, order = canonical_order(m.axes)
-    stored_order = tuple({"x": 0, "y": 1, "z": 2, "c": 3}[a] for a in names)
-    del order
+    m = metadata.read_precomputed(info, where=kv.url)
+    names = canonical_order(m.axes)[0]
+    order = tuple("xyzc".index(a) for a in names)
+    look_again(kv.url)
     arrays = [
-        TensorStoreArray("neuroglancer_precomputed", kv.url, stored_order, f'{{"scale_index": {i}}}')
+        TensorStoreArray("neuroglancer_precomputed", kv.url, order, f'{{"scale_index": {i}}}')
         for i in range(len(m.scales))
     ]
     _ = arrays[0].dtype  # Refused here, with its reason, rather than at the first read.
+    m = calibrated(m, arrays)
     levels = tuple(Level(a, s.calibration) for a, s in zip(arrays, m.scales, strict=True))
-    return _stored(kv.url, "Neuroglancer precomputed", names, levels, m, {})
+    return _stored(
+        kv.url, "Neuroglancer precomputed", names, levels, m, dict(info.get("ndlab", {})) and {"ndlab": info["ndlab"]}
+    )
 
 
 def _n5(kv: Kv, attrs: Mapping[str, Any], axes: str | Sequence[str] | None, calibrated: _Calibrate) -> Stored:
-    if "dimensions" in attrs:
-        ndim = len(attrs["dimensions"])
-        # N5 counts x first; its names are therefore the reverse of ours.
-        stored_axes = tuple(axes) if axes else tuple(reversed(_default_axes(ndim, None, kv.url)))
-        m = metadata.read_n5(attrs, where=kv.url, axes=stored_axes)
-        return _assemble(kv, calibrated(m), "n5", "N5", dict(attrs))
-    raise NotImplementedError
+    """N5 lists its axes fastest first: the stored axes are the reverse of the metadata's."""
+    m = metadata.read_n5({"": attrs, **({} if "dimensions" in attrs else _n5_levels(kv, attrs))}, where=kv.url)
+    if axes is not None:
+        m = replace(m, axes=_default_axes(len(m.axes), axes, kv.url))
+    return _assemble(kv, m, "n5", "N5", dict(attrs), calibrated, stored_axes=m.axes[::-1])
+
+
+def _n5_levels(kv: Kv, attrs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Read the attributes of each level below an N5 group; without a listing, of the usual names."""
+    listed = [d["path"] for one in attrs.get("multiscales") or () for d in one.get("datasets", ()) if "path" in d]
+    names = listed or kv.children() or [f"s{i}" for i in range(16)]
+    raw = kv.read_many([f"{name}/attributes.json" for name in names])
+    return {n: parse_json(r, join(kv.url, n)) for n, r in zip(names, raw, strict=True) if r is not None}

@@ -8,6 +8,7 @@ as such and never warns of foreign files.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from ndlab.geometry import Box
-from ndlab.store.kv import Kv, local_path
+from ndlab.store.kv import Kv, local_path, parse_json
 
 __all__ = ["FOLDER", "State", "change", "read", "written"]
 
@@ -23,6 +24,7 @@ FOLDER = ".ndlab"
 _KEY = f"{FOLDER}/state.json"
 # More boxes than this are kept as their common hull: stale data is then marked a little too widely, never too narrowly.
 _MOST_BOXES = 64
+_SETTLED_NS = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,8 @@ class State:
         """From JSON; a store that was never written through ndlab is at version 0 and nowhere stale."""
         if raw is None:
             return State()
-        found = json.loads(raw)
-        stale = {
-            int(level): tuple(Box(a, b, int(level)) for a, b in boxes) for level, boxes in found["stale"].items()
-        }
+        found = parse_json(raw, _KEY)
+        stale = {int(level): tuple(Box(a, b, int(level)) for a, b in boxes) for level, boxes in found["stale"].items()}
         return State(int(found["version"]), stale)
 
     def with_stale(self, box: Box) -> State:
@@ -63,7 +63,7 @@ class State:
 
 
 def read(url: str) -> State:
-    """The state of the store at `url` now."""
+    """Return the state of the store at `url` now."""
     return State.from_bytes(Kv(url).read(_KEY))
 
 
@@ -79,10 +79,20 @@ def change(url: str, how: Callable[[State], State]) -> State:
     return State.from_bytes(Kv(url).update(_KEY, swap))
 
 
-@lru_cache(maxsize=256)
 def _prepare(url: str) -> None:
     """Make the folder look like an empty array to Zarr readers."""
-    kv = Kv(url)
+    if local_path(url) is None:
+        _disguise_once(url)
+    elif not any(os.path.exists(f"{url}/{FOLDER}/{name}") for name in ("zarr.json", ".zarray")):
+        _disguise(Kv(url))
+
+
+@lru_cache(maxsize=256)
+def _disguise_once(url: str) -> None:
+    _disguise(Kv(url))
+
+
+def _disguise(kv: Kv) -> None:
     if kv.read("zarr.json") is not None:
         kv.write_json(f"{FOLDER}/zarr.json", _EMPTY_V3)
     elif kv.read(".zgroup") is not None:
@@ -136,6 +146,8 @@ class _Cached:
             found = (path / _KEY).stat()
         except OSError:
             return "absent"
+        if time.time_ns() - found.st_mtime_ns < _SETTLED_NS:
+            return object()  # It may be replaced once more before its time stamp can tell: ask again.
         return found.st_mtime_ns, found.st_ino, found.st_size
 
 
@@ -145,5 +157,5 @@ def _cached(url: str) -> _Cached:
 
 
 def written(url: str) -> State:
-    """The state at `url`, cheaply: for readers, who ask at every read of a coarse level."""
+    """Return the state at `url`, cheaply: for readers, who ask at every read of a coarse level."""
     return _cached(url).get()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import pairwise, product
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +13,8 @@ from ndlab.errors import BadRequest, Conflict, ReadOnly
 from ndlab.geometry import Box, Calibration
 from ndlab.store import state
 from ndlab.store.arrays import Array, Level, Stored
-from ndlab.store.engine import TensorStoreArray
+from ndlab.store.engine import TensorStoreArray, io_error
+from ndlab.store.kv import in_zip
 from ndlab.store.state import State
 
 __all__ = ["Mode", "box_at_level", "write"]
@@ -46,7 +47,7 @@ def _writable(array: Array) -> None:
     if not isinstance(array, TensorStoreArray):
         # An empty write asks the format; readers of files and of foreign codecs refuse here, with their reason.
         array.write((0,) * len(array.shape), np.empty((0,) * len(array.shape), array.dtype))
-    elif array.url.startswith(("http://", "https://")) or ".zip" in array.url.lower():
+    elif array.url.startswith(("http://", "https://")) or in_zip(array.url):
         raise ReadOnly(f"{array.url} cannot be written", "http and zip addresses are read-only",
                        "copy it with ndlab.ingest(url, dest) and write there")  # fmt: skip
 
@@ -65,10 +66,10 @@ def _mark(stored: Stored, box: Box) -> None:
 
 
 def box_at_level(levels: Sequence[Level], box: Box, number: int) -> Box:
-    """The voxels of level `number` that share space with `box`."""
+    """Find the voxels of level `number` that share space with `box`."""
     a, b = levels[box.level], levels[number]
     if a.calibration is None or b.calibration is None:
-        ratio = [round(n / m) for n, m in zip(a.array.shape[-3:], b.array.shape[-3:], strict=True)]
+        ratio = [float(round(n / m)) for n, m in zip(a.array.shape[-3:], b.array.shape[-3:], strict=True)]
         if number < box.level:
             ratio = [n / m for n, m in zip(a.array.shape[-3:], b.array.shape[-3:], strict=True)]
         source, target = Calibration((1, 1, 1)), Calibration(ratio)
@@ -82,12 +83,12 @@ def _same_values(values: np.ndarray[Any, Any], dtype: np.dtype[Any], where: str)
     """`values` as `dtype` if every one survives, else `BadRequest`."""
     if values.dtype == dtype:
         return values
-    with np.errstate(all="ignore"):
-        cast = values.astype(dtype)
-        same = np.array_equal(cast.astype(values.dtype), values, equal_nan=values.dtype.kind == "f")
-        # 300 as int64 -> uint8 -> int64 differs; -1 -> uint64 -> int64 does not, so compare the signs too.
-        same = same and not (dtype.kind == "u" and values.dtype.kind in "if" and bool((values < 0).any()))
-    if not same:
+    if values.dtype.kind not in "buif":
+        raise BadRequest(
+            f"values of {values.dtype}", f"{where or 'the volume'} holds {dtype}", "convert them to numbers"
+        )
+    cast = _cast(values, dtype)
+    if cast is None:
         low, high = (values.min(), values.max()) if values.size else (0, 0)
         raise BadRequest(
             f"values of {values.dtype} from {low} to {high}",
@@ -96,6 +97,20 @@ def _same_values(values: np.ndarray[Any, Any], dtype: np.dtype[Any], where: str)
             dtype=str(dtype),
         )
     return cast
+
+
+def _cast(values: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any] | None:
+    """`values` as `dtype`, None if one of them changes."""
+    with np.errstate(all="ignore"):
+        cast = values.astype(dtype)
+        there_and_back = np.array_equal(cast.astype(values.dtype), values, equal_nan=values.dtype.kind == "f")
+        # 200 as uint8 -> int8 -> uint8 is 200 again, but was -56 in between: the signs have to agree, too.
+        same = there_and_back and np.array_equal(cast < 0, values < 0)
+        if same and {values.dtype.kind, dtype.kind} in ({"f", "i"}, {"f", "u"}):
+            # Beyond the integer's range a conversion gives whatever the processor likes, on the way back as well.
+            floats, whole = (values, dtype) if values.dtype.kind == "f" else (cast, values.dtype)
+            same = bool((floats < np.float64(2.0) ** (8 * whole.itemsize - (whole.kind == "i"))).all())
+    return cast if same else None
 
 
 def _put(array: Array, start: Sequence[int], values: np.ndarray[Any, Any], mode: Mode) -> None:
@@ -117,25 +132,26 @@ def _pieces(
     cuts = []
     for a, n, u in zip(start, values.shape, unit, strict=True):
         edges = [a, *range((a // u + 1) * u, a + n, u), a + n]
-        cuts.append([(lo, hi) for lo, hi in zip(edges, edges[1:], strict=False) if hi > lo])
+        cuts.append([(lo, hi) for lo, hi in pairwise(edges) if hi > lo])
     for spans in product(*cuts):
         inside = tuple(slice(lo - a, hi - a) for (lo, hi), a in zip(spans, start, strict=True))
         yield [lo for lo, _ in spans], values[inside]
 
 
 def _merge(array: TensorStoreArray, start: Sequence[int], values: np.ndarray[Any, Any], attempts: int = 1000) -> None:
-    """Write the non-zero voxels of one piece; read and write are one transaction, tried again if another came between."""
+    """Write the non-zero voxels of one piece: read and write are one transaction, tried again if another came first."""
     where = tuple(slice(a, a + n) for a, n in zip(start, values.shape, strict=True))
+    stop = [a + n for a, n in zip(start, values.shape, strict=True)]
     for _ in range(attempts):
         transaction = ts.Transaction(repeatable_read=True)
         store = array.store.with_transaction(transaction)
-        old = store[where].read().result()
-        store[where].write(np.where(values != 0, values, old)).result()
         try:
+            old = store[where].read().result()
+            store[where].write(np.where(values != 0, values, old)).result()
             transaction.commit_async().result()
-        except ValueError as error:
+        except (ValueError, OSError, NotImplementedError) as error:
             if "ABORTED" in str(error) or "mismatch" in str(error).lower():
                 continue
-            raise
+            raise io_error(array, start, stop, error) from None
         return
     raise Conflict(f"{array.url} was changed by others {attempts} times in a row at {tuple(start)}", "", "try again")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -20,7 +20,7 @@ from zarr.abc.store import (
 from zarr.core.buffer import Buffer, BufferPrototype
 
 from ndlab.errors import NdlabError, ReadOnly, Unsupported
-from ndlab.store.kv import Kv
+from ndlab.store.kv import Kv, stamp
 
 __all__ = ["KvStore", "ZarrPythonArray"]
 
@@ -49,9 +49,7 @@ class KvStore(Store):
             raise ReadOnly(f"{self.kv.url} is opened through the fallback reader", "it only reads")
         return self
 
-    async def get(
-        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
-    ) -> Buffer | None:
+    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """Bytes at `key`, or the asked part of them."""
         raw = await asyncio.to_thread(self.kv.read, key)
         return None if raw is None else prototype.buffer.from_bytes(_part(raw, byte_range))
@@ -103,7 +101,7 @@ def _part(raw: bytes, wanted: ByteRequest | None) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _open(url: str) -> zarr.Array[Any]:
+def _open(url: str, seen: Hashable) -> zarr.Array[Any]:
     try:
         return zarr.open_array(KvStore(Kv(url)), mode="r")
     except NdlabError:
@@ -127,7 +125,7 @@ class ZarrPythonArray:
 
     @cached_property
     def _array(self) -> zarr.Array[Any]:
-        return _open(self.url)
+        return _open(self.url, (stamp(self.url, "zarr.json"), stamp(self.url, ".zarray")))
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k in self.__dataclass_fields__}
