@@ -46,7 +46,7 @@ lab: setup ## open JupyterLab on notebooks/00_start
 
 bench: setup ## every benchmark against its named baselines (ONLY=read runs bench/read.py)
 	@$(BIN)/python scripts/setup.py --venv $(VENV) --lock constraints/bench.txt --uv "$(UV)"
-	@for script in bench/$(or $(ONLY),*).py; do \
+	@for script in $(or $(ONLY:%=bench/%.py),$(filter-out bench/harness.py,$(wildcard bench/*.py))); do \
 	  echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
 
 lock: setup ## regenerate the locks (ARGS=--upgrade raises every version)
