@@ -66,7 +66,7 @@ def _first_line(error: Exception) -> str:
 def _open_error(url: str, error: Exception) -> Exception:
     text = _first_line(error)
     if "NOT_FOUND" in text:
-        return NotFound(f"no array at {url}", text, "list what is there with ndlab.info(url)")
+        return NotFound(f"no array at {url}", text, "check the path; a level that the metadata names may not be there")
     return Unsupported(f"{url} uses a feature that the engine lacks", text, feature=text)
 
 
@@ -204,4 +204,4 @@ def _codec_words(name: str, config: dict[str, Any]) -> str:
     if name in ("bytes", "transpose", "crc32c"):
         return ""
     level = config.get("clevel", config.get("level"))
-    return " ".join(str(w) for w in (name, config.get("cname"), level) if w not in (None, ""))
+    return " ".join(str(w) for w in (name, config.get("cname"), level) if w not in (None, "", -1))

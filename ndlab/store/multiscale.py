@@ -19,6 +19,7 @@ from ndlab.store.zarr_python import ZarrPythonArray
 __all__ = ["AXES", "canonical_order", "open_store"]
 
 AXES = ("t", "c", "z", "y", "x")
+_FOREIGN = {"header.wkw": "webknossos-wrap (WKW)", "datasource-properties.json": "a WEBKNOSSOS data set as a whole"}
 _PROBES = ("zarr.json", ".zattrs", ".zarray", ".zgroup", "info", "attributes.json")
 
 
@@ -107,6 +108,14 @@ def _dispatch(
         return _precomputed(kv, node("info"), calibrated)
     if found["attributes.json"] is not None and hint in (None, "n5"):
         return _n5(kv, node("attributes.json"), axes, calibrated)
+    for name, feature in _FOREIGN.items():
+        if kv.read(name) is not None:
+            raise Unsupported(
+                f"{kv.url} holds {name}: {feature} is not read",
+                "",
+                "open a layer inside that is Zarr, N5 or precomputed, or convert it to one of those",
+                feature=feature,
+            )
     if local_path(kv.url) is not None:
         return _with_calibration(_open_file(kv.url, axes, options), voxel_size, unit)
     raise NotFound(
@@ -180,7 +189,9 @@ def _zarr_array(driver: str, url: str, order: tuple[int | None, ...]) -> Array:
     try:
         dtype = array.dtype
     except Unsupported:
-        array = ZarrPythonArray(url, order)
+        if driver == "n5":  # zarr-python reads none.
+            raise
+        array = ZarrPythonArray(url, order, zarr_format=3 if driver == "zarr3" else 2)
         dtype = array.dtype
     if dtype.kind not in "buif":
         raise Unsupported(
@@ -194,7 +205,7 @@ def _zarr_array(driver: str, url: str, order: tuple[int | None, ...]) -> Array:
 def _same_engine(first: Array, driver: str, url: str, order: tuple[int | None, ...]) -> Array:
     look_again(url)
     if isinstance(first, ZarrPythonArray):
-        return ZarrPythonArray(url, order)
+        return replace(first, url=url)
     return TensorStoreArray(driver, url, order)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import zarr
@@ -39,6 +40,12 @@ class KvStore(Store):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, KvStore) and other.kv == self.kv
+
+    def __str__(self) -> str:
+        return self.kv.url
+
+    def __repr__(self) -> str:
+        return f"KvStore({self.kv.url!r})"
 
     def __hash__(self) -> int:
         return hash(self.kv)
@@ -101,9 +108,12 @@ def _part(raw: bytes, wanted: ByteRequest | None) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _open(url: str, seen: Hashable) -> zarr.Array[Any]:
+def _open(url: str, seen: Hashable, zarr_format: Literal[2, 3] | None) -> zarr.Array[Any]:
     try:
-        return zarr.open_array(KvStore(Kv(url)), mode="r")
+        with warnings.catch_warnings():
+            # That a codec is outside the specification, or a null spelt as a list, does not change the voxels.
+            warnings.simplefilter("ignore")
+            return zarr.open_array(KvStore(Kv(url)), mode="r", zarr_format=zarr_format)
     except NdlabError:
         raise
     except Exception as error:
@@ -117,15 +127,19 @@ def _reason(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class ZarrPythonArray:
-    """An array read by zarr-python; axes in (t)(c)zyx order as `order` says. Pickles as its address."""
+    """An array read by zarr-python; axes in (t)(c)zyx order as `order` says. Pickles as its address.
+
+    `zarr_format` decides where an address holds metadata of both.
+    """
 
     url: str
     order: tuple[int | None, ...]
     shards: tuple[int, ...] | None = None
+    zarr_format: Literal[2, 3] | None = None
 
     @cached_property
     def _array(self) -> zarr.Array[Any]:
-        return _open(self.url, (stamp(self.url, "zarr.json"), stamp(self.url, ".zarray")))
+        return _open(self.url, (stamp(self.url, "zarr.json"), stamp(self.url, ".zarray")), self.zarr_format)
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k in self.__dataclass_fields__}
