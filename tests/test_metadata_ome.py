@@ -252,6 +252,27 @@ def test_06_picks_the_system_that_the_levels_map_into() -> None:
     )
 
 
+def test_06_as_the_specification_shows_it() -> None:
+    # The last system is the intrinsic one, "used for viewing and processing"; the scale of 10 leads on from it.
+    def to(name: str, scale: list[float], **source: str) -> dict[str, Any]:
+        return {"type": "scale", "scale": scale, "input": source, "output": {"name": name}}
+
+    listed = [{"name": "t", "type": "time", "unit": "millisecond"}, *axes("czyx", "micrometer")]
+    entry = {
+        "coordinateSystems": [{"name": "physical", "axes": listed}, {"name": "intrinsic", "axes": listed}],
+        "datasets": [
+            {"path": f"s{i}", "coordinateTransformations": [to("intrinsic", [0.1, 1, f, f, f], path=f"s{i}")]}
+            for i, f in enumerate([0.5, 1.0, 2.0])
+        ],
+        "coordinateTransformations": [to("physical", [10] * 5, name="intrinsic")],
+    }
+    m = read({"ome": {"version": "0.6.dev4", "multiscales": [entry]}})
+    assert m.axes == tuple("tczyx")
+    assert [calibration(m, i).voxel_size for i in range(3)] == [(500,) * 3, (1000,) * 3, (2000,) * 3]
+    assert [s.time_step for s in m.scales] == [1e-4] * 3
+    assert m.notes[0].startswith("the scale transformation to 'physical' is not applied")
+
+
 def test_06_undefined_system_is_refused() -> None:
     scale = {"type": "scale", "scale": [1, 2, 3], "input": {"path": "s0"}, "output": {"name": "lost"}}
     with pytest.raises(BadMetadata, match=r"lead to the coordinate systems \['lost'\].*it defines \['physical'\]"):
