@@ -254,8 +254,8 @@ def test_06_picks_the_system_that_the_levels_map_into() -> None:
 
 def test_06_as_the_specification_shows_it() -> None:
     # The last system is the intrinsic one, "used for viewing and processing"; the scale of 10 leads on from it.
-    def to(name: str, scale: list[float], **source: str) -> dict[str, Any]:
-        return {"type": "scale", "scale": scale, "input": source, "output": {"name": name}}
+    def to(system: str, scale: list[float], **source: str) -> dict[str, Any]:
+        return {"type": "scale", "scale": scale, "input": source, "output": {"name": system}}
 
     listed = [{"name": "t", "type": "time", "unit": "millisecond"}, *axes("czyx", "micrometer")]
     entry = {
