@@ -112,7 +112,12 @@ def to_dask(view: Readable, start: Sequence[int], block: Sequence[int], token: A
     import dask.array as da
     from dask.base import tokenize
 
-    chunks = tuple(tuple(_cuts(a, a + n, b)) for a, n, b in zip(start, view.shape, block, strict=True))
+    chunks: tuple[tuple[int, ...], ...]
+    if math.prod(view.shape) <= math.prod(block):
+        # One task, although the storage grid cuts through the view: pieces of it would have to be joined again.
+        chunks = tuple((n,) for n in view.shape)
+    else:
+        chunks = tuple(tuple(_cuts(a, a + n, b)) for a, n, b in zip(start, view.shape, block, strict=True))
     name = f"ndlab-{tokenize(token)}"
     return da.from_array(
         _Indexed(view), chunks=chunks, name=name, asarray=False, fancy=False, lock=False, inline_array=True,
