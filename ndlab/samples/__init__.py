@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from ndlab.samples.images import FIBSEM_VOXEL_SIZE, fibsem_labels, fibsem_slices
 from ndlab.samples.phantom import Phantom, PhantomArray, phantom
+from ndlab.samples.tables import kasthuri_synapses
 from ndlab.samples.toy import ToyBrain, toy
 
-__all__ = ["Phantom", "PhantomArray", "ToyBrain", "phantom", "toy"]
+__all__ = [
+    "FIBSEM_VOXEL_SIZE",
+    "Phantom",
+    "PhantomArray",
+    "ToyBrain",
+    "fibsem_labels",
+    "fibsem_slices",
+    "kasthuri_synapses",
+    "phantom",
+    "toy",
+]
