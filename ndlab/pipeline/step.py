@@ -39,6 +39,8 @@ class Step:
         Its keyword arguments, the same for every block.
     inputs : mapping
         What it reads, for the receipt (addresses, levels, versions); not passed to the function.
+    identity : object, optional
+        What two Runs that write the same have in common, where `params` hold more than that (a buffer).
 
     Examples
     --------
@@ -52,6 +54,7 @@ class Step:
     function: Callable[..., Any]
     params: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    identity: Any = None
 
     def __call__(self, task: Task) -> Any:
         """Do one task and return what the function returns."""
@@ -62,7 +65,8 @@ class Step:
     def fingerprint(self) -> str:
         """Digest of the name, function and parameters: equal for Runs that would write the same."""
         name = getattr(self.function, "__qualname__", type(self.function).__name__)
-        return fingerprint([self.name, getattr(self.function, "__module__", ""), name, dict(self.params)])
+        same = dict(self.params) if self.identity is None else self.identity
+        return fingerprint([self.name, getattr(self.function, "__module__", ""), name, same])
 
 
 @dataclass(frozen=True, slots=True)

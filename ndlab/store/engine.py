@@ -156,7 +156,8 @@ class TensorStoreArray:
         """Store `values` with their first element at `start`; returns once they are readable by others."""
         stop = tuple(a + n for a, n in zip(start, values.shape, strict=True))
         try:
-            self.store[tuple(map(slice, start, stop))].write(values).result()
+            view = self.store[tuple(map(slice, start, stop))]
+            view.write(values, can_reference_source_data_indefinitely=not self.sync).result()
         except (ValueError, OSError, IndexError, NotImplementedError) as error:
             raise io_error(self, start, stop, error) from None
 

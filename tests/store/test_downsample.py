@@ -100,7 +100,8 @@ def test_mean_of_floats(dtype: Any, factors: tuple[int, int, int]) -> None:
     found = downsample(values, factors)
     assert found.dtype == dtype
     for index, cell in cells(values, factors):
-        assert found[index] == pytest.approx(cell.astype(np.float64).mean(), rel=2 * float(np.finfo(dtype).eps), abs=1e-7)
+        mean = cell.astype(np.float64).mean()
+        assert found[index] == pytest.approx(mean, rel=2 * float(np.finfo(dtype).eps), abs=1e-7)
     values[0, 0, 0] = np.nan
     assert np.isnan(downsample(values, factors)[0, 0, 0])
     assert not np.isnan(downsample(values, factors)[1:]).any()
