@@ -56,7 +56,9 @@ def progress_bar(show: bool | None = None) -> AbstractContextManager[ProgressCal
 
 
 def _watched() -> bool:
-    if "ipykernel" in sys.modules:
+    # That ipykernel is loaded is not enough: a program that runs notebooks loads it too.
+    ipython = sys.modules.get("IPython")
+    if ipython is not None and hasattr(ipython.get_ipython(), "kernel"):
         return True
     return bool(sys.stderr and sys.stderr.isatty())
 
