@@ -22,7 +22,18 @@ import tensorstore as ts
 
 from ndlab.errors import BadRequest, Conflict, NotFound, ReadOnly
 
-__all__ = ["Kv", "context", "in_zip", "join", "local_path", "look_again", "normal_url", "split_hint", "stamp"]
+__all__ = [
+    "Kv",
+    "context",
+    "in_zip",
+    "join",
+    "local_path",
+    "look_again",
+    "normal_url",
+    "refuse_read_only",
+    "split_hint",
+    "stamp",
+]
 
 _HINT = re.compile(r"^(zarr[23]?|n5|precomputed)://(?=.)|\|(zarr[23]?|n5|neuroglancer-precomputed):/?$")
 _ZIP = re.compile(r"^(?P<file>.*?\.(?:zip|ozx))(?:/(?P<inner>.*))?$", re.IGNORECASE)
@@ -78,6 +89,16 @@ def join(url: str, *parts: str) -> str:
 def in_zip(url: str) -> bool:
     """Tell whether an address lies in a zip file, or is one."""
     return _zip_parts(url) is not None
+
+
+def refuse_read_only(url: str) -> None:
+    """Raise `ReadOnly` for http and zip addresses; the engine would write a zip file anew for each key."""
+    if url.startswith(("http://", "https://")) or in_zip(url):
+        raise ReadOnly(
+            f"{url} cannot be written",
+            "http and zip addresses are read-only",
+            "copy it with ndlab.ingest(url, dest) and write there",
+        )
 
 
 def stamp(url: str, key: str) -> Hashable:
@@ -244,6 +265,7 @@ class Kv:
 
     def write(self, key: str, value: bytes) -> None:
         """Store `value` at `key`, whole or not at all."""
+        refuse_read_only(self.url)
         try:
             _opened(self.url).write(key, value).result()
         except (ValueError, OSError, NotImplementedError) as error:
@@ -255,6 +277,7 @@ class Kv:
 
     def delete(self, key: str) -> None:
         """Remove `key`; nothing happens if it is not there."""
+        refuse_read_only(self.url)
         try:
             _opened(self.url).write(key, None).result()
         except (ValueError, OSError, NotImplementedError) as error:
@@ -265,6 +288,7 @@ class Kv:
         if self._path is not None:
             shutil.rmtree(self._path / prefix, ignore_errors=True)
             return
+        refuse_read_only(self.url)
         _opened(self.url).delete_range(_prefix_range(prefix)).result()
 
     def list(self, prefix: str = "") -> Names:
@@ -291,6 +315,7 @@ class Kv:
         Conflict
             If other writers win `attempts` times in a row.
         """
+        refuse_read_only(self.url)
         store = _opened(self.url)
         for _ in range(attempts):
             seen = store.read(key).result()

@@ -9,12 +9,12 @@ from typing import Any, Literal
 import numpy as np
 import tensorstore as ts
 
-from ndlab.errors import BadRequest, Conflict, ReadOnly
+from ndlab.errors import BadRequest, Conflict
 from ndlab.geometry import Box, Calibration
 from ndlab.store import state
 from ndlab.store.arrays import Array, Level, Stored
 from ndlab.store.engine import TensorStoreArray, io_error
-from ndlab.store.kv import in_zip
+from ndlab.store.kv import refuse_read_only
 from ndlab.store.state import State
 
 __all__ = ["Mode", "box_at_level", "write"]
@@ -47,9 +47,8 @@ def _writable(array: Array) -> None:
     if not isinstance(array, TensorStoreArray):
         # An empty write asks the format; readers of files and of foreign codecs refuse here, with their reason.
         array.write((0,) * len(array.shape), np.empty((0,) * len(array.shape), array.dtype))
-    elif array.url.startswith(("http://", "https://")) or in_zip(array.url):
-        raise ReadOnly(f"{array.url} cannot be written", "http and zip addresses are read-only",
-                       "copy it with ndlab.ingest(url, dest) and write there")  # fmt: skip
+    else:
+        refuse_read_only(array.url)
 
 
 def _mark(stored: Stored, box: Box) -> None:
