@@ -16,6 +16,7 @@ import numpy as np
 
 from ndlab.errors import BadMetadata, BadRequest, NotFound, Unsupported
 from ndlab.geometry import Calibration
+from ndlab.metadata import Channel
 from ndlab.store.arrays import Level, Stored
 from ndlab.store.files.array import FileArray, kind_of, names_of, same_letters
 from ndlab.store.files.kept import Kept, stamp
@@ -90,6 +91,8 @@ def open_hdf5(path: str, *, dataset: str | None = None, axes: str | Sequence[str
         levels=(Level(array, calibration),),
         kind=kind_of(array.dtype),
         name=node.name.rpartition("/")[2],
+        channels=_channels(stored_axes, node.shape, attrs),
+        time_step=attrs["time_step_s"] if isinstance(attrs.get("time_step_s"), float) else None,
         attrs=attrs,
         notes=notes,
     )
@@ -229,6 +232,16 @@ def _calibration(node: Any, axes: str, attrs: Mapping[str, Any]) -> tuple[Calibr
     return None, ("the file states no voxel size: pass ndlab.open(path, voxel_size=(z, y, x)) in nm",)
 
 
+def _channels(axes: str, shape: Sequence[int], attrs: Mapping[str, Any]) -> tuple[Channel, ...]:
+    """Names of the channels, as an export of ndlab writes them."""
+    try:
+        names = json.loads(attrs.get("channels", "[]"))
+    except (TypeError, ValueError):
+        return ()
+    fits = "c" in axes and isinstance(names, list) and len(names) == shape[axes.index("c")]
+    return tuple(Channel(str(name)) for name in names) if fits else ()
+
+
 def _three(values: Any, axes: str) -> tuple[float, ...] | None:
     """Three numbers (z, y, x) out of an attribute with three, or one for each stored axis."""
     try:
@@ -269,5 +282,5 @@ def _check_filters(node: Any, path: str) -> None:
         names = ", ".join(_filter_name(node, i) for i in missing)
         raise Unsupported(
             f"{path}:{node.name} is compressed with {names}", "that HDF5 filter is not installed",
-            "install hdf5plugin (pip install hdf5plugin) and open it again", feature=f"HDF5 filter {names}",
+            "install hdf5plugin (pip install hdf5plugin) and open it again", feature=f"HDF5 {names}",
         )  # fmt: skip

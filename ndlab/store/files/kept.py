@@ -63,6 +63,12 @@ class Kept(Generic[V]):
                 _, oldest = self._things.popitem(last=False)
                 self._total -= self._size(oldest)
 
+    def forget(self, key: Hashable) -> None:
+        """Forget the thing at `key`, if it is there."""
+        with self._lock:
+            thing = self._things.pop(key, None)
+            self._total -= 0 if thing is None else self._size(thing)
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:

@@ -103,6 +103,8 @@ def _axes(asked: str | None, shape: tuple[int, ...], colours: int, path: str) ->
         raise Unsupported(f"{path} has shape {shape}", f"NIfTI axes beyond {default} have no place in a volume",
                           "name them with axes=", feature=f"{len(shape)} NIfTI axes")  # fmt: skip
     letters = asked or (default + "-" * len(shape))[: len(shape)]
+    if asked is None and len(shape) > 3 and shape[3] == 1:
+        letters = letters.replace("t", "-")  # It only makes room for the fifth axis.
     return same_letters(letters, shape, path)[::-1] + ("c" if colours else "")
 
 

@@ -14,6 +14,8 @@ from ndlab.errors import BadMetadata, NdlabError, Unsupported
 from ndlab.store.files.kept import pictures, stamp
 from ndlab.store.files.tiff_pages import opened, page_box
 
+Corner = tuple[int, int, int]
+
 __all__ = ["FORMATS", "Header", "read_header", "read_picture"]
 
 FORMATS = {
@@ -156,10 +158,8 @@ def _pil_header(path: str, format_name: str) -> Header:
     return Header(format_name, height, width, dtype, samples, sort)
 
 
-def read_picture(
-    path: str, start: tuple[int, int], stop: tuple[int, int], expected: Header, target: np.ndarray[Any, Any]
-) -> None:
-    """Put rows and columns `start` to `stop` of a picture into `target` (height, width[, samples]).
+def read_picture(path: str, start: Corner, stop: Corner, expected: Header, target: np.ndarray[Any, Any]) -> None:
+    """Put a box (row, column, sample) of a picture into `target` (height, width[, samples]).
 
     Raises
     ------
@@ -178,9 +178,10 @@ def read_picture(
     if header.format == "TIFF":
         _read_tiff(path, start, stop, target)
         return
-    whole = start == (0, 0) and (header.height, header.width) == stop
+    whole = start[:2] == (0, 0) and (header.height, header.width) == stop[:2]
     pixels = decode(path, header) if whole else pictures.get(stamp(path), lambda: decode(path, header))
-    target[...] = pixels[start[0] : stop[0], start[1] : stop[1]]
+    part = tuple(map(slice, start, stop))
+    target[...] = pixels[part] if pixels.ndim == 3 else pixels[part[:2]]
 
 
 def decode(path: str, header: Header) -> np.ndarray[Any, Any]:
@@ -208,21 +209,21 @@ def _decode_deep_png(path: str) -> np.ndarray[Any, Any]:
         return np.asarray(imagecodecs.png_decode(file.read()))
 
 
-def _read_tiff(path: str, start: tuple[int, int], stop: tuple[int, int], target: np.ndarray[Any, Any]) -> None:
+def _read_tiff(path: str, start: Corner, stop: Corner, target: np.ndarray[Any, Any]) -> None:
     page, _ = opened(path).first_page()
-    samples = page.samplesperpixel
     view = target if target.ndim == 3 else target[..., np.newaxis]
-    if page.planarconfig == 2 and samples > 1:
-        page_box(page, (0, 0, *start, 0), (samples, 1, *stop, 1), np.moveaxis(view, 2, 0)[:, None, :, :, None])
+    (y0, x0, s0), (y1, x1, s1) = start, stop
+    if page.planarconfig == 2 and page.samplesperpixel > 1:
+        page_box(page, (s0, 0, y0, x0, 0), (s1, 1, y1, x1, 1), np.moveaxis(view, 2, 0)[:, None, :, :, None])
     else:
-        page_box(page, (0, 0, *start, 0), (1, 1, *stop, samples), view[None, None])
+        page_box(page, (0, 0, y0, x0, s0), (1, 1, y1, x1, s1), view[None, None])
 
 
 def verify(path: str) -> None:
     """Decode a whole picture and forget it; raises what `read_picture` would."""
     header = read_header(path)
     target = np.empty(header.shape, header.type)
-    read_picture(path, (0, 0), (header.height, header.width), header, target)
+    read_picture(path, (0, 0, 0), (header.height, header.width, header.samples), header, target)
 
 
 def format_of(name: str) -> str | None:

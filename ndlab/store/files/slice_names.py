@@ -98,8 +98,9 @@ def list_slices(source: str, pattern: str | None = None) -> Listing:
         If the pattern is no pattern.
     """
     folder, glob = _split(source)
-    if not os.path.isdir(folder):
-        raise NotFound(f"no folder {folder}", "", "check the path", path=folder)
+    wild = any(mark in glob for mark in "*?")
+    if not os.path.isdir(folder) or not (wild or os.path.exists(source)):
+        raise NotFound(f"nothing at {source}", "no such file or folder", "check the path", path=source)
     if pattern is not None:
         return _by_pattern(folder, pattern)
     names = [n for n in os.listdir(folder) if format_of(n) and not n.startswith(".") and fnmatch.fnmatchcase(n, glob)]

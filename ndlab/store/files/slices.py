@@ -18,7 +18,7 @@ from ndlab.metadata import Channel
 from ndlab.store.arrays import Level, Stored
 from ndlab.store.files.array import FileArray, kind_of, name_of, names_of
 from ndlab.store.files.kept import Kept, stamp
-from ndlab.store.files.pictures import Header, read_header, read_picture, verify
+from ndlab.store.files.pictures import Corner, Header, read_header, read_picture, verify
 from ndlab.store.files.slice_names import Listing, Place, list_slices, ranges, some
 
 __all__ = ["SlicesArray", "check_slices", "open_slices"]
@@ -154,11 +154,12 @@ class SlicesArray(FileArray):
 
     def _pieces(
         self, start: tuple[int, ...], stop: tuple[int, ...], target: np.ndarray[Any, Any]
-    ) -> Iterator[tuple[tuple[int, ...], tuple[tuple[int, int], tuple[int, int]], np.ndarray[Any, Any]]]:
+    ) -> Iterator[tuple[tuple[int, ...], tuple[Corner, Corner], np.ndarray[Any, Any]]]:
         """For each picture that a box touches: its index, what part of it, and where that goes."""
         lead = self.axes.index("y")
         (y0, x0), (y1, x1) = start[lead : lead + 2], stop[lead : lead + 2]
         height, width = self.header.height, self.header.width
+        s0, s1 = (start[-1], stop[-1]) if self.header.samples > 1 else (0, 1)
         for index in np.ndindex(*(b - a for a, b in zip(start[:lead], stop[:lead], strict=True))):
             plane = target[index]
             outer = tuple(a + i for a, i in zip(start[:lead], index, strict=True))
@@ -166,7 +167,7 @@ class SlicesArray(FileArray):
                 for col in range(x0 // width, -(-x1 // width)):
                     a, b = max(y0, row * height), min(y1, (row + 1) * height)
                     c, d = max(x0, col * width), min(x1, (col + 1) * width)
-                    box = (a - row * height, c - col * width), (b - row * height, d - col * width)
+                    box = (a - row * height, c - col * width, s0), (b - row * height, d - col * width, s1)
                     yield (*outer, row, col), box, plane[a - y0 : b - y0, c - x0 : d - x0]
 
     def _path(self, listing: Listing, index: tuple[int, ...]) -> str | None:
@@ -187,7 +188,7 @@ class SlicesArray(FileArray):
                            'put it back, or open the folder with missing="blank"', path=self.path)  # fmt: skip
         return path
 
-    def _fill_one(self, job: tuple[str | None, tuple[tuple[int, int], tuple[int, int]], np.ndarray[Any, Any]]) -> None:
+    def _fill_one(self, job: tuple[str | None, tuple[Corner, Corner], np.ndarray[Any, Any]]) -> None:
         path, (start, stop), target = job
         if path is None:
             target[...] = 0
@@ -335,7 +336,7 @@ def _gap(listing: Listing, t: int, c: str, level: int, gone: list[int], numbers:
     of = ", ".join(f"{k}={v}" for k, v in values.items() if k in listing.fields)
     text = f"{len(gone)} slice{'s' * (len(gone) > 1)} missing{' of ' + of if of else ''}: {ranges(gone)}"
     steps = {b - a for a, b in pairwise(numbers)}
-    if len(steps) == 1 and len(numbers) > 2:
+    if len(steps) == 1 and steps != {1} and len(numbers) > 2:
         return f'{text} (every {steps.pop()}th number is there; if that is all of them pass missing="skip")'
     return f"{text} (numbers run from {numbers[0]} to {numbers[-1]})"
 

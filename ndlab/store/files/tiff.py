@@ -14,7 +14,7 @@ from ndlab.store.arrays import Array, Level, Stored
 from ndlab.store.files.array import kind_of, name_of, names_of, same_letters
 from ndlab.store.files.raw import RawArray
 from ndlab.store.files.tiff_metadata import Described, describe
-from ndlab.store.files.tiff_pages import PagesArray, Tiff, opened
+from ndlab.store.files.tiff_pages import PagesArray, Tiff, reopened
 
 __all__ = ["SUFFIXES", "open_tiff"]
 
@@ -42,7 +42,11 @@ def open_tiff(path: str, *, series: int = 0, axes: str | Sequence[str] | None = 
     OutOfBounds
         If the file has no such series.
     """
-    tiff = opened(path)
+    tiff = reopened(path)
+    if not tiff.series:
+        raise BadMetadata(
+            f"{path} holds no image", "it has no readable page", "check that it was copied whole", path=path
+        )
     if not 0 <= series < len(tiff.series):
         raise OutOfBounds(f"series {series} of {path}", f"it has {len(tiff.series)}, counted from 0", "pass series=0")
     levels = tiff.series[series].levels

@@ -99,7 +99,7 @@ def _ome(xml: str, series: int, planes: int) -> Described:
         format="OME-TIFF",
         calibration=calibration,
         time_step=_time(pixels),
-        channels=tuple(_channel(e) for e in pixels if _local(e) == "Channel"),
+        channels=_ome_channels(pixels),
         name=image.get("Name") or "",
         notes=notes,
     )
@@ -126,14 +126,20 @@ def _time(pixels: ElementTree.Element) -> float | None:
         return None
 
 
-def _channel(element: ElementTree.Element) -> Channel:
+def _ome_channels(pixels: ElementTree.Element) -> tuple[Channel, ...]:
+    found = [_channel(e, str(i)) for i, e in enumerate(e for e in pixels if _local(e) == "Channel")]
+    # The only channel, without a name or colour of its own, says nothing.
+    return () if found == [Channel("0")] else tuple(found)
+
+
+def _channel(element: ElementTree.Element, number: str) -> Channel:
     try:
         # A signed 32-bit RGBA number; -1 is opaque white, which says nothing.
         value = int(element.attrib["Color"]) & 0xFFFFFFFF
         color = f"{value >> 8:06X}" if value != 0xFFFFFFFF else None
     except (KeyError, ValueError):
         color = None
-    return Channel(element.get("Name") or element.get("ID") or "", color=color)
+    return Channel(element.get("Name") or number, color=color)
 
 
 def _imagej(file: Any, planes: int) -> Described:

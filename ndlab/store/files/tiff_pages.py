@@ -18,7 +18,7 @@ from ndlab.errors import BadMetadata, NotFound, Unsupported
 from ndlab.store.files.array import FileArray
 from ndlab.store.files.kept import Kept, pictures, stamp
 
-__all__ = ["PagesArray", "Tiff", "decode_error", "opened", "page_box"]
+__all__ = ["PagesArray", "Tiff", "decode_error", "opened", "page_box", "reopened"]
 
 
 class Tiff:
@@ -74,6 +74,15 @@ _tiffs: Kept[Tiff] = Kept(32)
 def opened(path: str) -> Tiff:
     """Open the file at `path`, once as long as it stays the same."""
     return _tiffs.get(stamp(path), lambda: Tiff(path))
+
+
+def reopened(path: str) -> Tiff:
+    """Open the file at `path`, looking again for the other files of an image in several."""
+    tiff = opened(path)
+    if any(series.is_multifile for series in tiff.series):
+        _tiffs.forget(stamp(path))
+        return opened(path)
+    return tiff
 
 
 @dataclass(frozen=True)
@@ -191,7 +200,11 @@ _JPEG = (6, 7, 34892, 33007)
 
 
 def _bytes(path: str, offset: int, count: int) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read", error.strerror or str(error), "put it back, or open the volume again",
+                       path=path) from None  # fmt: skip
     try:
         raw = os.pread(descriptor, count, offset)
         while len(raw) < count:  # One call stops at 2 GiB.
