@@ -6,13 +6,12 @@ import hashlib
 import shutil
 import subprocess
 import sys
-import threading
 import tracemalloc
+import uuid
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +27,7 @@ from ndlab.geometry import Box, Calibration
 from ndlab.metadata import Multiscale
 from ndlab.store.backup import SUMS, Backup, backup, restore, verify
 from ndlab.store.create import create
+from tests.servers import FolderServer, S3Server, serving
 
 
 def keys(folder: Path) -> dict[str, bytes]:
@@ -331,98 +331,42 @@ def test_a_killed_backup_does_not_stand_under_its_name(em: Path, tmp_path: Path)
 # ------------------------------------------------------------------------------------------------ remote
 
 
-class Bucket:
-    """An S3 server on this machine: get, put, delete, list, and refusal of puts on demand."""
+class SmallBucket(S3Server):
+    """A bucket that refuses every object past `room`."""
 
-    def __init__(self) -> None:
-        self.held: dict[str, bytes] = {}
-        self.full_after = 1 << 30
-        outer = self
+    room = 1 << 30
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def say(self, status: int, body: bytes = b"") -> None:
-                self.send_response(status)
-                self.send_header("ETag", f'"{hashlib.md5(body).hexdigest()}"')
-                self.send_header("x-amz-bucket-region", "us-east-1")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(body)
-
-            def part(self, body: bytes) -> None:
-                """The asked range, for shard indexes and chunks in shards are read so."""
-                first, last = self.headers["Range"].removeprefix("bytes=").split("-")
-                low = int(first) if first else len(body) - int(last)
-                high = int(last) + 1 if first and last else len(body)
-                self.send_response(206)
-                self.send_header("ETag", '"1"')
-                self.send_header("Content-Range", f"bytes {low}-{high - 1}/{len(body)}")
-                self.send_header("Content-Length", str(high - low))
-                self.end_headers()
-                self.wfile.write(body[low:high])
-
-            def do_GET(self) -> None:
-                split = urlsplit(self.path)
-                if "list-type" in split.query:
-                    return self.say(200, outer.listing(split.path.strip("/"), parse_qs(split.query)))
-                found = outer.held.get(unquote(split.path).strip("/"))
-                if found is not None and "Range" in self.headers:
-                    return self.part(found)
-                return self.say(404) if found is None else self.say(200, found)
-
-            do_HEAD = do_GET
-
-            def do_PUT(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if len(outer.held) >= outer.full_after:
-                    return self.say(403)
-                outer.held[unquote(urlsplit(self.path).path).strip("/")] = body
-                return self.say(200)
-
-            def do_DELETE(self) -> None:
-                outer.held.pop(unquote(urlsplit(self.path).path).strip("/"), None)
-                self.say(204)
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
-        threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True).start()
-
-    def listing(self, bucket: str, query: dict[str, list[str]]) -> bytes:
-        begin = f"{bucket}/{query.get('prefix', [''])[0]}"
-        names = (key.removeprefix(f"{bucket}/") for key in sorted(self.held) if key.startswith(begin))
-        items = "".join(f'<Contents><Key>{n}</Key><Size>1</Size><ETag>"1"</ETag></Contents>' for n in names)
-        return f"<ListBucketResult><IsTruncated>false</IsTruncated>{items}</ListBucketResult>".encode()
+    def _put(self, request: BaseHTTPRequestHandler, key: str, body: bytes) -> None:
+        if len(self.objects) < self.room:
+            return super()._put(request, key, body)
+        request.send_response(403)
+        request.send_header("Content-Length", "0")
+        return request.end_headers()
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bucket]:
-    running = Bucket()
+def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SmallBucket]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{running.http.server_port}")
-    yield running
-    running.http.shutdown()
-    running.http.server_close()
+    # What opens a bucket keeps its endpoint, so each test has a bucket of its own name.
+    running = SmallBucket(f"b{uuid.uuid4().hex[:12]}")
+    with serving(running):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+        yield running
 
 
 def test_a_store_in_a_bucket_is_backed_up_and_restored(
-    em: Path, tmp_path: Path, bucket: Bucket, values: npt.NDArray[np.uint16]
+    em: Path, tmp_path: Path, bucket: SmallBucket, values: npt.NDArray[np.uint16]
 ) -> None:
-    name = f"b{bucket.http.server_port}"
+    name = bucket.bucket
     backup(em, tmp_path / "a.zip")
     restore(tmp_path / "a.zip", f"s3://{name}/lab/em")
-    prefix = f"{name}/lab/em/"
-    assert {key.removeprefix(prefix): value for key, value in bucket.held.items()} == keys(em)
+    assert {key.removeprefix("lab/em/"): value for key, value in bucket.objects.items()} == keys(em)
     np.testing.assert_array_equal(ndlab.open(f"s3://{name}/lab/em").read(), values)
     made = backup(f"s3://{name}/lab/em", f"s3://{name}/lab/copy")
-    assert list(bucket.held)[-1] == f"{name}/lab/copy/{SUMS}"
+    assert list(bucket.objects)[-1] == f"lab/copy/{SUMS}"
     assert verify(f"s3://{name}/lab/copy") == {}
     assert restore(f"s3://{name}/lab/copy", tmp_path / "back").sums == made.sums
     assert keys(tmp_path / "back") == keys(em)
@@ -430,23 +374,22 @@ def test_a_store_in_a_bucket_is_backed_up_and_restored(
         backup(em, f"s3://{name}/lab/copy")
 
 
-def test_a_damaged_backup_never_reaches_a_bucket(em: Path, tmp_path: Path, bucket: Bucket) -> None:
+def test_a_damaged_backup_never_reaches_a_bucket(em: Path, tmp_path: Path, bucket: SmallBucket) -> None:
     backup(em, tmp_path / "a.zip")
     flip(tmp_path / "a.zip", offset_in_zip(tmp_path / "a.zip", "s0/c/0/0/0"))
     with pytest.raises(Problems, match="differs from its checksum"):
-        restore(tmp_path / "a.zip", f"s3://c{bucket.http.server_port}/em")
-    assert bucket.held == {}
+        restore(tmp_path / "a.zip", f"s3://{bucket.bucket}/em")
+    assert bucket.objects == {}
 
 
-def test_a_bucket_that_refuses_is_left_as_it_was(em: Path, bucket: Bucket) -> None:
-    bucket.full_after = 3
+def test_a_bucket_that_refuses_is_left_as_it_was(em: Path, bucket: SmallBucket) -> None:
+    bucket.room = 3
     with pytest.raises((OSError, Conflict)):
-        backup(em, f"s3://d{bucket.http.server_port}/em")
-    assert bucket.held == {}
+        backup(em, f"s3://{bucket.bucket}/em")
+    assert bucket.objects == {}
 
 
-def test_http_keys_cannot_be_listed(em: Path, tmp_path: Path, bucket: Bucket) -> None:
-    url = f"http://127.0.0.1:{bucket.http.server_port}/em"
-    with pytest.raises(Unsupported, match="http servers do not list"):
-        backup(url, tmp_path / "a.zip")
+def test_http_keys_cannot_be_listed(em: Path, tmp_path: Path) -> None:
+    with serving(FolderServer(tmp_path)) as server, pytest.raises(Unsupported, match="http servers do not list"):
+        backup(f"{server.url}/em", tmp_path / "a.zip")
     assert not (tmp_path / "a.zip").exists()
