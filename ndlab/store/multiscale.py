@@ -11,6 +11,7 @@ from ndlab import metadata
 from ndlab.errors import BadMetadata, BadRequest, NotFound, Unsupported
 from ndlab.geometry import Calibration
 from ndlab.metadata import Multiscale
+from ndlab.metadata.levels import UNKNOWN
 from ndlab.store.arrays import Array, Level, Stored
 from ndlab.store.engine import TensorStoreArray
 from ndlab.store.kv import Kv, join, local_path, look_again, normal_url, parse_json, split_hint
@@ -147,7 +148,9 @@ def _with_calibration(stored: Stored, voxel_size: Sequence[float] | None, unit: 
     for level in stored.levels:
         ratio = [max(1, round(a / b)) for a, b in zip(base, level.array.shape[-3:], strict=True)]
         levels.append(Level(level.array, Calibration(voxel_size).coarser(ratio)))
-    return replace(stored, levels=tuple(levels))
+    # What was noted as missing has been given.
+    notes = tuple(note for note in stored.notes if "voxel_size=" not in note)
+    return replace(stored, levels=tuple(levels), notes=notes)
 
 
 def canonical_order(axes: Sequence[str]) -> tuple[tuple[str, ...], tuple[int | None, ...]]:
@@ -222,7 +225,7 @@ def _plain(
     calibrated: _Calibrate,
 ) -> Stored:
     axes = _default_axes(ndim, names, kv.url)
-    note = "the store states no voxel size: pass ndlab.open(url, voxel_size=(z, y, x)) in nm"
+    note = f"{UNKNOWN}: the store states none. Type ndlab.open(url, voxel_size=(z, y, x)) with nanometres"
     m = Multiscale(axes, (metadata.Scale("", None),), notes=(note,))
     return _assemble(kv, m, driver, format_name, dict(attrs), calibrated)
 
