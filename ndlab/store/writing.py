@@ -9,13 +9,14 @@ from typing import Any, Literal
 import numpy as np
 import tensorstore as ts
 
-from ndlab.errors import BadRequest, Conflict
+from ndlab.errors import BadRequest, Conflict, Unsupported
 from ndlab.geometry import Box, Calibration
 from ndlab.store import state
 from ndlab.store.arrays import Array, Level, Stored
 from ndlab.store.engine import TensorStoreArray, io_error
 from ndlab.store.kv import refuse_read_only
 from ndlab.store.state import State
+from ndlab.store.zarr_python import ZarrPythonArray
 
 __all__ = ["Mode", "box_at_level", "write"]
 
@@ -33,35 +34,43 @@ def write(stored: Stored, level: int, start: Sequence[int], values: np.ndarray[A
     array = stored.levels[level].array
     values = _same_values(values, array.dtype, stored.url)
     stop = [a + n for a, n in zip(start, values.shape, strict=True)]
+    if values.size == 0:
+        return
     if not stored.url:
         _put(array, start, values, mode)
         return
     touched = Box(start[-3:], stop[-3:], level)
-    _writable(array)
-    _mark(stored, touched)
+    _writable(array, start, stop, mode)
+    coarser = [box_at_level(stored.levels, touched, i) for i in range(level + 1, len(stored.levels))]
+    if coarser:
+        state.change(stored.url, lambda s: _marked(s, coarser))
     _put(array, start, values, mode)
-    state.change(stored.url, lambda s: State(s.version + 1, s.stale))
+    # Marked once more: a pyramid built meanwhile from the old voxels has taken the first mark away.
+    state.change(stored.url, lambda s: _marked(State(s.version + 1, s.stale), coarser))
 
 
-def _writable(array: Array) -> None:
-    if not isinstance(array, TensorStoreArray):
-        # An empty write asks the format; readers of files and of foreign codecs refuse here, with their reason.
-        array.write((0,) * len(array.shape), np.empty((0,) * len(array.shape), array.dtype))
-    else:
+def _writable(array: Array, start: Sequence[int], stop: Sequence[int], mode: Mode) -> None:
+    """Refuse what cannot be written, before any byte is."""
+    if isinstance(array, TensorStoreArray):
         refuse_read_only(array.url)
+    elif isinstance(array, ZarrPythonArray):
+        array.check_write(start, stop)
+        if mode == "nonzero":
+            raise Unsupported(
+                f'mode="nonzero" for {array.url}',
+                f"its codec ({array.codec}) is outside the engine's, so others' voxels could be lost",
+                'pass mode="replace" and whole chunks',
+                feature="merging writes",
+            )
+    else:
+        # An empty write asks the format; readers of files refuse here, with their reason.
+        array.write((0,) * len(array.shape), np.empty((0,) * len(array.shape), array.dtype))
 
 
-def _mark(stored: Stored, box: Box) -> None:
-    coarser = [box_at_level(stored.levels, box, i) for i in range(box.level + 1, len(stored.levels))]
-    if not coarser:
-        return
-
-    def add(s: State) -> State:
-        for one in coarser:
-            s = s.with_stale(one)
-        return s
-
-    state.change(stored.url, add)
+def _marked(s: State, coarser: Sequence[Box]) -> State:
+    for one in coarser:
+        s = s.with_stale(one)
+    return s
 
 
 def box_at_level(levels: Sequence[Level], box: Box, number: int) -> Box:

@@ -1,4 +1,8 @@
-"""The reference reader, zarr-python, for stores whose codecs the engine lacks, over any address of `kv`."""
+"""The reference, zarr-python, for stores whose codecs the engine lacks, over any address of `kv`.
+
+It writes whole chunks (or shards) only: its partial writes read, change and write back without looking whether
+somebody else did the same in between.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +25,21 @@ from zarr.abc.store import (
 from zarr.core.buffer import Buffer, BufferPrototype
 
 from ndlab.errors import NdlabError, ReadOnly, Unsupported
-from ndlab.store.kv import Kv, stamp
+from ndlab.store.kv import Kv, refuse_read_only, stamp
 
 __all__ = ["KvStore", "ZarrPythonArray"]
 
 
 class KvStore(Store):
-    """A read-only zarr-python store over a `Kv`."""
+    """A zarr-python store over a `Kv`."""
 
-    supports_writes = False
-    supports_deletes = False
+    supports_writes = True
+    supports_deletes = True
     supports_partial_writes = False
     supports_listing = True
 
-    def __init__(self, kv: Kv) -> None:
-        super().__init__(read_only=True)
+    def __init__(self, kv: Kv, read_only: bool = True) -> None:
+        super().__init__(read_only=read_only)
         self.kv = kv
 
     def __eq__(self, other: object) -> bool:
@@ -51,10 +55,8 @@ class KvStore(Store):
         return hash(self.kv)
 
     def with_read_only(self, read_only: bool = False) -> KvStore:
-        """Itself: it cannot be made writable."""
-        if not read_only:
-            raise ReadOnly(f"{self.kv.url} is opened through the fallback reader", "it only reads")
-        return self
+        """Return the same keys, to read only or to write."""
+        return KvStore(self.kv, read_only)
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """Bytes at `key`, or the asked part of them."""
@@ -72,12 +74,14 @@ class KvStore(Store):
         return await asyncio.to_thread(self.kv.read, key) is not None
 
     async def set(self, key: str, value: Buffer) -> None:
-        """Refused."""
-        raise ReadOnly(f"{self.kv.url}/{key} cannot be written", "the fallback reader only reads")
+        """Store `value` whole."""
+        self._check_writable()
+        await asyncio.to_thread(self.kv.write, key, value.to_bytes())
 
     async def delete(self, key: str) -> None:
-        """Refused."""
-        raise ReadOnly(f"{self.kv.url}/{key} cannot be deleted", "the fallback reader only reads")
+        """Remove `key`."""
+        self._check_writable()
+        await asyncio.to_thread(self.kv.delete, key)
 
     async def list(self) -> AsyncIterator[str]:
         """All keys."""
@@ -108,12 +112,12 @@ def _part(raw: bytes, wanted: ByteRequest | None) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _open(url: str, seen: Hashable, zarr_format: Literal[2, 3] | None) -> zarr.Array[Any]:
+def _open(url: str, seen: Hashable, zarr_format: Literal[2, 3] | None, mode: Literal["r", "r+"]) -> zarr.Array[Any]:
     try:
         with warnings.catch_warnings():
             # That a codec is outside the specification, or a null spelt as a list, does not change the voxels.
             warnings.simplefilter("ignore")
-            return zarr.open_array(KvStore(Kv(url)), mode="r", zarr_format=zarr_format)
+            return zarr.open_array(KvStore(Kv(url), mode == "r"), mode=mode, zarr_format=zarr_format)
     except NdlabError:
         raise
     except Exception as error:
@@ -134,12 +138,15 @@ class ZarrPythonArray:
 
     url: str
     order: tuple[int | None, ...]
-    shards: tuple[int, ...] | None = None
     zarr_format: Literal[2, 3] | None = None
 
     @cached_property
     def _array(self) -> zarr.Array[Any]:
-        return _open(self.url, (stamp(self.url, "zarr.json"), stamp(self.url, ".zarray")), self.zarr_format)
+        return self._opened("r")
+
+    def _opened(self, mode: Literal["r", "r+"]) -> zarr.Array[Any]:
+        seen = (stamp(self.url, "zarr.json"), stamp(self.url, ".zarray"))
+        return _open(self.url, seen, self.zarr_format, mode)
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k in self.__dataclass_fields__}
@@ -163,6 +170,12 @@ class ZarrPythonArray:
         return self._ordered(self._array.chunks)
 
     @property
+    def shards(self) -> tuple[int, ...] | None:
+        """The unit of writing where it is larger than a chunk."""
+        found = self._array.shards
+        return None if found is None else self._ordered(found)
+
+    @property
     def codec(self) -> str:
         """The codecs, as zarr-python names them."""
         a = self._array
@@ -172,12 +185,8 @@ class ZarrPythonArray:
         self, start: Sequence[int], stop: Sequence[int], out: np.ndarray[Any, Any] | None = None
     ) -> np.ndarray[Any, Any]:
         """Voxels of the half-open box, into `out` if given."""
-        wanted: list[slice] = [slice(None)] * self._array.ndim
-        for axis, a, b in zip(self.order, start, stop, strict=True):
-            if axis is not None:
-                wanted[axis] = slice(a, b)
         try:
-            values = np.asarray(self._array[tuple(wanted)])
+            values = np.asarray(self._array[self._stored(start, stop)])
         except NdlabError:
             raise
         except Exception as error:
@@ -189,10 +198,36 @@ class ZarrPythonArray:
         out[...] = values
         return out
 
+    def _stored(self, start: Sequence[int], stop: Sequence[int]) -> tuple[slice, ...]:
+        """Slices along the stored axes."""
+        wanted: list[slice] = [slice(None)] * self._array.ndim
+        for axis, a, b in zip(self.order, start, stop, strict=True):
+            if axis is not None:
+                wanted[axis] = slice(a, b)
+        return tuple(wanted)
+
+    def check_write(self, start: Sequence[int], stop: Sequence[int]) -> None:
+        """Refuse to write a box that cuts a chunk (or shard)."""
+        refuse_read_only(self.url)
+        unit = self.shards or self.chunks
+        if any(a % u or (b % u and b != n) for a, b, u, n in zip(start, stop, unit, self.shape, strict=True)):
+            raise ReadOnly(
+                f"{self.url}, {tuple(start)} to {tuple(stop)} cannot be written",
+                f"its codec ({self.codec}) is outside the engine's, so only whole pieces of {unit} voxels are safe",
+                "write boxes on that grid, or copy it with ndlab.ingest(url, dest, codec='zstd')",
+                unit=unit,
+            )
+
     def write(self, start: Sequence[int], values: np.ndarray[Any, Any]) -> None:
-        """Refused: the fallback only reads."""
-        raise ReadOnly(
-            f"{self.url} cannot be written",
-            f"its codec ({self.codec}) is read through the fallback reader",
-            "copy it with ndlab.ingest(url, dest, voxel_size=...) and write there",
-        )
+        """Store `values`, which cover whole chunks (or shards), with their first element at `start`."""
+        stop = [a + n for a, n in zip(start, values.shape, strict=True)]
+        self.check_write(start, stop)
+        stored = [(axis, i) for i, axis in enumerate(self.order) if axis is not None]
+        values = values.reshape([values.shape[i] for _, i in stored])
+        values = values.transpose(np.argsort([axis for axis, _ in stored]))
+        try:
+            self._opened("r+")[self._stored(start, stop)] = values
+        except NdlabError:
+            raise
+        except Exception as error:
+            raise Unsupported(f"{self.url} cannot be encoded", _reason(error), feature=_reason(error)) from error
