@@ -58,18 +58,15 @@ def _one_v3(one: dict[str, Any]) -> dict[str, Any]:
         return {"name": "zstd", "configuration": {"level": rest.get("level", 1), "checksum": False}}
     if one["id"] == "gzip":
         return {"name": "gzip", "configuration": {"level": rest.get("level", 1)}}
-    shuffle = rest.get("shuffle", 0)
-    names = {0: "noshuffle", 1: "shuffle", 2: "bitshuffle", -1: "shuffle"}
-    return {
-        "name": "blosc",
-        "configuration": {
-            "cname": rest.get("cname", "lz4"),
-            "clevel": rest.get("clevel", 5),
-            "shuffle": names.get(shuffle, shuffle),
-            "typesize": rest.get("typesize", 1),
-            "blocksize": rest.get("blocksize", 0),
-        },
-    }
+    return {"name": "blosc", "configuration": _blosc_v3(rest)}
+
+
+def _blosc_v3(rest: dict[str, Any]) -> dict[str, Any]:
+    """Leave to zarr-python what depends on the voxel type: how many bytes to shuffle, and `shuffle` -1 (automatic)."""
+    found = {"cname": rest.get("cname", "lz4"), "clevel": rest.get("clevel", 5), "blocksize": rest.get("blocksize", 0)}
+    shuffle = {0: "noshuffle", 1: "shuffle", 2: "bitshuffle", -1: None}
+    stated = {"shuffle": shuffle.get(rest.get("shuffle", 0), rest.get("shuffle")), "typesize": rest.get("typesize")}
+    return found | {key: value for key, value in stated.items() if value is not None}
 
 
 def codecs_v2(codec: Codec) -> list[Any]:
