@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ndlab.errors import BadRequest, ReadOnly, TooLarge
 from ndlab.geometry import Box, Calibration
+
+if TYPE_CHECKING:
+    from ndlab.volume import Volume
 
 __all__ = ["EDGE", "SYNAPSE", "Phantom", "PhantomArray", "phantom"]
 
@@ -111,10 +114,9 @@ class Phantom:
         """Voxel size [nm]; the corner of voxel 0 is at 0 nm."""
         return Calibration(self.voxel_size)
 
-    def _model(self) -> Any:
-        from ndlab.samples.neuropil.rendering import model_of
-
-        return model_of(self.voxel_size, self.seed, self.cell, self.synapse_chance)
+    @property
+    def _recipe(self) -> tuple[tuple[float, float, float], int, float, float]:
+        return self.voxel_size, self.seed, self.cell, self.synapse_chance
 
     def image(self, start: Sequence[int] | None = None, stop: Sequence[int] | None = None) -> Array:
         """Grey values (uint8, membranes dark) of the half-open voxel box, (z, y, x); all of it by default."""
@@ -174,7 +176,7 @@ class Phantom:
         from ndlab.samples.neuropil.rendering import render
 
         arrays: dict[str, Array] = {name: _target(name, box, (out or {}).get(name)) for name in what}
-        render(self._model(), box, arrays)
+        render(self._recipe, box, arrays)
         return arrays
 
     def _box(self, start: Sequence[int] | None, stop: Sequence[int] | None, itemsize: int) -> Box:
@@ -201,7 +203,7 @@ class Phantom:
         """
         from ndlab.samples.neuropil.rendering import synapse_rows
 
-        return np.array(synapse_rows(self._model(), self.shape, self._box(start, stop, 0)), SYNAPSE)
+        return np.array(synapse_rows(self._recipe, self.shape, self._box(start, stop, 0)), SYNAPSE)
 
     def graph(self, start: Sequence[int] | None = None, stop: Sequence[int] | None = None) -> Array:
         """Directed edges of the synapses anchored in a box (`EDGE`): ends, number of synapses, summed size."""
@@ -217,7 +219,7 @@ class Phantom:
         """``"axon"`` or ``"dendrite"`` for each neurite id, worked out from the id alone."""
         from ndlab.samples.neuropil.rendering import kinds
 
-        return kinds(self._model(), ids)
+        return kinds(self._recipe, ids)
 
     def as_array(self, what: What = "image", chunks: Sequence[int] = (64, 64, 64)) -> PhantomArray:
         """Put the phantom behind the interface of an array on disk: lazy, read-only, picklable, of any size."""
@@ -225,6 +227,22 @@ class Phantom:
             raise BadRequest(f"a phantom has no {what!r}", f"it has {', '.join(_DTYPES)}")
         sides = tuple(max(1, min(int(c), n)) for c, n in zip(chunks, self.shape, strict=True))
         return PhantomArray(self, what, sides)
+
+    def volume(self, what: What = "image") -> Volume:
+        """Open one quantity as a lazy, calibrated `Volume`, of one level.
+
+        Examples
+        --------
+        >>> vol = phantom((100_000, 1_000_000, 1_000_000), voxel_size=(40, 4, 4)).volume("labels")
+        >>> vol.nm[2e6:2.00012e6, 1e6:1.0002e6, 3e6:3.0002e6].read().shape
+        (3, 50, 50)
+        """
+        from ndlab.store.arrays import Level, Stored
+        from ndlab.volume import Volume
+
+        level = Level(self.as_array(what), self.calibration)
+        kind: Literal["image", "labels"] = "labels" if what in ("labels", "psd") else "image"
+        return Volume(Stored("", "phantom", ("z", "y", "x"), (level,), kind, f"phantom {self.seed} {what}"))
 
 
 def _target(what: str, box: Box, out: Array | None) -> Array:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ndlab.geometry import Calibration
+
+if TYPE_CHECKING:
+    from ndlab.volume import Volume
 
 __all__ = ["ToyBrain", "toy"]
 
@@ -144,6 +147,19 @@ class ToyBrain:
     def voxel_size(self) -> tuple[float, float, float]:
         """Voxel size [nm], (z, y, x)."""
         return self.calibration.voxel_size
+
+    def volume(self, what: Literal["image", "labels", "synapse_labels", "mask"] = "image") -> Volume:
+        """Open a copy of one of the arrays as a calibrated `Volume` in memory, which may be written to.
+
+        Examples
+        --------
+        >>> toy().volume("labels").nm[450:550, 225:275, 250:350].read().tolist()
+        [[[21, 21]]]
+        """
+        from ndlab.volume import Volume
+
+        kind: Literal["image", "labels"] = "labels" if what in ("labels", "synapse_labels") else "image"
+        return Volume.from_array(getattr(self, what).copy(), self.voxel_size, kind=kind, name=f"toy brain {what}")
 
     def drawing(self) -> str:
         """Draw the brain seen from above, a character a voxel."""

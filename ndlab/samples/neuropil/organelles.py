@@ -78,7 +78,7 @@ def density(model: Model, work: Work, sites: Sites, s: int, at: Any, box: Any) -
                 other = ids[k, 1 if ids[k, 0] != ids[k, 1] and past_cut(work, k, r, x) >= 0 else 0]
                 if other == pre and mine[r, x] == post:
                     work.which[r, x] = s
-                    work.dark[r, x] = 1.0 - 0.35 * gap[r, x] / DENSITY_NM
+                    work.dark[r, x] = 1.0 - 0.15 * gap[r, x] / DENSITY_NM
                 elif other == post and mine[r, x] == pre:
                     work.dark[r, x] = 0.8 * (1.0 - gap[r, x] / DENSITY_NM)
 

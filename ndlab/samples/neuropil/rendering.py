@@ -5,6 +5,7 @@ Import this module inside functions only: it loads numba.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -20,17 +21,20 @@ from ndlab.samples.neuropil.paint import Wanted, paint
 from ndlab.samples.neuropil.rods import Model, first_factor, rod
 
 Array = np.ndarray[Any, Any]
+Recipe = tuple[tuple[float, float, float], int, float, float]  # voxel size, seed, cell, chance of a synapse
 
 BLOCK_NM = 128.0  # the warp is linear over this length; a third of its shortest wave
 REACH_NM = 400.0  # a synapse paints at most this far from its anchor
+TILE_NM = 1600.0  # synapses are looked for, and remembered, in cubes of this side
 PART = 256  # voxels a side rendered at once, so that each part has few synapses to look through
 BITS = {"membranes": 1, "mitochondria": 2, "vesicles": 4}
 LOW = (1 << 52) - 1
 
 
 @lru_cache(maxsize=64)
-def model_of(voxel_size: tuple[float, float, float], seed: int, cell: float, synapse_chance: float) -> Model:
+def model_of(recipe: Recipe) -> Model:
     """Make the kernels' view of a phantom's parameters."""
+    voxel_size, seed, cell, synapse_chance = recipe
     voxel = np.array(voxel_size)
     block = np.clip(np.round(BLOCK_NM / voxel), 4, 64).astype(np.int64)
     return Model(np.uint64(seed), cell, voxel, block, turn() / cell, synapse_chance)
@@ -48,20 +52,33 @@ def turn() -> Array:
     return matrix
 
 
-def anchored(model: Model, low: Array, high: Array) -> Sites:
+def anchored(recipe: Recipe, low: Array, high: Array) -> Sites:
     """List the synapses anchored in the nm box [low, high), by id."""
+    tiles = [range(math.floor(a / TILE_NM), math.ceil(b / TILE_NM)) for a, b in zip(low, high, strict=True)]
+    found = [in_tile(recipe, tile) for tile in itertools.product(*tiles)]
+    ids = np.concatenate([sites.ids for sites in found])
+    where = np.concatenate([sites.where for sites in found])
+    inside = ((where[:, :3] >= low) & (where[:, :3] < high)).all(1)
+    order = np.flatnonzero(inside)[np.argsort(ids[inside, 0])]
+    return Sites(ids[order], where[order])
+
+
+@lru_cache(maxsize=4096)
+def in_tile(recipe: Recipe, tile: tuple[int, int, int]) -> Sites:
+    """List the synapses anchored in one cube of `TILE_NM`."""
+    low = np.array(tile) * TILE_NM
     room = 64
     while True:
         ids, where = np.empty((room, 3), np.uint64), np.empty((room, SITE))
-        n = int(crossings(model, low, high, ids, where))
+        n = int(crossings(model_of(recipe), low, low + TILE_NM, ids, where))
         if n <= room:
-            order = np.argsort(ids[:n, 0])
-            return Sites(ids[:n][order], where[:n][order])
+            return Sites(ids[:n].copy(), where[:n].copy())
         room = n
 
 
-def render(model: Model, box: Box, arrays: dict[str, Array]) -> None:
+def render(recipe: Recipe, box: Box, arrays: dict[str, Array]) -> None:
     """Fill the arrays, all of the box's shape, with what their names say."""
+    model = model_of(recipe)
     empty = {"labels": np.uint64, "image": np.uint8, "marks": np.uint8, "psd": np.uint64}
     fill = {name: arrays[name] if name in arrays else np.zeros((0, 0, 0), kind) for name, kind in empty.items()}
     wanted = [name for name in arrays if name in BITS]
@@ -75,7 +92,7 @@ def render(model: Model, box: Box, arrays: dict[str, Array]) -> None:
     none = Sites(np.empty((0, 3), np.uint64), np.empty((0, SITE)))
     for part in parts(box):
         low, high = np.array(part.start), np.array(part.stop)
-        sites = none if list(arrays) == ["labels"] else around(model, low, high)
+        sites = none if list(arrays) == ["labels"] else around(recipe, low, high)
         paint(model, workspace(model, len(sites.ids)), sites, out, low, high)
     for name in arrays:
         if name in BITS:
@@ -84,9 +101,10 @@ def render(model: Model, box: Box, arrays: dict[str, Array]) -> None:
             arrays[name][...] = fill[name]
 
 
-def around(model: Model, low: Array, high: Array) -> Sites:
+def around(recipe: Recipe, low: Array, high: Array) -> Sites:
     """List the synapses that may paint a voxel of the box."""
-    return anchored(model, low * model.voxel - REACH_NM, high * model.voxel + REACH_NM)
+    voxel = np.array(recipe[0])
+    return anchored(recipe, low * voxel - REACH_NM, high * voxel + REACH_NM)
 
 
 def parts(box: Box) -> Iterator[Box]:
@@ -94,11 +112,12 @@ def parts(box: Box) -> Iterator[Box]:
     return (part.shift(box.start) for part in Grid(box.shape, (PART, PART, PART)))
 
 
-def synapse_rows(model: Model, shape: Sequence[int], box: Box) -> list[tuple[Any, ...]]:
+def synapse_rows(recipe: Recipe, shape: Sequence[int], box: Box) -> list[tuple[Any, ...]]:
     """Id, ends, centroid [nm] and size [voxels] of the synapses anchored in a box, each measured whole."""
-    rows = []
+    model = model_of(recipe)
+    rows: list[tuple[Any, ...]] = []
     for part in parts(box):
-        sites = anchored(model, np.array(part.start) * model.voxel, np.array(part.stop) * model.voxel)
+        sites = anchored(recipe, np.array(part.start) * model.voxel, np.array(part.stop) * model.voxel)
         rows += [measured(model, shape, sites, s) for s in range(len(sites.ids))]
     return sorted(row for row in rows if row[-1] > 0)
 
@@ -118,9 +137,9 @@ def measured(model: Model, shape: Sequence[int], sites: Sites, s: int) -> tuple[
     return (*sites.ids[s].tolist(), *middle, size)
 
 
-def kinds(model: Model, ids: Sequence[int] | Array) -> list[str]:
+def kinds(recipe: Recipe, ids: Sequence[int] | Array) -> list[str]:
     """Axon or dendrite, from the ids alone: an id holds the place of its rod, scrambled one to one."""
-    out = np.empty(4)
+    model, out = model_of(recipe), np.empty(4)
     answer = []
     for number in map(int, ids):
         code = unscrambled(int(model.seed), number)
