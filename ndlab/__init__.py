@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ndlab.store.catalog import dataset as dataset
     from ndlab.store.catalog import datasets as datasets
     from ndlab.volume import Volume as Volume
-    from ndlab.volume import open as open
+    from ndlab.volume import open as open  # noqa: A004 - the name users know from zarr and xarray
 
 __version__ = "0.1.0"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from ndlab.errors import BadRequest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from ndlab.volume import Volume
 
@@ -107,6 +106,8 @@ def plane(
 
 def scale_bar(ax: Axes, width: float) -> None:
     """Draw a bar of a round length about a quarter of `width` [nm], in the lower right corner."""
+    from matplotlib.patheffects import withStroke
+
     target = width / 4
     power = 10 ** np.floor(np.log10(target))
     length = power * max(n for n in (1, 2, 5) if n * power <= target)
@@ -114,8 +115,9 @@ def scale_bar(ax: Axes, width: float) -> None:
     bottom, top = ax.get_ylim()
     y = bottom + 0.06 * (top - bottom)
     ax.plot([x0, x1], [y, y], color="white", linewidth=2.5, solid_capstyle="butt")
+    outline = [withStroke(linewidth=1.5, foreground="black")]
     ax.text((x0 + x1) / 2, y + 0.025 * (top - bottom), si_length(length), color="white", ha="center", va="bottom",
-            fontsize=7)  # fmt: skip
+            fontsize=7, path_effects=outline)  # fmt: skip
 
 
 def label_colors(ids: np.ndarray[Any, Any], opacity: float = 1.0) -> np.ndarray[Any, Any]:
@@ -131,8 +133,7 @@ def label_colors(ids: np.ndarray[Any, Any], opacity: float = 1.0) -> np.ndarray[
     return rgba[where.reshape(ids.shape)]
 
 
-def letter(figure: Figure, axes: Sequence[Axes]) -> None:
+def letter(axes: Iterable[Axes]) -> None:
     """Write A, B, C … at the upper left of the panels."""
     for ax, name in zip(axes, "ABCDEFGH", strict=False):
-        ax.text(0, 1.02, name, transform=ax.transAxes, fontsize=11, fontweight="bold", ha="right", va="bottom")
-    figure.align_labels()
+        ax.text(-0.03, 1.02, name, transform=ax.transAxes, fontsize=11, fontweight="bold", ha="right", va="bottom")

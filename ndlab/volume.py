@@ -7,16 +7,16 @@ import os
 import pickle
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 import numpy as np
 
-from ndlab import describe, lazy
+from ndlab import describe, labelled, lazy
 from ndlab.errors import BadRequest, OutOfBounds, StaleLevelWarning, TooLarge
 from ndlab.geometry import Box, Calibration, Float3, NmBox
+from ndlab.spans import Estimate, Span
 from ndlab.store import state, writing
 from ndlab.store.arrays import Array, Stored
 from ndlab.store.memory import memory_stored
@@ -26,55 +26,10 @@ if TYPE_CHECKING:
     import dask.array as da
     from xarray import DataArray, DataTree
 
-__all__ = ["Estimate", "Volume", "open"]
+__all__ = ["Volume", "open"]
 
 # np.asarray(volume) is easy to type by accident; .read() is not, and is refused only where memory would end.
 ASARRAY_BYTES = int(os.environ.get("NDLAB_ASARRAY_BYTES", 1 << 30))
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Part of one axis: [start, stop), and whether an integer index dropped the axis."""
-
-    start: int
-    stop: int
-    dropped: bool = False
-
-    def cut(self, key: slice | int, axis: str) -> Span:
-        """Cut out what `key` (relative to this span) selects; leaving it is an error, unlike in numpy."""
-        n = self.stop - self.start
-        if isinstance(key, slice):
-            if key.step not in (None, 1):
-                raise BadRequest(
-                    f"step {key.step} along {axis}",
-                    "a view is contiguous",
-                    "take a coarser level with .level(1), or index after .read()",
-                )
-            low = 0 if key.start is None else _index(key.start, n)
-            high = n if key.stop is None else _index(key.stop, n)
-            if not 0 <= low <= n or not 0 <= high <= n:
-                raise OutOfBounds(
-                    f"{axis} {low}:{high} was asked for",
-                    f"{axis} spans 0:{n} here",
-                    f"stay within 0:{n}",
-                    axis=axis,
-                    shape=n,
-                )
-            return Span(self.start + low, self.start + max(low, high))
-        low = _index(key, n)
-        if not 0 <= low < n:
-            raise OutOfBounds(f"{axis} {key} was asked for", f"{axis} spans 0 to {n - 1} here", "", axis=axis, shape=n)
-        return Span(self.start + low, self.start + low + 1, dropped=True)
-
-
-def _index(value: Any, n: int) -> int:
-    """Return a whole number; negative ones count from the end, as in numpy."""
-    try:
-        number = value.__index__()
-    except AttributeError:
-        raise BadRequest(f"index {value!r}", "voxels are indexed with whole numbers and slices",
-                         "for positions in nm use vol.nm[...]") from None  # fmt: skip
-    return int(number + n if number < 0 else number)
 
 
 class Volume:
@@ -480,9 +435,9 @@ class Volume:
         ReadOnly
             If the store cannot be written.
         """
-        view = _place(self, values) if box is None and hasattr(values, "coords") else self.boxed(box)
+        view = labelled.place(self, values) if box is None and hasattr(values, "coords") else self.boxed(box)
         view = view.isel(t=t, c=c)
-        array = _arranged(values, view)
+        array = labelled.arranged(values, view)
         full = array.reshape([s.stop - s.start for s in view._spans])
         writing.write(self._stored, view._level, [s.start for s in view._spans], full, mode)
 
@@ -551,68 +506,6 @@ class Volume:
         return describe.info(self)
 
 
-def _arranged(values: Any, view: Volume) -> np.ndarray[Any, Any]:
-    """`values` as an array of the view's shape: DataArrays by their dimension names, numbers spread over it."""
-    if hasattr(values, "dims") and hasattr(values, "transpose"):
-        strange = sorted(set(values.dims) ^ set(view.axes))
-        if strange:
-            raise BadRequest(
-                f"a DataArray with dimensions {values.dims}",
-                f"the box has {view.axes}",
-                f"rename or select so that they are the same ({', '.join(map(str, strange))})",
-            )
-        values = values.transpose(*view.axes)
-    array = np.asarray(values)
-    if array.ndim == 0:
-        return np.broadcast_to(array, view.shape)
-    if array.shape != view.shape:
-        raise BadRequest(
-            f"values of shape {array.shape}",
-            f"the box has shape {view.shape} along {view.axes}",
-            "give one value for each voxel, or a single number",
-            shape=view.shape,
-        )
-    return array
-
-
-def _place(volume: Volume, values: Any) -> Volume:
-    """Cut the view that a DataArray's nm coordinates (voxel centres) name."""
-    here = describe.coordinates(volume)
-    return volume.view(
-        tuple(_span_of(axis, values, here[axis][1], n) for axis, n in zip(volume.axes, volume.shape, strict=True))
-    )
-
-
-def _span_of(axis: str, values: Any, here: np.ndarray[Any, Any], n: int) -> slice | int:
-    """Where along `axis` of a volume with coordinates `here` a DataArray lies."""
-    if axis not in values.coords:
-        if axis in values.dims and values.sizes[axis] == n and axis in "tc":
-            return slice(None)
-        raise BadRequest(
-            f"a DataArray without coordinate {axis!r}",
-            "its place in the volume is not known",
-            "pass the box to write to",
-        )
-    wanted = np.atleast_1d(values.coords[axis].values)
-    numeric = here.dtype.kind in "iuf" and wanted.dtype.kind in "iuf"
-    if not wanted.size or (not numeric and here.dtype.kind != wanted.dtype.kind):
-        start = n
-    else:
-        start = int(np.argmin(np.abs(here - wanted[0]))) if numeric else int(np.argmax(here == wanted[0]))
-    found = here[start : start + len(wanted)]
-    step = float(here[1] - here[0]) if numeric and n > 1 else 1.0
-    same = len(found) == len(wanted) and (
-        np.allclose(found, wanted, rtol=0, atol=0.01 * abs(step)) if numeric else bool((found == wanted).all())
-    )
-    if not same:
-        raise BadRequest(
-            f"coordinate {axis!r} of the DataArray",
-            f"it does not lie on the volume's {'voxel centres' if axis in 'zyx' else repr(axis)}, in order",
-            "select it from volume.xarray, or pass the box",
-        )
-    return slice(start, start + len(wanted)) if axis in values.dims else start
-
-
 class NmIndexer:
     """`Volume.nm`: views by position."""
 
@@ -664,47 +557,6 @@ class NmIndexer:
             raise OutOfBounds(f"{axis} {position:g} nm was asked for",
                               f"the view spans {corner:g} to {end:g} nm along {axis}", axis=axis)  # fmt: skip
         return min(n - 1, Calibration((size, 1, 1), (corner, 0, 0)).index((position, 0, 0))[0])
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a read would move.
-
-    `nbytes` arrive in memory; `decoded` bytes are decoded for them, from `chunks` chunks in at most `requests`
-    requests (`shards` of them for shard indexes).
-    """
-
-    nbytes: int
-    chunks: int
-    shards: int
-    requests: int
-    decoded: int
-
-    @classmethod
-    def of(cls, array: Array, spans: Sequence[Span]) -> Estimate:
-        """Count for the box `spans` of `array`."""
-
-        def touched(piece: Sequence[int]) -> int:
-            counts = (
-                -(-s.stop // k) - s.start // k if s.stop > s.start else 0 for s, k in zip(spans, piece, strict=True)
-            )
-            return math.prod(counts)
-
-        chunks, shards = touched(array.chunks), touched(array.shards) if array.shards else 0
-        return cls(
-            nbytes=math.prod(s.stop - s.start for s in spans) * array.dtype.itemsize,
-            chunks=chunks,
-            shards=shards,
-            requests=chunks + shards,
-            decoded=chunks * math.prod(array.chunks) * array.dtype.itemsize,
-        )
-
-    def __str__(self) -> str:
-        ratio = self.decoded / self.nbytes if self.nbytes else 0
-        return (
-            f"{describe.si_bytes(self.nbytes)} from {self.chunks:,} chunks: at most {self.requests:,} requests, "
-            f"{describe.si_bytes(self.decoded)} decoded ({ratio:.2g}x)"
-        )
 
 
 def open(  # noqa: A001 - the name users know from zarr, xarray and the builtin

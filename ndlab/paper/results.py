@@ -209,7 +209,10 @@ def numbers_html(numbers: list[Number]) -> str:
     for n in numbers:
         mark = "<span class='ok'>✓</span>" if n.ok else "<b class='off'>✗ off</b>"
         unit = f" {html.escape(n.unit)}" if n.unit else ""
-        published = "—" if n.published is None else f"{_digits(n.published)}{unit}"
+        if n.published is None:
+            published = f"<span class='note'>— (expected {_digits(n.expected)}{unit})</span>"
+        else:
+            published = f"{_digits(n.published)}{unit}"
         source = html.escape(n.source) + (f"<div class='note'>{html.escape(n.note)}</div>" if n.note else "")
         cells = (mark, html.escape(n.name), f"{_digits(n.ours)}{unit}", published, difference(n), source)
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
