@@ -27,6 +27,14 @@ from typing import Any
 
 import numpy as np
 
+from ndlab.geometry import Calibration
+from ndlab.metadata import Kind, Multiscale, Scale
+from ndlab.store.arrays import Array
+from ndlab.store.create import create
+from ndlab.store.pyramid import unsynced
+from ndlab.volume import Volume
+from ndlab.volume import open as open_volume
+
 RESULTS = Path(__file__).parent / "results"
 Run = Callable[[], Any]
 
@@ -232,6 +240,28 @@ def labels(shape: Sequence[int]) -> np.ndarray[Any, Any]:
     from ndlab.samples import phantom
 
     return phantom(shape, voxel_size=(10, 10, 10)).labels((0, 0, 0), shape)
+
+
+def new_store(
+    path: Path,
+    shape: Sequence[int],
+    dtype: Any,
+    *,
+    chunk: Sequence[int] = (64, 64, 64),
+    shard: Sequence[int] | None = None,
+    codec: Any = "zstd",
+    kind: Kind = "image",
+) -> Volume:
+    """An empty store of one level at 10 nm."""
+    about = Multiscale(("z", "y", "x"), (Scale("0", Calibration((10, 10, 10))),), name=path.name, kind=kind)
+    create(str(path), about, [shape], dtype, chunks=[chunk], shards=[shard], codec=codec)
+    return open_volume(path)
+
+
+def array_of(volume: Volume, *, flush: bool = True) -> Array:
+    """The array under a volume's level; with `flush` off, writes are left to the system to bring to disk."""
+    array = volume._stored.levels[volume.level_index].array
+    return array if flush else unsynced(array)
 
 
 def boxes(
