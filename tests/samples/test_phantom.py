@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from ndlab.errors import BadRequest, OutOfBounds, ReadOnly, TooLarge
 from ndlab.samples import Phantom, phantom
+from ndlab.samples.neuropil import rods
 from ndlab.samples.phantom import What
 from ndlab.store.arrays import Array
 from tests.samples.nearest_rod import owner
@@ -278,6 +279,13 @@ def test_as_a_volume(block: Phantom, truth: dict[str, np.ndarray[Any, Any]]) -> 
     assert vol.voxel_size == (8, 8, 8)
     assert np.array_equal(vol[3:9, 5:20, 7:40].read(), truth["image"][3:9, 5:20, 7:40])
     assert np.array_equal(vol.nm[24:72, 40:160, 56:320].read(), truth["image"][3:9, 5:20, 7:40])
+
+
+def test_compiles_where_nothing_can_be_kept_on_disk() -> None:
+    """A function without a file has no place for a cache, like a package in a folder that cannot be written."""
+    made: dict[str, Any] = {}
+    exec(compile("def twice(x):\n    return 2 * x\n", "nowhere", "exec"), made)
+    assert rods.jit(made["twice"])(21) == 42
 
 
 # --- mistakes ---------------------------------------------------------------------------------------------------
