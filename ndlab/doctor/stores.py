@@ -15,6 +15,7 @@ from ndlab.geometry import level_shape
 from ndlab.store import backup, state
 from ndlab.store.arrays import Level, Stored
 from ndlab.store.engine import TensorStoreArray
+from ndlab.store.ingest.checks import INGEST_KEY
 from ndlab.store.ingest.verify import CHECKSUMS_KEY, verify
 from ndlab.store.kv import Kv, local_path
 from ndlab.store.multiscale import open_store
@@ -80,11 +81,13 @@ def _findings(stored: Stored, sample: int | None, workers: int | None, progress:
             readable.append(number)
         if found is not None:
             yield found
-    yield from _stale(stored)
+    if stored.url and not _is_file(stored.url):
+        yield from _unfinished(stored.url)
+        yield from _stale(stored)
     for number in readable:
         yield _chunks(stored.levels[number], number, sample, workers, progress)
     yield from _stored_at_all(stored, readable)
-    if sample is None and stored.url:
+    if sample is None and stored.url and not _is_file(stored.url):
         yield from _checksums(stored, workers, progress)
         yield from _manifest(stored.url, progress)
 
@@ -152,9 +155,16 @@ def _rebuild(url: str) -> str:
     return f"ndlab pyramid {url}"
 
 
+def _unfinished(url: str) -> Iterator[Finding]:
+    begun = Kv(url).read_json(INGEST_KEY)
+    if begun is not None and not begun.get("complete"):
+        source = begun.get("settings", {}).get("source", "SOURCE")
+        yield Finding("ingest", "problem", f"an ingest of {source} was begun and not finished: voxels are missing",
+                      "type the same ndlab ingest again, and it goes on")  # fmt: skip
+
+
 def _stale(stored: Stored) -> Iterator[Finding]:
-    known = state.read(stored.url).stale if stored.url and not _is_file(stored.url) else {}
-    for number, boxes in sorted(known.items()):
+    for number, boxes in sorted(state.read(stored.url).stale.items()):
         if boxes:
             where = "; ".join(f"{b.start} to {b.stop}" for b in boxes[:_MOST_NAMED])
             yield Finding(f"level {number}", "problem", f"it is stale: finer voxels were written after it, at {where}",
@@ -210,7 +220,7 @@ def _empty(level: Level) -> bool:
 
 
 def _checksums(stored: Stored, workers: int | None, progress: Progress | None) -> Iterator[Finding]:
-    if _is_file(stored.url) or Kv(stored.url).read(CHECKSUMS_KEY) is None:
+    if Kv(stored.url).read(CHECKSUMS_KEY) is None:
         return
     tell = None if progress is None else lambda p: progress("checksums", p.done, p.total)
     try:
@@ -230,7 +240,7 @@ def _checksums(stored: Stored, workers: int | None, progress: Progress | None) -
 
 def _manifest(url: str, progress: Progress | None) -> Iterator[Finding]:
     """Of a backup: whether every key is as it was."""
-    if _is_file(url) or Kv(url).read(backup.SUMS) is None:
+    if Kv(url).read(backup.SUMS) is None:
         return
     tell = None if progress is None else lambda done, total: progress("backup", done, total)
     try:
