@@ -78,25 +78,26 @@ class DirectReader:
         result = np.empty(shape, self.dtype) if out is None else out
         inner = result.reshape([hi - lo for lo, hi in zip(a, b, strict=True)])
         indexes = list(itertools.product(*(range(f, e + 1) for f, e in zip(first, last, strict=True))))
-        try:
-            if len(indexes) < _PARALLEL_CHUNKS:
-                done = self._several(indexes, a, b, inner)
-            else:
-                step = -(-len(indexes) // _cores())
-                parts = [indexes[i : i + step] for i in range(0, len(indexes), step)]
-                done = all(_pool().map(lambda part: self._several(part, a, b, inner), parts))
-        except (OSError, ValueError, RuntimeError):
-            return None  # The engine reads it again and says what is wrong.
+        if len(indexes) < _PARALLEL_CHUNKS:
+            done = self._several(indexes, a, b, inner)
+        else:
+            step = -(-len(indexes) // _cores())
+            parts = [indexes[i : i + step] for i in range(0, len(indexes), step)]
+            # Wait for all of them, also after a failure: none may write into `out` once it is handed back.
+            done = all(list(_pool().map(lambda part: self._several(part, a, b, inner), parts)))
         return result if done else None
 
     def _several(self, indexes: list[tuple[int, ...]], a: list[int], b: list[int], out: np.ndarray[Any, Any]) -> bool:
-        """Fill `out`, the voxels [a, b), from the chunks at `indexes`."""
+        """Fill `out`, the voxels [a, b), from the chunks at `indexes`; False if the engine has to say what is wrong."""
         buffer = None if self.compressed else np.empty(self.chunks, self.dtype)
         for index in indexes:
             low = [max(lo, i * c) for lo, i, c in zip(a, index, self.chunks, strict=True)]
             high = [min(hi, (i + 1) * c) for hi, i, c in zip(b, index, self.chunks, strict=True)]
             part = out[tuple(slice(p - lo, q - lo) for p, q, lo in zip(low, high, a, strict=True))]
-            if not self._one(list(index), low, high, part, buffer):
+            try:
+                if not self._one(list(index), low, high, part, buffer):
+                    return False
+            except (OSError, ValueError, RuntimeError):
                 return False
         return True
 
@@ -212,14 +213,16 @@ def _cores() -> int:
 
 def _content_size(raw: bytes) -> int | None:
     """Read the size that a zstd frame states for its content (RFC 8878, 3.1.1.1); None if it states none."""
-    if raw[:4] != b"\x28\xb5\x2f\xfd" or len(raw) < 18:
+    if raw[:4] != b"\x28\xb5\x2f\xfd" or len(raw) < 6:
         return None
     flags = raw[4]
     single = flags >> 5 & 1
     size = (single, 2, 4, 8)[flags >> 6]
     at = 6 - single + (0, 1, 2, 4)[flags & 3]
     stated = int.from_bytes(raw[at : at + size], "little")
-    return None if size == 0 else stated + 256 if size == 2 else stated
+    if size == 0 or len(raw) < at + size:
+        return None
+    return stated + 256 if size == 2 else stated
 
 
 def direct_reader(driver: str, path: Path, order: tuple[int | None, ...]) -> DirectReader | None:

@@ -25,6 +25,8 @@ __all__ = ["TensorStoreArray", "forget", "io_error"]
 
 Order = tuple[int | None, ...]
 
+# How the engine says that a chunk or shard is not what the metadata promise.
+_DAMAGE = ("FAILED_PRECONDITION: Error reading", "DATA_LOSS", "INVALID_ARGUMENT: Error reading", "OUT_OF_RANGE")
 _METADATA = {"zarr3": "zarr.json", "zarr": ".zarray", "n5": "attributes.json", "neuroglancer_precomputed": "info"}
 
 
@@ -170,13 +172,14 @@ def io_error(array: TensorStoreArray, start: Sequence[int], stop: Sequence[int],
     """Name what the engine refused to read or write."""
     text = _first_line(error)
     where = f"{array.url}, {tuple(start)} to {tuple(stop)}"
-    if isinstance(error, IndexError) or "OUT_OF_RANGE" in text:
+    outside = any(a < 0 or b > n for a, b, n in zip(start, stop, array.shape, strict=True))
+    if outside:
         return OutOfBounds(f"box {tuple(start)} to {tuple(stop)} leaves {array.url}", f"it spans {array.shape}")
     if isinstance(error, NotImplementedError) or "PERMISSION_DENIED" in text or "read-only" in text.lower():
         return ReadOnly(f"{where} cannot be written", text, "check the permissions, or write to a copy")
     if "RESOURCE_EXHAUSTED" in text or "No space left" in text:
         return TooLarge(f"{where}: no space left", text, "free some space; what was written before is intact")
-    if "Error decoding" in text or "DATA_LOSS" in text or "checksum" in text.lower():
+    if text.startswith(_DAMAGE) or "Error decoding" in text or "checksum" in text.lower():
         return BadMetadata(f"{where} is damaged", text, "restore that chunk from a backup (ndlab doctor lists all)")
     if "broadcast" in text or "convert" in text or "dtype" in text:
         return BadRequest(f"{where} cannot take these values", text)
