@@ -118,6 +118,15 @@ def _dispatch(
                 feature=feature,
             )
     if local_path(kv.url) is not None:
+        inside = _stores_inside(kv)
+        if inside and not options.get("pattern"):
+            raise NotFound(
+                f"{kv.url} is a folder of stores, not a volume",
+                "it holds " + ", ".join(inside[:12]) + (" …" if len(inside) > 12 else ""),
+                f"open one of them: {join(kv.url, inside[0])}",
+                url=kv.url,
+                stores=inside,
+            )
         return _with_calibration(_open_file(kv.url, axes, options), voxel_size, unit)
     raise NotFound(
         f"no volume at {kv.url}",
@@ -125,6 +134,13 @@ def _dispatch(
         "check the address; for an image inside a store add its path, e.g. url + '/0'",
         url=kv.url,
     )
+
+
+def _stores_inside(kv: Kv) -> list[str]:
+    """Name the folders directly below that are stores; a folder of slices holds none."""
+    below = kv.children()[:1000]
+    found = kv.read_many([f"{name}/{key}" for name in below for key in _PROBES])
+    return [name for i, name in enumerate(below) if any(found[i * len(_PROBES) : (i + 1) * len(_PROBES)])]
 
 
 def _open_file(url: str, axes: str | Sequence[str] | None, options: Mapping[str, Any]) -> Stored:
