@@ -2,7 +2,7 @@
 
 Neurites are rods along three perpendicular directions in a packing where no two centre lines meet, each rod owning
 the space nearest to it (distance divided by its calibre). The frame is turned and bent by two octaves of value noise,
-so that in the volume nothing is straight; the warp is one to one, so every neurite stays in one piece. Lengths here
+so that nothing in the volume is straight, gently enough that every neurite stays in one piece. Lengths here
 are in *cells* (the spacing of the packing), frame coordinates are called q.
 
 Import this module inside functions only: it loads numba.
