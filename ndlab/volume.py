@@ -7,6 +7,7 @@ import os
 import pickle
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
@@ -566,6 +567,7 @@ def open(  # noqa: A001 - the name users know from zarr, xarray and the builtin
     axes: str | None = None,
     voxel_size: Sequence[float] | None = None,
     unit: str | None = None,
+    kind: Literal["image", "labels"] | None = None,
     level: int = 0,
     **options: Any,
 ) -> Volume:
@@ -584,6 +586,8 @@ def open(  # noqa: A001 - the name users know from zarr, xarray and the builtin
         Voxel size (z, y, x) [nm], instead of what the store says.
     unit : str, optional
         Unit of the store's scales where it names none, e.g. ``"micrometer"``.
+    kind : {"image", "labels"}, optional
+        What the voxels are, where the store does not say that they are labels.
     level : int
         Pyramid level to start at.
     **options
@@ -595,5 +599,5 @@ def open(  # noqa: A001 - the name users know from zarr, xarray and the builtin
         With what is there and what to type next.
     """
     stored = open_store(url, path=path, axes=axes, voxel_size=voxel_size, unit=unit, **options)
-    volume = Volume(stored)
+    volume = Volume(stored if kind is None else replace(stored, kind=kind))
     return volume.level(level) if level else volume
