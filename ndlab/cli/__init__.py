@@ -42,7 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv : sequence of str, optional
         Words after ``ndlab``; those of the process unless given.
     """
-    args = _parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
+    given = _joined(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    if not given:
+        parser.print_help(sys.stderr)
+        return 2
+    args = parser.parse_args(given)
     try:
         with _plain_warnings():
             status: int = args.run(args)
@@ -80,11 +85,19 @@ def _parser() -> argparse.ArgumentParser:
         f"{_DEBUG}=1 shows tracebacks.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"ndlab {look.own_version()}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     below = parser.add_subparsers(prog="ndlab", metavar="COMMAND", required=True, help=argparse.SUPPRESS)
     for one in COMMANDS:
         one.add_to(below)
     return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(f"ndlab {look.own_version()}")
+        parser.exit()
 
 
 def _joined(words: Sequence[str]) -> list[str]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 import platform
 
-import ndlab
 from ndlab.cli.command import Command, add_json, add_opening, opening, say
 
 __all__ = ["COMMANDS", "own_version"]
 
 
 def own_version() -> str:
-    """Return ndlab's version."""
-    return ndlab.__version__
+    """Return ndlab's version, as it was installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("ndlab")
+    except metadata.PackageNotFoundError:
+        return "unknown (not installed)"
 
 
 def _info_arguments(parser: argparse.ArgumentParser) -> None:
