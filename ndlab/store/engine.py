@@ -31,13 +31,22 @@ _METADATA = {"zarr3": "zarr.json", "zarr": ".zarray", "n5": "attributes.json", "
 
 
 @lru_cache(maxsize=4096)
-def _open(driver: str, url: str, extra: str, order: Order, sync: bool, seen: Hashable) -> ts.TensorStore:
+def _open(
+    driver: str, url: str, extra: str, order: Order, sync: bool, cached: bool, seen: Hashable
+) -> ts.TensorStore:
     """Open an array once for each state `seen` of its metadata: a store made anew at an old address is another."""
     spec = {"driver": driver, "kvstore": kvstore_spec(url), **json.loads(extra)}
     try:
-        stored = ts.open(spec, open=True, context=context(sync)).result()
+        stored = ts.open(spec, open=True, context=context(sync, cached)).result()
     except (ValueError, OSError, NotImplementedError) as error:
         raise _open_error(url, error) from None
+    dropped = [stored.shape[axis] for axis in range(stored.rank) if axis not in order]
+    if max((axis for axis in order if axis is not None), default=-1) >= stored.rank or any(n != 1 for n in dropped):
+        raise BadMetadata(
+            f"{url} has {stored.rank} axes, {tuple(stored.shape)}",
+            f"the metadata above it name {sum(axis is not None for axis in order)}",
+            "correct the axes in its metadata, or pass axes=",
+        )
     return _canonical(stored, order)
 
 
@@ -99,8 +108,16 @@ class TensorStoreArray:
     @property
     def store(self) -> ts.TensorStore:
         """The opened TensorStore, axes in (t)(c)zyx order."""
+        return self._opened(cached=True)
+
+    @property
+    def writer(self) -> ts.TensorStore:
+        """The same for writing, where keeping what was touched costs more than it gives."""
+        return self._opened(cached=False)
+
+    def _opened(self, cached: bool) -> ts.TensorStore:
         seen = stamp(self.url, _METADATA[self.driver])
-        return _open(self.driver, self.url, self.extra, self.order, self.sync, seen)
+        return _open(self.driver, self.url, self.extra, self.order, self.sync, cached, seen)
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k in self.__dataclass_fields__}
@@ -158,7 +175,7 @@ class TensorStoreArray:
         """Store `values` with their first element at `start`; returns once they are readable by others."""
         stop = tuple(a + n for a, n in zip(start, values.shape, strict=True))
         try:
-            view = self.store[tuple(map(slice, start, stop))]
+            view = self.writer[tuple(map(slice, start, stop))]
             view.write(values, can_reference_source_data_indefinitely=not self.sync).result()
         except (ValueError, OSError, IndexError, NotImplementedError) as error:
             raise io_error(self, start, stop, error) from None
