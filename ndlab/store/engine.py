@@ -31,9 +31,7 @@ _METADATA = {"zarr3": "zarr.json", "zarr": ".zarray", "n5": "attributes.json", "
 
 
 @lru_cache(maxsize=4096)
-def _open(
-    driver: str, url: str, extra: str, order: Order, sync: bool, cached: bool, seen: Hashable
-) -> ts.TensorStore:
+def _open(driver: str, url: str, extra: str, order: Order, sync: bool, cached: bool, seen: Hashable) -> ts.TensorStore:
     """Open an array once for each state `seen` of its metadata: a store made anew at an old address is another."""
     spec = {"driver": driver, "kvstore": kvstore_spec(url), **json.loads(extra)}
     try:

@@ -132,17 +132,18 @@ def _zip_parts(url: str) -> tuple[str, str] | None:
     return found["file"], found["inner"] or ""
 
 
-@lru_cache(maxsize=2)
-def context(sync: bool = True) -> ts.Context:
+@lru_cache(maxsize=4)
+def context(sync: bool = True, cached: bool = True) -> ts.Context:
     """Return the TensorStore context that all arrays of this process share.
 
     Many requests in flight hide latency; the pool is small because it is only there to keep shard indexes.
-    `sync=False` leaves flushing to the system, for bulk writes that end in one explicit flush. It caches nothing,
-    so that a write may use the caller's memory in place of a copy: nobody looks at it once the write is done.
+    `cached=False` is for writes: a pool would keep each partly covered chunk that they touch, which takes a third
+    more CPU. `sync=False` leaves flushing to the system, for bulk writes that end in one explicit flush. It caches
+    nothing, so that a write may use the caller's memory in place of a copy: nobody looks at it once the write is done.
     """
     return ts.Context(
         {
-            "cache_pool": {"total_bytes_limit": 32 << 20 if sync else 0},
+            "cache_pool": {"total_bytes_limit": 32 << 20 if sync and cached else 0},
             "data_copy_concurrency": {"limit": max(1, os.cpu_count() or 1)},
             "file_io_sync": sync,
             "http_request_concurrency": {"limit": 96},

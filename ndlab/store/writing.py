@@ -152,7 +152,7 @@ def _merge(array: TensorStoreArray, start: Sequence[int], values: np.ndarray[Any
     stop = [a + n for a, n in zip(start, values.shape, strict=True)]
     for _ in range(attempts):
         transaction = ts.Transaction(repeatable_read=True)
-        store = array.store.with_transaction(transaction)
+        store = array.writer.with_transaction(transaction)
         try:
             old = store[where].read().result()
             store[where].write(np.where(values != 0, values, old)).result()
