@@ -22,7 +22,7 @@ from ndlab.store.codecs import Codec, codecs_v2, codecs_v3
 from ndlab.store.kv import Kv, normal_url
 from ndlab.store.multiscale import open_store
 
-__all__ = ["create", "exists"]
+__all__ = ["create", "exists", "make_documents"]
 
 _ROOTS = ("zarr.json", ".zgroup", ".zarray", ".zattrs", "info", "attributes.json")
 
@@ -30,6 +30,28 @@ _ROOTS = ("zarr.json", ".zgroup", ".zarray", ".zattrs", "info", "attributes.json
 def exists(url: str) -> bool:
     """Whether some store is at `url` already."""
     return any(raw is not None for raw in Kv.open(url).read_many(_ROOTS))
+
+
+def make_documents(
+    multiscale: Multiscale,
+    shapes: Sequence[Sequence[int]],
+    dtype: Any,
+    *,
+    chunks: Sequence[Sequence[int]],
+    shards: Sequence[Sequence[int] | None],
+    codec: Codec = "zstd",
+    fill_value: float = 0,
+    attrs: Mapping[str, Any] | None = None,
+) -> dict[str, bytes]:
+    """Return what `create` writes, by key, the root last; it refuses what `create` refuses, and writes nothing."""
+    _check_calibrated(multiscale)
+    _check_voxels(dtype, fill_value)
+    _check_layout(shapes, chunks, shards)
+    if multiscale.version == "precomputed":
+        return _precomputed_documents(multiscale, shapes, dtype, chunks, codec, attrs)
+    if multiscale.version == "0.4":
+        return _v2_documents(multiscale, shapes, dtype, chunks, shards, codec, fill_value, attrs)
+    return _v3_documents(multiscale, shapes, dtype, chunks, shards, codec, fill_value, attrs)
 
 
 def create(
@@ -69,14 +91,9 @@ def create(
         If chunks do not divide their shards, or the codec is unknown.
     """
     kv = Kv.open(url)
-    _check_voxels(dtype, fill_value)
-    _check_layout(shapes, chunks, shards)
-    if multiscale.version == "precomputed":
-        documents = _precomputed_documents(multiscale, shapes, dtype, chunks, codec, attrs)
-    elif multiscale.version == "0.4":
-        documents = _v2_documents(multiscale, shapes, dtype, chunks, shards, codec, fill_value, attrs)
-    else:
-        documents = _v3_documents(multiscale, shapes, dtype, chunks, shards, codec, fill_value, attrs)
+    documents = make_documents(
+        multiscale, shapes, dtype, chunks=chunks, shards=shards, codec=codec, fill_value=fill_value, attrs=attrs
+    )
     if exists(url):
         raise Conflict(
             f"a store is at {kv.url} already", "ndlab does not overwrite", "choose another destination", url=kv.url
@@ -93,6 +110,15 @@ def create(
                 kv.delete(key)
         raise
     return open_store(normal_url(url))
+
+
+def _check_calibrated(m: Multiscale) -> None:
+    if any(scale.calibration is None for scale in m.scales):
+        raise BadRequest(
+            "a new volume without voxel size",
+            "every level needs one in nm: without it nothing can be measured later",
+            "pass voxel_size=(z, y, x) in nm",
+        )
 
 
 def _check_voxels(dtype: Any, fill_value: float) -> None:
@@ -178,6 +204,11 @@ def _by_kind(codec: Codec) -> dict[str, Any]:
     return found if serializer is None else found | {"serializer": serializer}
 
 
+def _with_own(attributes: dict[str, Any], attrs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Attributes with `attrs` under ``ndlab``, beside what the metadata keep there themselves."""
+    return attributes | {"ndlab": attributes.get("ndlab", {}) | dict(attrs)} if attrs else attributes
+
+
 def _v3_documents(
     m: Multiscale,
     shapes: Sequence[Sequence[int]],
@@ -192,7 +223,7 @@ def _v3_documents(
         f"{scale.path}/zarr.json": array_document(3, shape, dtype, chunk, shard, codec, fill_value, m.axes)
         for scale, shape, chunk, shard in zip(m.scales, shapes, chunks, shards, strict=True)
     }
-    attributes = metadata.write_ome(m, version="0.5") | ({"ndlab": dict(attrs)} if attrs else {})
+    attributes = _with_own(metadata.write_ome(m, version="0.5"), attrs)
     found["zarr.json"] = _json({"zarr_format": 3, "node_type": "group", "attributes": attributes})
     return found
 
@@ -213,7 +244,7 @@ def _v2_documents(
         f"{scale.path}/.zarray": array_document(2, shape, dtype, chunk, None, codec, fill_value, m.axes)
         for scale, shape, chunk in zip(m.scales, shapes, chunks, strict=True)
     }
-    found[".zattrs"] = _json(metadata.write_ome(m, version="0.4") | ({"ndlab": dict(attrs)} if attrs else {}))
+    found[".zattrs"] = _json(_with_own(metadata.write_ome(m, version="0.4"), attrs))
     found[".zgroup"] = _json({"zarr_format": 2})
     return found
 

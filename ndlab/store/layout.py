@@ -19,6 +19,7 @@ __all__ = ["WORK_BYTES", "LevelPlan", "Stage", "plan", "stages", "work_region"]
 
 WORK_BYTES = 128 << 20
 _WIDE = 512
+_LEAST_BYTES = 2 << 20  # eight chunks: one of the next level
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def plan(
             unit = _share(region, _ratio(factors, found[source].factors), wanted, found[source].shape)
         if unit is None:
             source = len(found) - 1
-            region = _default_region(found[source].shape, itemsize, (1, 1, 1), nbytes)
+            region = _default_region(found[source].shape, itemsize, (1, 1, 1), max(nbytes, _LEAST_BYTES))
             unit = _int3(max(1, r // q) for r, q in zip(region, _ratio(factors, found[source].factors), strict=True))
         fitted = wanted if not found and (chunk is not None or shard is None) else _fit(wanted, unit)
         found.append(LevelPlan(factors, extent, fitted, unit if sharded else fitted))

@@ -25,22 +25,32 @@ def cells(values: np.ndarray[Any, Any], factors: tuple[int, int, int]) -> Any:
 
 
 def mean_oracle(values: np.ndarray[Any, Any], factors: tuple[int, int, int]) -> np.ndarray[Any, Any]:
-    """Round half to even in Python's own exact integers."""
-    out = np.empty(level_shape(values.shape, factors), values.dtype)
-    for index, cell in cells(values, factors):
-        total, n = sum(map(int, cell.ravel())), cell.size
-        q, r = divmod(total, n)
-        out[index] = q + (2 * r > n or (2 * r == n and q % 2 == 1))
-    return out
+    """Round half to even in exact whole numbers: numpy's, and Python's where 64 bits are not enough."""
+    total, count = values.astype(object if values.dtype.itemsize == 8 else np.int64), np.int64(1)
+    for axis, f in enumerate(factors):
+        edges = range(0, values.shape[axis], f)
+        total = np.add.reduceat(total, edges, axis)
+        count = count * np.add.reduceat(np.ones(values.shape[axis], int), edges).reshape(
+            [-1 if i == axis else 1 for i in range(3)]
+        )
+    q, r = total // count, total % count
+    return (q + ((2 * r > count) | ((2 * r == count) & (q % 2 == 1)))).astype(values.dtype)
 
 
 def majority_oracle(values: np.ndarray[Any, Any], factors: tuple[int, int, int]) -> np.ndarray[Any, Any]:
-    out = np.zeros(level_shape(values.shape, factors), values.dtype)
-    for index, cell in cells(values, factors):
-        ids, counts = np.unique(cell[cell != 0], return_counts=True)
-        if ids.size:
-            out[index] = ids[np.argmax(counts)]  # argmax takes the first, and unique sorts: the smallest id
-    return out
+    """Count every voxel of a cell against every other; zeros fill the clipped cells, for they do not count."""
+    pad = [(0, -n % f) for n, f in zip(values.shape, factors, strict=True)]
+    full = np.pad(values, pad)
+    fz, fy, fx = factors
+    views = np.stack([full[k::fz, j::fy, i::fx] for k, j, i in np.ndindex(fz, fy, fx)])
+    counts = np.stack([((views == one) & (one != 0)).sum(axis=0) for one in views])
+    most = counts.max(axis=0)
+    # Sorted by id, the first that reaches the highest count is the smallest of them.
+    order = np.argsort(views, axis=0, kind="stable")
+    ids, ranked = np.take_along_axis(views, order, 0), np.take_along_axis(counts, order, 0)
+    first = np.argmax((ranked == most) & (ids != 0), axis=0)
+    found = np.take_along_axis(ids, first[None], 0)[0]
+    return np.where(most == 0, 0, found).astype(values.dtype)
 
 
 SHAPES = hnp.array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=9)

@@ -144,7 +144,7 @@ def memory_limit(memory: int | str | None) -> int:
         return int(memory)
     found = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?)(i?)B?\s*", str(memory), re.IGNORECASE)
     if not found:
-        raise BadRequest(f"memory={memory!r}", "it is a number of bytes, or text", 'pass e.g. memory="2 GiB"')
+        raise BadRequest(f"{memory!r} is no amount of memory", "it is a number of bytes, or text", 'pass e.g. "2 GiB"')
     base = 1024 if found[3] or not found[2] else 1000
     return int(float(found[1]) * base ** " KMGT".index(found[2].upper() or " "))
 

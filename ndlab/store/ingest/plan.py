@@ -15,6 +15,7 @@ from ndlab.errors import NdlabError, Problems
 from ndlab.geometry import Calibration, Int3
 from ndlab.metadata import Channel, Kind, Multiscale, Scale
 from ndlab.pipeline import describe, fingerprint
+from ndlab.store.create import make_documents
 from ndlab.store.ingest import checks
 from ndlab.store.ingest.slab import needs_slab
 from ndlab.store.ingest.sources import Source, calibrate, find_source
@@ -25,7 +26,7 @@ from ndlab.store.sums import voxel_checksum
 __all__ = ["Options", "Plan", "make_plan"]
 
 # Measured: an interpreter with the engine and numba, and what a task holds at most per byte of its region (voxels,
-# coarser levels, encoded chunks, the encoded shard).
+# coarser levels, encoded chunks, the encoded shard: 2.6) with room for what the source's own reader needs.
 PROCESS_BYTES = 300 << 20
 TASK_FACTOR = 3.0
 _SLAB_BYTES = 2 << 30
@@ -56,6 +57,7 @@ class Options:
     levels: int | None = None
     memory: int | str | None = None
     overwrite: bool = False
+    task_bytes: int | str | None = None
     workers: int | None = None
 
 
@@ -139,6 +141,21 @@ class Plan:
             "region": list(self.region),
         }
 
+    def layout(self) -> dict[str, Any]:
+        """Return what `create` takes besides the address."""
+        lead = self.source.array.shape[:-3]
+        ones = (1,) * len(lead)
+        sharded = self.multiscale.version == "0.5"
+        return {
+            "multiscale": self.multiscale,
+            "shapes": [(*lead, *level.shape) for level in self.levels],
+            "dtype": self.source.array.dtype,
+            "chunks": [(*ones, *level.chunk) for level in self.levels],
+            "shards": [(*ones, *level.unit) if sharded else None for level in self.levels],
+            "codec": self.codec,
+            "attrs": {"source": self.source.words, "records": checks.INGEST_KEY},
+        }
+
     @property
     def calibration(self) -> Calibration:
         """Of the finest level."""
@@ -176,6 +193,8 @@ def make_plan(source: Any, dest: str | os.PathLike[str], options: Options) -> tu
     checks.check_codec(o.codec, o.version, problems)
     earlier = checks.check_destination(os.fspath(dest), o.overwrite, problems)
     limit = _limit(o, problems)
+    if o.task_bytes is not None:
+        _parse(o.task_bytes, "task_bytes", problems)
     unit = o.unit if o.voxel_size is None else None
     found = find_source(source, problems, axes=o.axes, unit=unit, pattern=o.pattern, missing=o.missing,
                         dataset=o.dataset, path=o.path)  # fmt: skip
@@ -193,11 +212,17 @@ def make_plan(source: Any, dest: str | os.PathLike[str], options: Options) -> tu
     return made, earlier
 
 
-def _limit(o: Options, problems: list[str]) -> int:
+def _parse(value: int | str | None, what: str, problems: list[str]) -> int | None:
     try:
-        limit = checks.memory_limit(o.memory)
+        return checks.memory_limit(value)
     except NdlabError as error:
-        problems.append(str(error).rstrip("."))
+        problems.append(f"{what}: {str(error).rstrip('.')}")
+        return None
+
+
+def _limit(o: Options, problems: list[str]) -> int:
+    limit = _parse(o.memory, "memory", problems)
+    if limit is None:
         return 0
     least = PROCESS_BYTES + int(8 * TASK_FACTOR * 2**20)
     if limit < least:
@@ -258,6 +283,10 @@ def _decide(
     )
     made = Plan(url, source, multiscale, codec, saved, levels, region, targets, later, slab, in_memory, workers,
                 memory, limit)  # fmt: skip
+    try:
+        make_documents(**made.layout())
+    except NdlabError as error:
+        problems.append(str(error).rstrip("."))
     ratio = 1 - (saved or 0) * 0.5
     scratch = slab_bytes(source, region) if slab and not in_memory else 0
     checks.check_space(url, int(made.nbytes * 1.15 * ratio) + scratch if kind == "image" else scratch, problems)
@@ -269,7 +298,7 @@ def _layout(
     array: Any, calibration: Calibration, o: Options, limit: int, source: Source
 ) -> tuple[tuple[LevelPlan, ...], Int3, tuple[int, ...], tuple[Stage, ...], bool]:
     itemsize, shape = array.dtype.itemsize, array.shape[-3:]
-    nbytes = WORK_BYTES
+    nbytes = WORK_BYTES if o.task_bytes is None else checks.memory_limit(o.task_bytes)
     if o.memory is not None:  # Only what is asked for may change the layout, never what the machine has free.
         while nbytes > 1 << 20 and PROCESS_BYTES + 2 * TASK_FACTOR * nbytes > limit:
             nbytes //= 2
@@ -357,5 +386,5 @@ def _codec(o: Options, kind: Kind, sample: Sequence[np.ndarray[Any, Any]]) -> tu
         return ("zstd" if kind == "labels" else None), None
     zstd = numcodecs.Zstd(level=1)
     raw = sum(one.nbytes for one in sample)
-    saved = 1 - sum(len(zstd.encode(np.ascontiguousarray(one))) for one in sample) / raw
+    saved = max(0.0, 1 - sum(len(zstd.encode(np.ascontiguousarray(one))) for one in sample) / raw)
     return ("zstd" if kind == "labels" or saved >= _GAIN else None), saved

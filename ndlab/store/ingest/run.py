@@ -91,7 +91,9 @@ def ingest(
     levels : int
         How many, the finest included; without it until no axis is longer than 64.
     memory : int or str
-        What the process may hold, e.g. ``"1 GiB"``.
+        What the process may hold, e.g. ``"1 GiB"``; without it half of what is free, 1 to 8 GiB.
+    task_bytes : int or str
+        Most voxel bytes that one task takes; a shard at least. Without it 128 MiB.
     workers : int, optional
         Threads; as many as cores and memory allow unless said.
     client : distributed.Client or False, optional
@@ -188,7 +190,7 @@ def _begin(plan: Plan, earlier: dict[str, Any] | None, resume: bool) -> Stored:
         )
     Kv(plan.url).write_json(INGEST_KEY, _note(plan, False))
     if not exists(plan.url):
-        _create(plan)
+        create(plan.url, **plan.layout())
     state.change(plan.url, lambda now: now)
     return open_store(plan.url)
 
@@ -196,26 +198,6 @@ def _begin(plan: Plan, earlier: dict[str, Any] | None, resume: bool) -> Stored:
 def _note(plan: Plan, complete: bool) -> dict[str, Any]:
     """Return what is kept beside the voxels; no times, so that equal ingests leave equal files."""
     return {"identity": plan.identity, "complete": complete, "settings": plan.settings()}
-
-
-def _create(plan: Plan) -> Stored:
-    lead = plan.source.array.shape[:-3]
-    ones = (1,) * len(lead)
-    # Precomputed counts its chunks along the spatial axes only.
-    return create(
-        plan.url,
-        plan.multiscale,
-        [(*lead, *level.shape) for level in plan.levels],
-        plan.source.array.dtype,
-        chunks=[(*ones, *level.chunk) for level in plan.levels],
-        shards=[(*ones, *level.unit) if plan.multiscale.version == "0.5" else None for level in plan.levels],
-        codec=plan.codec,
-        attrs=_provenance(plan),
-    )
-
-
-def _provenance(plan: Plan) -> dict[str, Any]:
-    return {"source": plan.source.words, "records": INGEST_KEY}
 
 
 def _work(
@@ -276,7 +258,7 @@ def _write_windows(plan: Plan, kv: Kv, outcomes: Sequence[Outcome]) -> None:
             channel = replace(channel, window=found[0], limits=found[1])
         channels.append(channel)
     written = write_ome(replace(plan.multiscale, channels=tuple(channels)), plan.multiscale.version)
-    own = written.pop("ndlab", {}) | _provenance(plan)
+    own = written.pop("ndlab", {}) | plan.layout()["attrs"]
     key = "zarr.json" if plan.multiscale.version == "0.5" else ".zattrs"
     document = kv.read_json(key) or {}
     attributes = document.get("attributes", {}) if key == "zarr.json" else document

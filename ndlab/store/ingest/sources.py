@@ -90,7 +90,7 @@ def _address(url: str, options: dict[str, Any], problems: list[str]) -> Source |
             problems.extend(found)
             return None
     stored = open_store(url, **options)
-    return Source(stored, url, True, _listing(Path(stored.url)))
+    return Source(stored, stored.url, True, _listing(Path(stored.url)))
 
 
 def _slices(url: str) -> bool:
