@@ -48,10 +48,11 @@ def memory_stored(
     values: Any, calibration: Calibration, axes: str | None = None, kind: Kind = "image", name: str = ""
 ) -> Stored:
     """Make a `Stored` of a numpy array of 1 to 5 axes; without `axes` they are the last of (t, c, z, y, x)."""
-    array = np.ascontiguousarray(values)
+    array = np.asarray(values)
     if not 1 <= array.ndim <= 5 or (axes is not None and len(axes) != array.ndim):
         raise BadRequest(
-            f"an array of {array.ndim} axes as axes={axes!r}", "a volume has 1 to 5 axes out of t, c, z, y, x"
+            f"an array of {array.ndim} axes{f' as axes={axes!r}' if axes else ''}",
+            "a volume has 1 to 5 axes out of t, c, z, y, x",
         )
     if array.dtype.kind not in "buif":
         raise BadRequest(f"an array of {array.dtype}", "voxels are bool, integer or floating-point numbers")
