@@ -66,6 +66,10 @@ def test_nothing_there_and_broken_metadata_are_problems(tmp_path: Path) -> None:
     report = diagnose(tmp_path / "absent")
     assert not report.ok
     assert "nothing at" in found(report, "metadata").detail
+    (tmp_path / "slices").mkdir()
+    for name in ("a_1.png", "a_3.png"):
+        (tmp_path / "slices" / name).write_bytes(b"")
+    assert "missing" in found(diagnose(tmp_path / "slices"), "metadata").detail
     (make(tmp_path / "a") / "zarr.json").write_text("{ not json")
     assert "is not JSON" in found(diagnose(tmp_path / "a"), "metadata").detail
 

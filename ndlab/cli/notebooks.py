@@ -39,8 +39,9 @@ def _lab(args: argparse.Namespace) -> int:
         if not Path(args.data).is_dir():
             raise NotFound(f"--data {args.data} is no folder", "", "pass the folder that holds the data")
         environment[DATA] = str(Path(args.data).resolve())
-    command = [sys.executable, "-m", "jupyterlab", *args.jupyter, str(started[0])]
-    return subprocess.call(command, env=environment)
+    # The address it prints then leads to the notebook, too: on a remote machine no browser opens by itself.
+    first = [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url=/lab/tree/{started[0].name}"]
+    return subprocess.call([sys.executable, "-m", "jupyterlab", *first, *args.jupyter], env=environment)
 
 
 def _paper_arguments(parser: argparse.ArgumentParser) -> None:

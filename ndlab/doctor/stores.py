@@ -10,7 +10,7 @@ import numpy as np
 
 from ndlab.doctor.chunks import Decoded, decode
 from ndlab.doctor.report import Finding, Report
-from ndlab.errors import NdlabError
+from ndlab.errors import NdlabError, Problems
 from ndlab.geometry import level_shape
 from ndlab.store import backup, state
 from ndlab.store.arrays import Level, Stored
@@ -73,7 +73,8 @@ def diagnose(
 def _findings(stored: Stored, sample: int | None, workers: int | None, progress: Progress | None) -> Iterator[Finding]:
     yield _metadata(stored)
     if stored.levels[0].calibration is None:
-        yield Finding("voxel size", "note", "the store does not say it", "ndlab.open(url, voxel_size=(z, y, x)) in nm")
+        yield Finding("voxel size", "note", "; ".join(stored.notes) or "the store does not say it",
+                      "pass --voxel-size (voxel_size= in Python) with every command that needs it")  # fmt: skip
     readable = []
     for number in range(len(stored.levels)):
         found = _level(stored, number)
@@ -93,6 +94,8 @@ def _findings(stored: Stored, sample: int | None, workers: int | None, progress:
 
 
 def _refused(what: str, error: Exception) -> Finding:
+    if isinstance(error, Problems):
+        return Finding(what, "problem", f"{error.asked}: {'; '.join(error.problems)}", error.remedy)
     if isinstance(error, NdlabError):
         return Finding(what, "problem", ". ".join(p for p in (error.asked, error.exists) if p), error.remedy)
     return Finding(what, "problem", f"{type(error).__name__}: {error}")
