@@ -9,6 +9,7 @@ concurrent misaligned writers, in threads, processes or on a cluster, never lose
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -69,13 +70,15 @@ def _canonical(stored: ts.TensorStore, order: Order) -> ts.TensorStore:
 
 def _first_line(error: Exception) -> str:
     """Say what the engine said, without the dump of its spec."""
-    return str(error).splitlines()[0].split(" [tensorstore_spec=")[0].split(" [source locations=")[0][:400]
+    return str(error).splitlines()[0].split(" [tensorstore_spec=")[0].split(" [source locations=")[0][:800]
 
 
 def _open_error(url: str, error: Exception) -> Exception:
     text = _first_line(error)
     if "NOT_FOUND" in text:
         return NotFound(f"no array at {url}", text, "check the path; a level that the metadata names may not be there")
+    # The address is said already; what is left names the member of the metadata that is not understood.
+    text = re.sub(r'Error (opening "[^"]*" driver|reading (local file )?"[^"]*"): ', "", text)
     return Unsupported(f"{url} uses a feature that the engine lacks", text, feature=text)
 
 
@@ -159,8 +162,8 @@ class TensorStoreArray:
             direct = self._direct.read(start, stop, out)
             if direct is not None:
                 return direct
-        view = self.store[tuple(map(slice, start, stop))]
         try:
+            view = self.store[tuple(map(slice, start, stop))]
             if out is None:
                 found: np.ndarray[Any, Any] = np.asarray(view.read(order="C").result())
                 return found
