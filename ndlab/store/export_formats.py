@@ -247,7 +247,8 @@ def _write_plain_tiff(cut: Cut, path: Path, progress: Progress) -> None:
         said = {"voxel_size_nm": cut.calibration.voxel_size, "offset_nm": cut.calibration.offset}
     if cut.time_step is not None:
         said["time_step_s"] = cut.time_step
-    _write_tiff(cut, path, "tcz", progress, metadata={"axes": "TCZYX", "ndlab": json.dumps(said)})
+    order = "".join(a for a in "tcz" if a in cut.axes)
+    _write_tiff(cut, path, order, progress, metadata={"axes": f"{order}yx".upper(), "ndlab": json.dumps(said)})
 
 
 # ----------------------------------------------------------------------------------------------------------------- PNG

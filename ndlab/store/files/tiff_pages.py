@@ -29,7 +29,7 @@ class Tiff:
 
         # tifffile logs what it finds odd; what matters to a reader becomes an error or a note here.
         logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-        self.path, self.lock = path, threading.Lock()
+        self.path, self.lock = path, threading.RLock()
         try:
             self.file = tifffile.TiffFile(path)
         except (tifffile.TiffFileError, OSError, ValueError) as error:
