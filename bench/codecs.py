@@ -106,15 +106,6 @@ def aims(bench: Bench, rows: Mapping[str, Mapping[str, Any]]) -> None:
     print(f"  ({default['read MB/s'] / bits['read MB/s']:.2g} times faster to read through the store)")
 
 
-def real_labels(data: str | None, quick: bool) -> np.ndarray[Any, Any] | None:
-    path = Path(data or "", "pinky_segmentation", "zarr3_sharded.ome.zarr")
-    if not data or not path.exists():
-        print("no --data: the phantom stands in for real labels")
-        return None
-    volume = ndlab.open(path)
-    return volume[:128, :, :].read() if quick else volume.read()
-
-
 def main() -> int:
     options = arguments(__doc__)
     bench = Bench("codecs", options)
@@ -125,12 +116,9 @@ def main() -> int:
         sections = Path(options.data or "", "vnc_larva_sstem", "stack1", "raw")
         if options.data and sections.exists():
             codecs(bench, folder, "EM, ssTEM", ndlab.open(sections)[:8].read(), (8, 128, 128))
-        found = real_labels(options.data, options.quick)
-        if found is not None:
-            codecs(bench, folder, "labels 32 bit", found)
-            aims(bench, codecs(bench, folder, "labels 64 bit", found.astype("u8")))
-        else:
-            aims(bench, codecs(bench, folder, "labels 64 bit", labels(shape)))
+        ids = labels((128 if options.quick else 256, 256, 256), options.data)
+        codecs(bench, folder, "labels 32 bit", ids.astype("u4"))
+        aims(bench, codecs(bench, folder, "labels 64 bit", ids))
     print(f"{time.perf_counter() - began:.0f} s")
     bench.finish()
     return 0

@@ -235,11 +235,17 @@ def em(shape: Sequence[int], data: str | None) -> np.ndarray[Any, Any]:
     return out
 
 
-def labels(shape: Sequence[int]) -> np.ndarray[Any, Any]:
-    """Dense labels of the phantom, uint64."""
-    from ndlab.samples import phantom
+def labels(shape: Sequence[int], data: str | None) -> np.ndarray[Any, Any]:
+    """Real dense labels (32 x 32 x 40 nm, cortex), uint64, mirrored up to `shape`; the phantom without data."""
+    path = Path(data or "", "pinky_segmentation", "zarr3_sharded.ome.zarr")
+    if not data or not path.exists():
+        from ndlab.samples import phantom
 
-    return phantom(shape, voxel_size=(10, 10, 10)).labels((0, 0, 0), shape)
+        print("no --data: the phantom stands in for real labels")
+        return phantom(shape, voxel_size=(10, 10, 10)).labels((0, 0, 0), shape)
+    volume = open_volume(path)
+    part = volume[tuple(slice(0, min(n, m)) for n, m in zip(shape, volume.shape, strict=True))].read().astype("u8")
+    return np.pad(part, [(0, n - m) for n, m in zip(shape, part.shape, strict=True)], mode="symmetric")
 
 
 def new_store(

@@ -167,7 +167,7 @@ def main() -> int:
     began = time.perf_counter()
     limit = 16 if bench.quick else 128
     with scratch() as folder:
-        image, ids = em((256, 512, 1024), options.data), labels((256, 256, 512)).astype("u4")
+        image, ids = em((256, 512, 1024), options.data), labels((256, 256, 512), options.data).astype("u4")
         against(bench, folder, "image", image)
         against(bench, folder, "labels", ids)
         best = {name: table(bench, folder, name, values, limit) for name, values in (("image", image), ("labels", ids))}
