@@ -47,7 +47,8 @@ class Memory:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return np.dtype(self.values.dtype)
+        found: np.dtype[Any] = self.values.dtype
+        return found
 
     def read(
         self, start: Sequence[int], stop: Sequence[int], out: np.ndarray[Any, Any] | None = None

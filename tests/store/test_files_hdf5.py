@@ -151,6 +151,17 @@ def test_hdf5_reads_only_the_chunks_of_the_box(tmp_path: Path) -> None:
     assert array.read((9_999, 4, 7), (10_002, 7, 9)).sum() == 3 * 2 * 2 * 2
 
 
+def test_hdf5_dropping_a_volume_frees_its_file_for_writing(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["v"] = numbers((2, 3, 4), "u1")
+    stored = open_file(tmp_path / "a.h5")
+    stored.levels[0].array.read((0, 0, 0), (2, 3, 4))
+    del stored
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file["v"][0] = 0
+    assert not open_file(tmp_path / "a.h5").levels[0].array.read((0, 0, 0), (1, 3, 4)).any()
+
+
 def test_hdf5_a_file_that_changes_is_read_anew(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     for value in (1, 2):

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from ndlab.geometry import Calibration
 from ndlab.metadata import Channel
 from ndlab.store.arrays import Level, Stored
 from ndlab.store.files.array import FileArray, kind_of, names_of, same_letters
-from ndlab.store.files.kept import Kept, stamp
+from ndlab.store.files.kept import stamp
 from ndlab.store.files.units import nm_per
 
 __all__ = ["SUFFIXES", "Hdf5Array", "open_hdf5", "split_dataset"]
@@ -84,6 +85,7 @@ def open_hdf5(path: str, *, dataset: str | None = None, axes: str | Sequence[str
         codec=_codec(node),
         dataset=node.name,
     )
+    array.__dict__["_handle"] = handle
     return Stored(
         url=f"{file}:{node.name}",
         format="HDF5",
@@ -100,12 +102,13 @@ def open_hdf5(path: str, *, dataset: str | None = None, axes: str | Sequence[str
 
 @dataclass(frozen=True)
 class Hdf5Array(FileArray):
-    """One dataset of an HDF5 file."""
+    """One dataset of an HDF5 file, which stays open as long as somebody holds an array that was read from it."""
 
     dataset: str = ""
 
     def _fill(self, start: tuple[int, ...], stop: tuple[int, ...], target: np.ndarray[Any, Any]) -> None:
-        node = _open(self.path).file[self.dataset]
+        handle = self.__dict__["_handle"] = _open(self.path)
+        node = handle.file[self.dataset]
         box = tuple(map(slice, start, stop))
         try:
             if target.flags.c_contiguous:
@@ -127,7 +130,8 @@ class _Handle:
         import h5py
 
         try:
-            self.file = h5py.File(path, "r", locking="best-effort", rdcc_nbytes=_CHUNK_CACHE)
+            # The lock stays as h5py has it: one file opened twice with different locking is refused by HDF5.
+            self.file = h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE)
         except OSError as error:
             raise BadMetadata(
                 f"{path} cannot be opened as HDF5", str(error), "check that it was copied whole", path=path
@@ -135,11 +139,18 @@ class _Handle:
         weakref.finalize(self, self.file.close)
 
 
-_handles: Kept[_Handle] = Kept(16)
+# Weak, so that dropping a volume closes its file: HDF5 refuses to write a file that the process has open.
+_handles: weakref.WeakValueDictionary[tuple[str, int, int], _Handle] = weakref.WeakValueDictionary()
+_opening = threading.Lock()
 
 
 def _open(path: str) -> _Handle:
-    return _handles.get(stamp(path), lambda: _Handle(path))
+    with _opening:
+        key = stamp(path)
+        handle = _handles.get(key)
+        if handle is None:
+            handle = _handles[key] = _Handle(path)
+        return handle
 
 
 def _volumes(group: Any) -> list[Any]:

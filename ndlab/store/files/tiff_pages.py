@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,7 @@ class Tiff:
     def __init__(self, path: str) -> None:
         import tifffile
 
-        # tifffile logs what it finds odd; what matters to a reader becomes an error or a note here.
-        logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+        _quiet()
         self.path, self.lock = path, threading.RLock()
         try:
             self.file = tifffile.TiffFile(path)
@@ -66,6 +65,15 @@ class Tiff:
         """Give one page with its offsets loaded; None where the file has left it out."""
         with self.lock:
             return self.level(series, level).pages[number]
+
+
+@cache
+def _quiet() -> None:
+    """Keep what tifffile finds odd off the terminal of whoever has not set up logging.
+
+    What matters to a reader becomes an error or a note here.
+    """
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 _tiffs: Kept[Tiff] = Kept(32)
