@@ -125,9 +125,13 @@ def label_colors(ids: np.ndarray[Any, Any], opacity: float = 1.0) -> np.ndarray[
     import colorsys
 
     found, where = np.unique(ids, return_inverse=True)
-    # The golden ratio spreads the hues of neighbouring ids as far apart as they can be.
-    hue = (found.astype(np.float64) * 0.61803398875) % 1
-    table = np.array([colorsys.hls_to_rgb(h, 0.55, 0.75) for h in hue])
+    # Ids are often built of bit fields, so all bits have to reach the colour: one round of splitmix64.
+    mixed = found.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> np.uint64(27)
+    hue = (mixed >> np.uint64(11)) / 2.0**53
+    light = 0.42 + 0.25 * ((mixed & np.uint64(0x7FF)) / 2.0**11)
+    table = np.array([colorsys.hls_to_rgb(h, v, 0.75) for h, v in zip(hue, light, strict=True)])
     rgba = np.concatenate([table, np.full((len(found), 1), opacity)], axis=1)
     rgba[found == 0] = 0
     return rgba[where.reshape(ids.shape)]
