@@ -28,6 +28,7 @@ Order = tuple[int | None, ...]
 
 # How the engine says that a chunk or shard is not what the metadata promise.
 _DAMAGE = ("FAILED_PRECONDITION: Error reading", "DATA_LOSS", "INVALID_ARGUMENT: Error reading", "OUT_OF_RANGE")
+_FULL = ("RESOURCE_EXHAUSTED", "No space left", "Disk quota exceeded", "File too large")
 _METADATA = {"zarr3": "zarr.json", "zarr": ".zarray", "n5": "attributes.json", "neuroglancer_precomputed": "info"}
 
 
@@ -195,7 +196,7 @@ def io_error(array: TensorStoreArray, start: Sequence[int], stop: Sequence[int],
         return OutOfBounds(f"box {tuple(start)} to {tuple(stop)} leaves {array.url}", f"it spans {array.shape}")
     if isinstance(error, NotImplementedError) or "PERMISSION_DENIED" in text or "read-only" in text.lower():
         return ReadOnly(f"{where} cannot be written", text, "check the permissions, or write to a copy")
-    if "RESOURCE_EXHAUSTED" in text or "No space left" in text:
+    if any(mark in text for mark in _FULL):
         return TooLarge(f"{where}: no space left", text, "free some space; what was written before is intact")
     if text.startswith(_DAMAGE) or "Error decoding" in text or "checksum" in text.lower():
         return BadMetadata(f"{where} is damaged", text, "restore that chunk from a backup (ndlab doctor lists all)")
