@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -117,8 +118,9 @@ def fingerprint(value: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
+@cache
 def environment() -> dict[str, Any]:
-    """Versions and machine, for receipts."""
+    """Return versions and machine, for receipts."""
     names = ("ndlab", "numpy", "tensorstore", "zarr", "numba", "dask")
     return {
         "python": sys.version.split()[0],

@@ -26,7 +26,8 @@ def cells(values: np.ndarray[Any, Any], factors: tuple[int, int, int]) -> Any:
 
 def mean_oracle(values: np.ndarray[Any, Any], factors: tuple[int, int, int]) -> np.ndarray[Any, Any]:
     """Round half to even in exact whole numbers: numpy's, and Python's where 64 bits are not enough."""
-    total, count = values.astype(object if values.dtype.itemsize == 8 else np.int64), np.int64(1)
+    total: Any = values.astype(object if values.dtype.itemsize == 8 else np.int64)
+    count: Any = np.int64(1)
     for axis, f in enumerate(factors):
         edges = range(0, values.shape[axis], f)
         total = np.add.reduceat(total, edges, axis)
@@ -34,7 +35,8 @@ def mean_oracle(values: np.ndarray[Any, Any], factors: tuple[int, int, int]) -> 
             [-1 if i == axis else 1 for i in range(3)]
         )
     q, r = total // count, total % count
-    return (q + ((2 * r > count) | ((2 * r == count) & (q % 2 == 1)))).astype(values.dtype)
+    found: np.ndarray[Any, Any] = (q + ((2 * r > count) | ((2 * r == count) & (q % 2 == 1)))).astype(values.dtype)
+    return found
 
 
 def majority_oracle(values: np.ndarray[Any, Any], factors: tuple[int, int, int]) -> np.ndarray[Any, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import math
+import threading
 import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,6 +14,7 @@ import numpy as np
 from ndlab.geometry import Box, Int3
 from ndlab.store.arrays import Array
 from ndlab.store.downsample import Rule
+from ndlab.store.ingest.slab import Slab
 from ndlab.store.pyramid import write_levels
 from ndlab.store.sums import histogram, percentiles, voxel_checksum
 
@@ -40,7 +43,7 @@ def write_region(
     """Ingest one region and return its checksum and a sample of its values."""
     lead = [i for i in (t, c) if i is not None]
     stop = [*(i + 1 for i in lead), *block.stop]
-    values = source.read([*lead, *block.start], stop).reshape(block.shape)
+    values = _read(source, [*lead, *block.start], stop).reshape(block.shape)
     if values.dtype != base.dtype:
         values = values.astype(base.dtype)
     base.write([*lead, *block.start], values[(np.newaxis,) * len(lead)])
@@ -49,6 +52,24 @@ def write_region(
     if rule == "mean":
         seen |= _sample(values, block, base.shape[-3:])
     return seen
+
+
+def _read(source: Array, start: Sequence[int], stop: Sequence[int]) -> np.ndarray[Any, Any]:
+    """Read into memory that this thread used before: touching fresh pages would cost as much as copying.
+
+    The engine keeps no reference to what bulk writes gave it, so the memory is free again when the task ends.
+    """
+    if isinstance(source, Slab):
+        return source.read(start, stop)
+    shape = [b - a for a, b in zip(start, stop, strict=True)]
+    needed = math.prod(shape) * source.dtype.itemsize
+    kept: np.ndarray[Any, Any] | None = getattr(_thread, "memory", None)
+    if kept is None or kept.nbytes < needed:
+        kept = _thread.memory = np.empty(needed, np.uint8)
+    return source.read(start, stop, kept[:needed].view(source.dtype).reshape(shape))
+
+
+_thread = threading.local()
 
 
 def _sample(values: np.ndarray[Any, Any], block: Box, shape: Sequence[int]) -> Seen:
