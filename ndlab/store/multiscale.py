@@ -64,7 +64,7 @@ def open_store(
     address = join(normal_url(address), path) if path else normal_url(address)
     local = local_path(address)
     if local is not None and (local.is_file() or not local.exists()):
-        return _with_calibration(_open_file(address, axes, options), voxel_size, unit)
+        return _open_file(address, axes, voxel_size, unit, options)
     kv = Kv(address)
     found = dict(zip(_PROBES, kv.read_many(_PROBES), strict=True))
     return _dispatch(kv, found, hint, axes, voxel_size, unit, options)
@@ -127,7 +127,7 @@ def _dispatch(
                 url=kv.url,
                 stores=inside,
             )
-        return _with_calibration(_open_file(kv.url, axes, options), voxel_size, unit)
+        return _open_file(kv.url, axes, voxel_size, unit, options)
     raise NotFound(
         f"no volume at {kv.url}",
         f"none of {', '.join(_PROBES)} is there",
@@ -143,22 +143,24 @@ def _stores_inside(kv: Kv) -> list[str]:
     return [name for i, name in enumerate(below) if any(found[i * len(_PROBES) : (i + 1) * len(_PROBES)])]
 
 
-def _open_file(url: str, axes: str | Sequence[str] | None, options: Mapping[str, Any]) -> Stored:
+def _open_file(
+    url: str,
+    axes: str | Sequence[str] | None,
+    voxel_size: Sequence[float] | None,
+    unit: str | None,
+    options: Mapping[str, Any],
+) -> Stored:
+    """Open a file or a folder of slices; a voxel size [nm] overrides what it says, a unit fills what it leaves out."""
     from ndlab.store import files
 
-    return files.open_file(url, **options, **({"axes": axes} if axes is not None else {}))
+    given: dict[str, Any] = dict(options) | ({"axes": axes} if axes is not None else {})
+    if voxel_size is not None:
+        return _with_voxel_size(files.open_file(url, **given), voxel_size)
+    return files.open_file(url, **given, **({"unit": unit} if unit else {}))
 
 
-def _with_calibration(stored: Stored, voxel_size: Sequence[float] | None, unit: str | None) -> Stored:
+def _with_voxel_size(stored: Stored, voxel_size: Sequence[float]) -> Stored:
     """Override the voxel size of a file, keeping the ratios of its levels."""
-    if voxel_size is None:
-        if unit:
-            raise BadRequest(
-                f"unit={unit!r} for {stored.url}",
-                "files carry no unit-less scale to apply it to",
-                "pass voxel_size=(z, y, x) in nm",
-            )
-        return stored
     base = stored.levels[0].array.shape[-3:]
     levels = []
     for level in stored.levels:
