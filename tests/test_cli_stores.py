@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -427,6 +433,25 @@ def test_backup_and_restore_in_a_shell(em: str, tmp_path: Path, values: npt.NDAr
     facts = json.loads(again.stdout)
     assert (facts["keys"], facts["source"], facts["restored"]) == (19, em, str(tmp_path / "back"))
     np.testing.assert_array_equal(ndlab.open(tmp_path / "back").read(), values)
+
+
+def test_a_bar_is_drawn_where_somebody_looks(em: str, tmp_path: Path) -> None:
+    """Standard error is a terminal here; elsewhere (the other tests) nothing is drawn."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (40, 100))
+    try:
+        for line in (["backup", em, str(tmp_path / "em.zip")], ["doctor", em], ["export", em, str(tmp_path / "a.npy")]):
+            done = subprocess.run([sys.executable, "-m", "ndlab", *line], stdout=subprocess.PIPE, stderr=slave,
+                                  check=False, timeout=60)  # fmt: skip
+            drawn = b""
+            while select.select([master], [], [], 0.1)[0]:
+                drawn += os.read(master, 1 << 16)
+            assert done.returncode == 0, drawn
+            assert b"00:00" in drawn
+            assert b"00:00" not in done.stdout
+    finally:
+        os.close(slave)
+        os.close(master)
 
 
 def test_backup_asked_wrongly(em: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
