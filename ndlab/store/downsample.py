@@ -302,6 +302,7 @@ def _majority_122(a: Voxels, out: Voxels, wz: int, wy: int, wx: int) -> None:
 
 
 def _majority_222(a: Voxels, out: Voxels, wz: int, wy: int, wx: int) -> None:
+    """Most cells hold one value, most others two; only what is left needs every value counted."""
     for k in range(wz):
         for j in range(wy):
             p, q = a[2 * k, 2 * j], a[2 * k, 2 * j + 1]
@@ -309,20 +310,30 @@ def _majority_222(a: Voxels, out: Voxels, wz: int, wy: int, wx: int) -> None:
             row = out[k, j]
             for i in range(wx):
                 e, f = 2 * i, 2 * i + 1
-                first = p[e]
-                if (
-                    first == p[f]
-                    and first == q[e]
-                    and first == q[f]
-                    and first == u[e]
-                    and first == u[f]
-                    and first == v[e]
-                    and first == v[f]
-                ):
-                    row[i] = first
+                c0, c1, c2, c3, c4, c5, c6, c7 = p[e], p[f], q[e], q[f], u[e], u[f], v[e], v[f]
+                if c0 == c1 and c0 == c2 and c0 == c3 and c0 == c4 and c0 == c5 and c0 == c6 and c0 == c7:
+                    row[i] = c0
                     continue
-                cell = (first, p[f], q[e], q[f], u[e], u[f], v[e], v[f])
-                best, most = first, 0
+                n0 = 1 + (c1 == c0) + (c2 == c0) + (c3 == c0) + (c4 == c0) + (c5 == c0) + (c6 == c0) + (c7 == c0)
+                if n0 > 4 and c0 != 0:
+                    row[i] = c0
+                    continue
+                b = c1  # the first value that is not c0
+                b = c2 if b == c0 else b
+                b = c3 if b == c0 else b
+                b = c4 if b == c0 else b
+                b = c5 if b == c0 else b
+                b = c6 if b == c0 else b
+                b = c7 if b == c0 else b
+                nb = (c1 == b) + (c2 == b) + (c3 == b) + (c4 == b) + (c5 == b) + (c6 == b) + (c7 == b)
+                if b != 0 and nb > 4:
+                    row[i] = b
+                    continue
+                if n0 + nb == 8:
+                    row[i] = b if b != 0 and (c0 == 0 or nb > n0 or (nb == n0 and b < c0)) else c0
+                    continue
+                cell = (c0, c1, c2, c3, c4, c5, c6, c7)
+                best, most = c0, 0
                 for m in range(8):
                     value = cell[m]
                     if value == 0 or most > 8 - m:

@@ -97,6 +97,15 @@ def test_majority_never_makes_up_an_id(values: np.ndarray[Any, Any], factors: tu
     np.testing.assert_array_equal(found, majority_oracle(values, factors))
 
 
+@pytest.mark.parametrize("factors", [(1, 2, 2), (2, 2, 2)])
+def test_majority_of_every_cell_of_four_values(factors: tuple[int, int, int]) -> None:
+    every = list(itertools.product(range(4), repeat=int(np.prod(factors))))
+    values = np.array(every, np.uint32).reshape(-1, *factors).transpose(1, 2, 0, 3).reshape(*factors[:2], -1)
+    counts = np.stack([(np.array(every) == value).sum(axis=1) for value in (1, 2, 3)])
+    expected = np.where(counts.any(axis=0), counts.argmax(axis=0) + 1, 0)  # argmax takes the first: the smallest id
+    np.testing.assert_array_equal(downsample(values, factors, "majority").reshape(-1), expected)
+
+
 def test_majority_keeps_a_thin_segment() -> None:
     """A sheet one voxel thick is lost in half the cases by striding, never by majority."""
     values = np.zeros((8, 8, 8), np.uint32)
