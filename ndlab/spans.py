@@ -53,7 +53,7 @@ def whole_number(value: Any, n: int) -> int:
     """Return a whole number; negative ones count from the end, as in numpy."""
     try:
         number = value.__index__()
-    except AttributeError:
+    except (AttributeError, TypeError):  # TypeError: an array of several numbers
         raise BadRequest(f"index {value!r}", "voxels are indexed with whole numbers and slices",
                          "for positions in nm use vol.nm[...]") from None  # fmt: skip
     return int(number + n if number < 0 else number)

@@ -40,8 +40,8 @@ class Volume:
     another description at no cost; `read` gives numpy. Make one with `ndlab.open` or `Volume.from_array`.
 
     Indexing with up to three indices means (z, y, x); time and channel are picked with `isel`. A full index of
-    all axes works too. Slices count from the view's own start, negative ones from its end, and leaving the view
-    is an error. `nm` indexes by position.
+    all axes works too, and one with an ellipsis counts all axes as numpy does. Slices count from the view's own
+    start, negative ones from its end, and leaving the view is an error. `nm` indexes by position.
 
     Examples
     --------
@@ -182,8 +182,9 @@ class Volume:
 
     @property
     def window(self) -> tuple[float, float] | None:
-        """Display window of the first channel."""
-        return self.channels[0].window if self.channels else None
+        """Display window of the view's first channel."""
+        first = self._channel_span.start
+        return self.channels[first].window if first < len(self.channels) else None
 
     @property
     def chunks(self) -> tuple[int, ...]:
@@ -241,11 +242,11 @@ class Volume:
         """Cut a view: up to three indices are (z, y, x), a full index has one for each axis."""
         keys = list(key) if isinstance(key, tuple) else [key]
         kept = self.axes
-        if keys.count(Ellipsis) > 1 or len(keys) - keys.count(Ellipsis) > len(kept):
+        dots = [i for i, one in enumerate(keys) if one is Ellipsis]  # not list.count: an array key has no one truth
+        if len(dots) > 1 or len(keys) - len(dots) > len(kept):
             raise BadRequest(f"{len(keys)} indices", f"the view has axes {kept}", "pick t and c with .isel(t=, c=)")
-        if Ellipsis in keys:
-            at = keys.index(Ellipsis)
-            keys[at : at + 1] = [slice(None)] * (len(kept) - len(keys) + 1)
+        if dots:
+            keys[dots[0] : dots[0] + 1] = [slice(None)] * (len(kept) - len(keys) + 1)
         elif len(keys) < len(kept):
             spatial = [a for a in kept if a in "zyx"]
             if len(keys) > len(spatial):
@@ -266,7 +267,7 @@ class Volume:
     def isel(self, *, t: int | slice | None = None, c: int | str | slice | None = None) -> Volume:
         """Pick one or some time points or channels; a channel may be given by name."""
         spans = list(self._spans)
-        for axis, key in (("t", t), ("c", self._channel(c) if isinstance(c, str) else c)):
+        for axis, key in (("t", t), ("c", self._channel_in_view(c) if isinstance(c, str) else c)):
             if key is None:
                 continue
             if axis not in self._stored.axes:
@@ -277,11 +278,17 @@ class Volume:
             spans[at] = Span(spans[at].start, spans[at].stop).cut(key, axis)
         return Volume(self._stored, self._level, tuple(spans))
 
-    def _channel(self, name: str) -> int:
-        names = [channel.name for channel in self.channels]
+    def _channel_in_view(self, name: str) -> int:
+        """Find a channel by name, counted from the view's first."""
+        span = self._channel_span
+        names = [channel.name for channel in self.channels[span.start : span.stop]]
         if name not in names:
             raise OutOfBounds(f"channel {name!r} was asked for", f"the channels are {names}", "pass one, or its number")
         return names.index(name)
+
+    @property
+    def _channel_span(self) -> Span:
+        return self._spans[self._stored.axes.index("c")] if "c" in self._stored.axes else Span(0, 1)
 
     @property
     def nm(self) -> NmIndexer:
@@ -436,8 +443,8 @@ class Volume:
         ReadOnly
             If the store cannot be written.
         """
-        view = labelled.place(self, values) if box is None and hasattr(values, "coords") else self.boxed(box)
-        view = view.isel(t=t, c=c)
+        view = self.isel(t=t, c=c)
+        view = labelled.place(view, values) if box is None and hasattr(values, "coords") else view.boxed(box)
         array = labelled.arranged(values, view)
         full = array.reshape([s.stop - s.start for s in view._spans])
         writing.write(self._stored, view._level, [s.start for s in view._spans], full, mode)
@@ -517,8 +524,9 @@ class NmIndexer:
         keys = list(key) if isinstance(key, tuple) else [key]
         volume = self._volume
         axes = [a for a in volume.axes if a in "zyx"]
-        if Ellipsis in keys:
-            at = keys.index(Ellipsis)
+        dots = [i for i, one in enumerate(keys) if one is Ellipsis]
+        if dots:
+            at = dots[0]
             keys[at : at + 1] = [slice(None)] * (len(axes) - len(keys) + 1)
         if len(keys) > len(axes):
             raise BadRequest(f"{len(keys)} positions", f"the view has spatial axes {axes}")
@@ -538,8 +546,8 @@ class NmIndexer:
                 raise BadRequest(
                     f"step {key.step} nm along {axis}", "nm views are contiguous", "pick a coarser .level(l)"
                 )
-            low = corner if key.start is None else float(key.start)
-            high = end if key.stop is None else float(key.stop)
+            low = corner if key.start is None else _position(key.start)
+            high = end if key.stop is None else _position(key.stop)
             line = Calibration((size, 1, 1), (corner, 0, 0))
             box = NmBox((low, 0, 0), (high, 1, 1)).voxels(line)
             a, b = box.start[0], box.stop[0]
@@ -553,11 +561,19 @@ class NmIndexer:
                     "widen it, or give one position to get the voxel there",
                 )
             return slice(a, b)
-        position = float(key)
+        position = _position(key)
         if not corner <= position < end:
             raise OutOfBounds(f"{axis} {position:g} nm was asked for",
                               f"the view spans {corner:g} to {end:g} nm along {axis}", axis=axis)  # fmt: skip
         return min(n - 1, Calibration((size, 1, 1), (corner, 0, 0)).index((position, 0, 0))[0])
+
+
+def _position(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise BadRequest(f"position {value!r}", "positions are numbers of nm and slices of them",
+                         "e.g. vol.nm[0:4000, 100.0:500.0]") from None  # fmt: skip
 
 
 def open(  # noqa: A001 - the name users know from zarr, xarray and the builtin
