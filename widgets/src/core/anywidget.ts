@@ -1,0 +1,12 @@
+/** The part of anywidget's front end that widgets use: a model with traits and messages. */
+export interface Model {
+  get(name: string): unknown;
+  send(content: unknown): void;
+  on(event: string, callback: (...args: never[]) => void): void;
+  off(event: string, callback: (...args: never[]) => void): void;
+}
+
+export interface RenderContext {
+  model: Model;
+  el: HTMLElement;
+}
