@@ -114,24 +114,24 @@ def _dispatch(
             raise Unsupported(
                 f"{kv.url} holds {name}: {feature} is not read",
                 "",
-                "open a layer inside that is Zarr, N5 or precomputed, or convert it to one of those",
+                "open a layer stores that is Zarr, N5 or precomputed, or convert it to one of those",
                 feature=feature,
             )
     if local_path(kv.url) is not None:
-        inside = _stores_inside(kv)
-        if inside and not options.get("pattern"):
+        stores = _stores_inside(kv)
+        if stores and not options.get("pattern"):
             raise NotFound(
                 f"{kv.url} is a folder of stores, not a volume",
-                "it holds " + ", ".join(inside[:12]) + (" …" if len(inside) > 12 else ""),
-                f"open one of them: {join(kv.url, inside[0])}",
+                "it holds " + ", ".join(stores[:12]) + (" …" if len(stores) > 12 else ""),
+                f"open one of them: {join(kv.url, stores[0])}",
                 url=kv.url,
-                stores=inside,
+                stores=stores,
             )
         return _open_file(kv.url, axes, voxel_size, unit, options)
     raise NotFound(
         f"no volume at {kv.url}",
         f"none of {', '.join(_PROBES)} is there",
-        "check the address; for an image inside a store add its path, e.g. url + '/0'",
+        "check the address; for an image stores a store add its path, e.g. url + '/0'",
         url=kv.url,
     )
 
