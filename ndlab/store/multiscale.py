@@ -114,7 +114,7 @@ def _dispatch(
             raise Unsupported(
                 f"{kv.url} holds {name}: {feature} is not read",
                 "",
-                "open a layer stores that is Zarr, N5 or precomputed, or convert it to one of those",
+                "open a layer inside that is Zarr, N5 or precomputed, or convert it to one of those",
                 feature=feature,
             )
     if local_path(kv.url) is not None:
@@ -131,7 +131,7 @@ def _dispatch(
     raise NotFound(
         f"no volume at {kv.url}",
         f"none of {', '.join(_PROBES)} is there",
-        "check the address; for an image stores a store add its path, e.g. url + '/0'",
+        "check the address; for an image inside a store add its path, e.g. url + '/0'",
         url=kv.url,
     )
 
