@@ -165,7 +165,8 @@ def _grey_or_colour(plane: np.ndarray[Any, Any], kind: str, window: tuple[float,
         rgb = np.stack([(mixed >> np.uint64(s)) & np.uint64(0xBF) for s in (56, 40, 24)], axis=-1) + np.uint64(64)
         coloured: np.ndarray[Any, Any] = np.where(plane[..., None] == 0, 0, rgb).astype(np.uint8)
         return coloured
-    values = plane.astype(np.float32)
+    with np.errstate(over="ignore"):
+        values = plane.astype(np.float32)
     known = values[np.isfinite(values)]
     low, high = window or (tuple(np.percentile(known, (0.5, 99.5))) if known.size else (0.0, 1.0))
     with np.errstate(invalid="ignore", over="ignore"):
