@@ -244,6 +244,8 @@ def _v2_documents(
         f"{scale.path}/.zarray": array_document(2, shape, dtype, chunk, None, codec, fill_value, m.axes)
         for scale, shape, chunk in zip(m.scales, shapes, chunks, strict=True)
     }
+    # Zarr v2 has no dimension names of its own; this is where xarray looks for them.
+    found |= {f"{scale.path}/.zattrs": _json({"_ARRAY_DIMENSIONS": list(m.axes)}) for scale in m.scales}
     found[".zattrs"] = _json(_with_own(metadata.write_ome(m, version="0.4"), attrs))
     found[".zgroup"] = _json({"zarr_format": 2})
     return found

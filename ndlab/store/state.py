@@ -1,8 +1,8 @@
 """The version of a store, which of its levels are stale, and a lock against a second run.
 
 Both live in ``.ndlab/state.json`` beside the voxels and change by compare-and-swap, so any number of writers on
-any machines count correctly. The folder is disguised as an empty Zarr array: zarr-python then lists it
-as such and never warns of foreign files.
+any machines count correctly. The folder is disguised as an empty Zarr array with a dimension of its own: zarr-python
+and xarray then list it as such, never warn of foreign files, and open what lies beside it.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ def _disguise(kv: Kv) -> None:
     if kv.read("zarr.json") is not None:
         kv.write_json(f"{FOLDER}/zarr.json", _EMPTY_V3)
     elif kv.read(".zgroup") is not None:
+        kv.write_json(f"{FOLDER}/.zattrs", {"_ARRAY_DIMENSIONS": _EMPTY_V3["dimension_names"]})
         kv.write_json(f"{FOLDER}/.zarray", _EMPTY_V2)
 
 
@@ -108,6 +109,7 @@ _EMPTY_V3: dict[str, Any] = {
     "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
     "fill_value": 0,
     "codecs": [{"name": "bytes"}],
+    "dimension_names": ["ndlab_records"],
     "attributes": {"about": "records kept by ndlab: state, receipts, checksums; no voxels"},
 }
 _EMPTY_V2: dict[str, Any] = {

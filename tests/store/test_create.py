@@ -14,9 +14,11 @@ import zarr
 from ndlab.errors import BadRequest, Conflict, NdlabError
 from ndlab.geometry import Calibration
 from ndlab.metadata import Channel, Multiscale, Scale
+from ndlab.store import state
 from ndlab.store.create import create, exists
 from ndlab.store.kv import Kv
 from ndlab.store.multiscale import open_store
+from ndlab.store.state import State
 from ndlab.volume import open as open_volume
 from tests.store.making import VOXEL, make, texture
 
@@ -82,22 +84,30 @@ def test_a_folder_of_records_disturbs_no_zarr_reader(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["0.5", "0.4"])
 def test_xarray_reads_every_level(tmp_path: Path, version: str) -> None:
-    """Xarray opens a level as a Zarr array of named dimensions; the group's levels differ in shape, so one by one."""
+    """Plain `xr.open_zarr` takes one level at a time, since levels differ in extent; our engine takes any by number."""
     import xarray as xr
 
     stored = make(tmp_path / "a", (20, 40, 60), version=version, levels=2)
     values = [texture(level.array.shape) for level in stored.levels]
     for one, level_values in zip(stored.levels, values, strict=True):
         one.array.write((0, 0, 0), level_values)
+    state.change(stored.url, lambda s: State(s.version + 1))  # the folder of records is there, too
     for level in (0, 1):
-        array: Any = zarr.open_array(tmp_path / "a" / str(level), mode="r")
-        names = array.metadata.dimension_names if version == "0.5" else ("z", "y", "x")
-        found = xr.DataArray(array, dims=names)
-        np.testing.assert_array_equal(found.isel(z=slice(2, 5)).values, values[level][2:5])
-    for level in (0, 1):
+        found = xr.open_zarr(tmp_path / "a", consolidated=False, drop_variables=str(1 - level))
+        assert found[str(level)].dims == ("z", "y", "x")
+        np.testing.assert_array_equal(found[str(level)].isel(z=slice(2, 5)).values, values[level][2:5])
         dataset = xr.open_dataset(tmp_path / "a", engine="ndlab", level=level)
         (variable,) = dataset.data_vars.values()
         np.testing.assert_array_equal(variable.values, values[level])
+
+
+def test_xarray_reads_a_single_level_without_a_word(tmp_path: Path) -> None:
+    import xarray as xr
+
+    for version in ("0.5", "0.4"):
+        values = fill(make(tmp_path / version, (2, 3, 9, 20, 30), version=version))
+        found = xr.open_zarr(tmp_path / version, consolidated=False)
+        np.testing.assert_array_equal(found["0"].transpose("t", "c", "z", "y", "x").values, values)
 
 
 # --- OME-Zarr rules -----------------------------------------------------------------------------------------------

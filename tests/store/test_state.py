@@ -108,7 +108,9 @@ def test_the_records_look_like_an_empty_array_to_zarr(tmp_path: Path, version: s
     make(tmp_path / "a", version=version, codec=None)
     state.change(str(tmp_path / "a"), lambda s: State(1))
     names = {path.name for path in (tmp_path / "a" / ".ndlab").iterdir()}
-    assert names == {"0.5": {"state.json", "zarr.json"}, "0.4": {"state.json", ".zarray"}}.get(version, {"state.json"})
+    assert names == {"0.5": {"state.json", "zarr.json"}, "0.4": {"state.json", ".zarray", ".zattrs"}}.get(
+        version, {"state.json"}
+    )
     if version != "precomputed":
         found = zarr.open(tmp_path / "a" / ".ndlab", mode="r")
         assert isinstance(found, zarr.Array)
