@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -372,6 +373,85 @@ def test_an_existing_store_is_replaced_only_when_asked(
     assert ndlab.open(em).voxel_size == SIZE
     assert main(["ingest", str(slices), em, "--voxel-size", "8", "--overwrite", "--quiet"]) == 0
     assert ndlab.open(em).voxel_size == (8, 8, 8)
+
+
+def test_follow_appends_what_lands(tmp_path: Path, values: npt.NDArray[np.uint8]) -> None:
+    """The process is asked to end once the volume is seen to be as deep as what has landed."""
+    (tmp_path / "scope").mkdir()
+
+    def land(first: int, last: int) -> None:
+        for z in range(first, last):
+            Image.fromarray(values[z]).save(tmp_path / "scope" / f"em_{z:03}.png")
+
+    land(0, 4)
+    command = [sys.executable, "-m", "ndlab", "ingest", str(tmp_path / "scope"), str(tmp_path / "em"), "--follow",
+               "--voxel-size", "40,4,4", "--settle", "0.1", "--idle", "60", "--json"]  # fmt: skip
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stderr is not None
+    try:
+        while running.stderr.readline() != "4 sections\n":
+            assert running.poll() is None
+        np.testing.assert_array_equal(ndlab.open(tmp_path / "em").read(), values[:4])
+        land(4, 10)
+        while running.stderr.readline() != "10 sections\n":
+            assert running.poll() is None
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    finally:
+        running.kill()
+        running.wait(30)
+    assert running.returncode == 0, err
+    assert json.loads(out) == {"url": str(tmp_path / "em"), "sections": 10, "stopped": "stop"}
+    assert "ending after the sections at hand" in err
+    np.testing.assert_array_equal(ndlab.open(tmp_path / "em").read(), values)
+
+
+def test_follow_ends_by_itself_where_it_is_told(
+    slices: Path, tmp_path: Path, values: npt.NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["ingest", str(slices), str(tmp_path / "em"), "--follow", "--voxel-size", "8", "--settle", "0", "--quiet"]
+    handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    assert main([*line, "--sections", "6"]) == 0
+    assert "6 sections, ended by sections" in capsys.readouterr().out
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == handlers
+    np.testing.assert_array_equal(ndlab.open(tmp_path / "em").read(), values[:6])
+    assert main([*line, "--idle", "0.2"]) == 0
+    assert "10 sections, ended by idle" in capsys.readouterr().out
+    (tmp_path / "none").mkdir()
+    assert (
+        main(["ingest", str(tmp_path / "none"), str(tmp_path / "x"), "--follow", "--voxel-size", "8", "--idle", "0"])
+        == 2
+    )
+    assert "no section has landed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (["--follow", "--voxel-size", "8", "--overwrite"], "--overwrite with --follow"),
+        (["--follow", "--voxel-size", "8", "--memory", "1 GiB"], "--memory with --follow"),
+        (["--follow", "--idle", "1"], "no voxel size"),
+        (["--follow", "--voxel-size", "8", "--version", "precomputed"], "precomputed keeps one extent"),
+        (["--voxel-size", "8", "--idle", "3"], "--idle without --follow"),
+        (["--voxel-size", "8", "--settle", "0"], "--settle without --follow"),
+    ],
+)
+def test_options_that_following_does_not_take(
+    slices: Path, tmp_path: Path, given: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ingest", str(slices), str(tmp_path / "new"), *given]) == 2
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_second_signal_breaks_off() -> None:
+    from ndlab.cli.following import _stopped_by_signals
+
+    with _stopped_by_signals(quiet=True) as stop:
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_pyramid_updates_what_is_stale(slices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

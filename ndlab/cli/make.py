@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ndlab.cli import words
+from ndlab.cli import following, words
 from ndlab.cli.command import Command, add_json, add_voxel_size, say, voxel_size
 
 __all__ = ["COMMANDS"]
@@ -40,9 +40,13 @@ def _ingest_arguments(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--no-resume", action="store_true", help="refuse to go on with an ingest that was interrupted")
     run.add_argument("--quiet", action="store_true", help="no bar, and no word about memory")
     add_json(run)
+    following.add_arguments(parser)
 
 
 def _ingest(args: argparse.Namespace) -> int:
+    following.check(args)
+    if args.follow:
+        return following.run(args, _options(args))
     from ndlab.store.ingest import ingest
     from ndlab.volume import Volume
 
@@ -111,7 +115,8 @@ def _pyramid(args: argparse.Namespace) -> int:
 COMMANDS = (
     Command("ingest", "make a store with all its levels from slices, a file, or another store",
             "ndlab ingest slices/ em.zarr --voxel-size 40,4,4\n"
-            "ndlab ingest labels.h5 labels.zarr --dataset main --voxel-size 8 --kind labels",
+            "ndlab ingest labels.h5 labels.zarr --dataset main --voxel-size 8 --kind labels\n"
+            "ndlab ingest microscope/ em.zarr --voxel-size 40,4,4 --follow",
             _ingest_arguments, _ingest,
             about="Everything is checked first; what is wrong is said at once, and nothing is written then. An ingest\n"
                   "that was stopped goes on where it was when the same line is typed again."),
