@@ -85,10 +85,12 @@ def facts(volume: Volume) -> dict[str, str]:
             found["corner (z, y, x)"] = f"{_by(volume.offset)} nm"
     else:
         found["voxel (z, y, x)"] = "not known: pass ndlab.open(url, voxel_size=(z, y, x)) in nm"
-    levels = volume.levels
-    if len(levels) > 1:
-        marks = [("stale " if one.stale else "") + _by(one.box.shape) for one in levels]
-        found["levels"] = f"{len(levels)}, this is {volume.level_index}: " + "; ".join(marks)
+    if len(volume._stored.levels) > 1:
+        marks = [
+            "cannot be read" if isinstance(one, NdlabError) else ("stale " if one.stale else "") + _by(one.box.shape)
+            for one in _levels(volume)
+        ]
+        found["levels"] = f"{len(marks)}, this is {volume.level_index}: " + "; ".join(marks)
     pieces = f"{_by(volume.chunks)}"
     found["chunks"] = pieces + (f" in shards of {_by(volume.shards)}" if volume.shards else "") + f", {volume.codec}"
     if any(c.name for c in volume.channels):
@@ -155,10 +157,11 @@ def thumbnail(volume: Volume) -> bytes | None:
     pixels = plane._array.read([s.start for s in plane._spans], [s.stop for s in plane._spans])
     flat = pixels.reshape(pixels.shape[-2:])
     step = -(-max(flat.shape) // (2 * _THUMBNAIL_PIXELS))
-    return _png(_grey_or_colour(flat[::step, ::step], volume.kind, volume.window))
+    return _png(pixels_of(flat[::step, ::step], volume.kind, volume.window))
 
 
-def _grey_or_colour(plane: np.ndarray[Any, Any], kind: str, window: tuple[float, float] | None) -> np.ndarray[Any, Any]:
+def pixels_of(plane: np.ndarray[Any, Any], kind: str, window: tuple[float, float] | None) -> np.ndarray[Any, Any]:
+    """Grey values (y, x) of a plane, or colours (y, x, 3) of its ids if `kind` is ``"labels"``; uint8."""
     if kind == "labels":
         # Knuth's multiplicative hash spreads neighbouring ids over the colours.
         mixed = plane.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
@@ -198,23 +201,37 @@ def info(volume: Volume) -> dict[str, Any]:
         "voxel_size": list(volume.voxel_size) if known else None,
         "offset": list(volume.offset) if known else None,
         "unit": "nanometer" if known else None,
-        "levels": [
-            {
-                "level": i,
-                "shape": list(one.shape),
-                "voxel_size": list(one.voxel_size) if _calibrated(one) else None,
-                "chunks": list(one.chunks),
-                "shards": list(one.shards) if one.shards else None,
-                "codec": one.codec,
-                "stale": one.stale,
-            }
-            for i, one in enumerate(volume.levels)
-        ],
+        "levels": [_level_info(i, one) for i, one in enumerate(_levels(volume))],
         "channels": [{"name": c.name, "window": c.window, "color": c.color} for c in volume.channels],
         "version": volume.version,
         "provenance": volume.provenance,
         "notes": list(volume.notes),
     }
+
+
+def _level_info(number: int, one: Volume | NdlabError) -> dict[str, Any]:
+    if isinstance(one, NdlabError):
+        return {"level": number, "error": str(one)}
+    return {
+        "level": number,
+        "shape": list(one.shape),
+        "voxel_size": list(one.voxel_size) if _calibrated(one) else None,
+        "chunks": list(one.chunks),
+        "shards": list(one.shards) if one.shards else None,
+        "codec": one.codec,
+        "stale": one.stale,
+    }
+
+
+def _levels(volume: Volume) -> list[Volume | NdlabError]:
+    """Every level, or what is wrong with it: one that was never copied must not hide the others."""
+    found: list[Volume | NdlabError] = []
+    for number in range(len(volume._stored.levels)):
+        try:
+            found.append(type(volume)(volume._stored, number))
+        except NdlabError as error:
+            found.append(error)
+    return found
 
 
 def coordinates(volume: Volume) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import pickle
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
@@ -58,6 +57,7 @@ class Volume:
     def __init__(self, stored: Stored, level: int = 0, spans: tuple[Span, ...] | None = None) -> None:
         self._stored = stored
         self._level = level
+        self._dask: tuple[int, da.Array] | None = None
         self._spans = spans if spans is not None else tuple(Span(0, n) for n in self._array.shape)
 
     @staticmethod
@@ -474,16 +474,23 @@ class Volume:
 
     # --- other libraries' arrays ------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def dask(self) -> da.Array:
         """A Dask array over coarse blocks of this view (about 32 Mvoxel each, on the storage grid)."""
+        # Made anew after a write: Dask would take an array of the old name for the old voxels.
+        version = self.version
+        if self._dask is None or self._dask[0] != version:
+            self._dask = version, self._to_dask(version)
+        return self._dask[1]
+
+    def _to_dask(self, version: int) -> da.Array:
         kept = [not s.dropped for s in self._spans]
         block = lazy.block_shape(self._array.shape, self.chunks, self.shards, self.dtype.itemsize)
         start = [s.start for s, k in zip(self._spans, kept, strict=True) if k]
         block = tuple(b for b, k in zip(block, kept, strict=True) if k)
         # The pickled array is its address, data set and axes included; arrays in memory have no address.
         address = pickle.dumps(self._array) if self.url else uuid4().bytes
-        token = (address, self._level, self._spans, self.version)
+        token = (address, self._level, self._spans, version)
         return lazy.to_dask(self, start, block, token)
 
     @property

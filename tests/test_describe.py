@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ndlab import describe
+from ndlab.errors import NotFound
 from ndlab.geometry import Box
 from ndlab.metadata import Channel
 from ndlab.volume import Volume
@@ -133,6 +134,23 @@ def test_a_damaged_chunk_spoils_the_picture_only(tmp_path: Path) -> None:
     html = open_volume(tmp_path / "a")._repr_html_()
     assert "no picture: " in html
     assert "is damaged" in html
+
+
+def test_a_level_that_is_missing_hides_none_of_the_others(tmp_path: Path) -> None:
+    """A copy that stopped half way: metadata name a level that is not there."""
+    import shutil
+
+    make(tmp_path / "a", SHAPE, levels=3)
+    shutil.rmtree(tmp_path / "a" / "1")
+    volume = open_volume(tmp_path / "a")
+    assert "3, this is 0: 20 × 40 × 60; cannot be read; 10 × 10 × 15" in repr(volume)
+    assert "cannot be read" in volume._repr_html_()
+    levels = json.loads(json.dumps(volume.info()))["levels"]
+    assert [one.get("shape") for one in levels] == [[20, 40, 60], None, [10, 10, 15]]
+    assert re.search(r"no array at .*/a/1", levels[1]["error"])
+    assert volume.level(2).read().shape == (10, 10, 15)
+    with pytest.raises(NotFound, match="a level that the metadata names may not be there"):
+        volume.level(1)
 
 
 def test_names_are_escaped() -> None:

@@ -161,6 +161,8 @@ def test_names_tell_contents_apart(tmp_path: Path) -> None:
     assert open_volume(tmp_path / "a").dask.name == names[0]  # the same store, box and version: the same name
     volume.write(None, 1)
     assert open_volume(tmp_path / "a").dask.name != names[0]
+    assert volume.dask.name != names[0]  # the same object sees its own write
+    assert volume.dask is volume.dask
 
 
 def test_two_data_sets_of_one_file_are_told_apart(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def split_hint(url: str) -> tuple[str, str | None]:
 
 
 def normal_url(url: str | os.PathLike[str]) -> str:
-    """Spell the address in one way: local paths absolute and without ``file://``, no trailing slash.
+    """Spell the address in one way: local paths absolute and without ``file://``, no %20, no trailing slash.
 
     Raises
     ------
@@ -71,7 +71,8 @@ def normal_url(url: str | os.PathLike[str]) -> str:
         text, scheme = unquote(urlsplit(text).path), ""
     if not scheme:
         return os.path.abspath(os.path.expanduser(text))
-    return text.rstrip("/")
+    # Browsers hand out %20 for a space; the engine encodes what it is given once more.
+    return (unquote(text) if scheme in ("http", "https") else text).rstrip("/")
 
 
 def local_path(url: str) -> Path | None:

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -428,6 +429,32 @@ def test_over_http(tmp_path: Path, version: str) -> None:
         assert len(voxels) <= 2, "one chunk and at most one shard index"
         with pytest.raises(NdlabError, match="http and zip addresses are read-only"):
             open_volume(f"{server.url}/a").write(None, values)
+
+
+@pytest.mark.usefixtures("_no_proxy")
+@pytest.mark.parametrize("name", ["a b", "c#d", "é", "g[h]", "i&j=k", "100%"])
+def test_names_with_odd_characters(tmp_path: Path, name: str) -> None:
+    """On disk as they are; over http as a browser shows them and as it copies them."""
+    values = written(tmp_path / name, "0.5")
+    np.testing.assert_array_equal(read_whole(open_store(tmp_path / name)), values)
+    with serving(FolderServer(tmp_path)) as server:
+        np.testing.assert_array_equal(read_whole(open_store(f"{server.url}/{quote(name)}")), values)
+        np.testing.assert_array_equal(read_whole(open_store(f"{server.url}/{name}")), values)
+
+
+@pytest.mark.usefixtures("_no_proxy")
+@pytest.mark.parametrize("version", ["0.5", "0.4", "precomputed"])
+def test_an_estimate_is_kept_over_http(tmp_path: Path, version: str) -> None:
+    """No more requests than chunks touched and one a shard, and many of them in flight at once."""
+    values = written(tmp_path / "a", version)
+    with serving(FolderServer(tmp_path, delay=0.02)) as server:
+        volume = open_volume(f"{server.url}/a")
+        view = volume[3:19, 5:37, 7:50]
+        server.asked.clear()
+        np.testing.assert_array_equal(view.read(), values[3:19, 5:37, 7:50])
+        voxels = [path for _, path, _ in server.asked if "zarr" not in path and not path.endswith("info")]
+        assert 0 < len(voxels) <= view.estimate().requests
+        assert server.most_in_flight >= 4
 
 
 @pytest.mark.usefixtures("_no_proxy")
