@@ -350,8 +350,8 @@ def test_lab_without_jupyterlab_names_the_extra(tmp_path: Path) -> None:
     """In an interpreter that finds ndlab and what it needs, but no jupyterlab."""
     code = (
         "import sys\n"
-        "sys.path_hooks.clear(); sys.path_importer_cache.clear()\n"
         "from importlib.machinery import FileFinder, SourceFileLoader, ExtensionFileLoader, EXTENSION_SUFFIXES\n"
+        "sys.path_hooks.clear(); sys.path_importer_cache.clear()\n"
         "class Finder(FileFinder):\n"
         "    def find_spec(self, name, target=None):\n"
         "        return None if name == 'jupyterlab' else super().find_spec(name, target)\n"

@@ -18,7 +18,7 @@ def _ingest_arguments(parser: argparse.ArgumentParser) -> None:
     add_voxel_size(source, "needed unless the source says")
     source.add_argument("--offset", metavar="Z,Y,X", help="corner of the first voxel, in nm or with a unit")
     source.add_argument("--pattern", help="which files are slices, e.g. 'em_t{t}_c{c}_z{z}.tif'")
-    source.add_argument("--missing", help="what to do about missing slices (see ndlab.ingest)")
+    source.add_argument("--missing", choices=("error", "blank", "skip"), help="what a missing slice is (error)")
     source.add_argument("--axes", metavar="czyx", help="names of the source's axes")
     source.add_argument("--dataset", help="the array inside an HDF5 file")
     source.add_argument("--path", help="the image inside a store that holds several")
