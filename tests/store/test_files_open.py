@@ -110,6 +110,27 @@ def test_what_is_not_there_or_not_known_is_said(tmp_path: Path) -> None:
     assert not can_open(tmp_path / "movie.avi")
 
 
+@pytest.mark.parametrize(
+    ("name", "noun"),
+    [("a.graphml", "a graph"), ("A.CSV", "a table"), ("cell.swc", "a skeleton"), ("objects.sqlite", "a database")],
+)
+def test_graphs_and_tables_are_refused_by_name(tmp_path: Path, name: str, noun: str) -> None:
+    (tmp_path / name).write_text("x")
+    with pytest.raises(Unsupported, match=rf"{name} is {noun}, not a volume.*read it with") as caught:
+        open_file(tmp_path / name)
+    assert caught.value.feature == noun
+    assert not can_open(tmp_path / name)
+
+
+def test_a_folder_of_files_that_are_volumes_names_them(tmp_path: Path) -> None:
+    for name in ("b.nii.gz", "a.npy", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(
+        NotFound, match=r"no numbered slices in .*, but a\.npy, b\.nii\.gz\. open one of them: .*a\.npy"
+    ):
+        open_file(tmp_path)
+
+
 def test_an_option_that_the_format_lacks_is_named(one_of_each: dict[str, Path]) -> None:
     with pytest.raises(BadRequest, match=r"option 'pattern' for .*a\.h5.*this format takes dataset, axes"):
         open_file(one_of_each["HDF5"], pattern="{z}.png")

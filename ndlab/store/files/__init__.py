@@ -18,6 +18,19 @@ _KNOWN = (
     "NRRD (.nrrd, .nhdr) and NumPy (.npy)"
 )
 
+_OTHER_NOUNS = {
+    "a graph": (".graphml", ".gml", ".gexf", ".net", ".edgelist", ".adjlist"),
+    "a table": (".csv", ".tsv", ".parquet", ".feather", ".xls", ".xlsx"),
+    "a skeleton": (".swc",),
+    "a database": (".sqlite", ".sqlite3", ".db"),
+}
+_READ_WITH = {
+    "a graph": "networkx",
+    "a table": "pandas",
+    "a skeleton": "a reader of SWC",
+    "a database": "sqlite3",
+}
+
 
 def open_file(path: str | os.PathLike[str], **options: Any) -> Stored:
     """Describe a file, or a folder of slices, as one volume; no voxel is read.
@@ -52,6 +65,7 @@ def open_file(path: str | os.PathLike[str], **options: Any) -> Stored:
     reader, known = _reader(text)
     if reader is None:
         if _exists(text):
+            _refuse_other_nouns(text)
             raise Unsupported(f"{text} is of no format that ndlab knows", f"single files it reads are {_KNOWN}",
                               "convert it to one of those", feature="file format")  # fmt: skip
         raise NotFound(f"nothing at {text}", "no such file or folder", "check the path", path=text)
@@ -76,6 +90,16 @@ def can_open(path: str | os.PathLike[str]) -> bool:
     if reader is slices.open_slices:
         return slice_names.holds_slices(os.fspath(path))
     return reader is not None
+
+
+def _refuse_other_nouns(path: str) -> None:
+    """Name what is not a volume but of use all the same, instead of calling it unknown."""
+    for noun, suffixes in _OTHER_NOUNS.items():
+        if path.lower().endswith(suffixes):
+            raise Unsupported(
+                f"{path} is {noun}, not a volume", "ndlab.open opens image and label arrays",
+                f"read it with {_READ_WITH[noun]}, and open the volume that it belongs to", feature=noun,
+            )  # fmt: skip
 
 
 def _exists(path: str) -> bool:

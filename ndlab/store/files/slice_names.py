@@ -20,6 +20,8 @@ _FIELD = re.compile(r"\{(\w+)(?::[^}]*)?\}|([*?])")
 _OWN = re.compile(r"^(?=.*z\d)(?:t(?P<t>\d+)_)?(?:c(?P<c>[^_]+)_)?z(?P<z>\d+)\.\w+$")
 # Where a folder holds no picture itself: CATMAID's tile folders.
 _TILED = ("{z}/{row}/{col}", "{z}/{row}_{col}_{level}")
+# Files that are volumes by themselves, for whoever names the folder around them.
+_VOLUMES = (".zip", ".ozx", ".h5", ".hdf5", ".hdf", ".nii", ".nii.gz", ".nrrd", ".nhdr", ".npy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +110,13 @@ def list_slices(source: str, pattern: str | None = None) -> Listing:
         return _by_numbers(folder, sorted(names))
     if glob == "*" and (tiled := _tile_pattern(folder)):
         return _by_pattern(folder, tiled)
+    volumes = [name for name in sorted(os.listdir(folder)) if name.lower().endswith(_VOLUMES)]
     raise NotFound(
         f"no numbered slices in {source}",
-        "it holds no PNG, TIFF, JPEG or BMP file",
-        'for pictures in folders below it pass pattern="{z}/{row}/{col}.jpg" or the like',
+        "it holds no PNG, TIFF, JPEG or BMP file" + (f", but {', '.join(volumes[:8])}" if volumes else ""),
+        f"open one of them: {os.path.join(folder, volumes[0])}"
+        if volumes
+        else 'for pictures in folders below it pass pattern="{z}/{row}/{col}.jpg" or the like',
         path=source,
     )
 
