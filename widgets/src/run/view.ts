@@ -22,6 +22,7 @@ export class RunView {
   private readonly pace = make("span", "ndl-pace");
   private readonly message = make("p", "ndl-message");
   private readonly hover = make("p", "ndl-hover");
+  private readonly legend = legend();
   private readonly mapColumn = make("div", "ndl-map-column");
   private readonly failures = make("div", "ndl-failures");
   private readonly start: HTMLButtonElement;
@@ -85,9 +86,9 @@ export class RunView {
     this.bar.setAttribute("aria-label", "blocks done");
     this.bar.append(this.done, this.failed);
     this.phase.setAttribute("role", "status");
-    this.mapColumn.append(this.map.canvas, this.legend(), this.hover);
+    this.mapColumn.append(this.map.canvas, make("div", "ndl-under", this.legend, this.hover));
     this.map.canvas.addEventListener("mousemove", (event) => this.point(event));
-    this.map.canvas.addEventListener("mouseleave", () => say(this.hover, ""));
+    this.map.canvas.addEventListener("mouseleave", () => this.explain(""));
     this.dashboard.target = "_blank";
     this.dashboard.rel = "noopener";
     this.buildGone();
@@ -117,13 +118,6 @@ export class RunView {
     list.append(make("dt", "", name), cell);
   }
 
-  private legend(): HTMLElement {
-    const items = ["waiting", "running", "done", "failed"].map((name) =>
-      make("span", "ndl-legend-item", make("i", `ndl-swatch ndl-swatch-${name}`), name),
-    );
-    return make("p", "ndl-legend", ...items);
-  }
-
   private buildGone(): void {
     const code = this.facts.code;
     if (code === null) {
@@ -141,7 +135,13 @@ export class RunView {
 
   private point(event: MouseEvent): void {
     const cell = this.map.at(event);
-    say(this.hover, cell === null || this.map.bins === null ? "" : words.cell(this.facts, this.map.bins, cell));
+    this.explain(cell === null || this.map.bins === null ? "" : words.cell(this.facts, this.map.bins, cell));
+  }
+
+  /** What is under the pointer takes the place of the legend, so that nothing moves. */
+  private explain(text: string): void {
+    say(this.hover, text);
+    this.legend.style.visibility = text ? "hidden" : "";
   }
 
   private toggleFailures(): void {
@@ -171,7 +171,7 @@ export class RunView {
     const { phase, failed, dashboard, done } = this.state.status;
     const live = this.connected;
     visible(this.start, live && (phase === "ready" || phase === "stopped" || phase === "failed"));
-    say(this.start, phase === "ready" && done === 0 ? "Start" : "Resume");
+    say(this.start, phase === "ready" && done === 0 ? "Start" : this.facts.resumable ? "Resume" : "Run again");
     visible(this.stop, live && (phase === "running" || phase === "stopping"));
     this.stop.disabled = phase === "stopping";
     visible(this.show, live && failed > 0);
@@ -195,4 +195,11 @@ export class RunView {
     this.failures.replaceChildren(...items);
     if (this.state.moreFailures) this.failures.append(make("p", "ndl-more", `and ${this.state.moreFailures} more`));
   }
+}
+
+function legend(): HTMLElement {
+  const items = ["waiting", "running", "done", "failed"].map((name) =>
+    make("span", "ndl-legend-item", make("i", `ndl-swatch ndl-swatch-${name}`), name),
+  );
+  return make("p", "ndl-legend", ...items);
 }

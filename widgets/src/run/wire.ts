@@ -48,6 +48,8 @@ export interface Facts {
   readonly preview: PreviewFacts | null;
   /** Code that takes the Run up again in another kernel. */
   readonly code: string | null;
+  /** Whether what is done is kept, so that a later start goes on from there. */
+  readonly resumable: boolean;
 }
 
 export type Phase = "ready" | "running" | "stopping" | "stopped" | "failed" | "done" | "elsewhere";

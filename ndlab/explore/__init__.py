@@ -1,0 +1,10 @@
+"""Volumes and Runs in a notebook: each widget is one small ES module that ships with the package.
+
+Needs the extra ``lab`` (anywidget, ipywidgets). What stands on the floors below knows nothing of widgets: `register`
+tells IPython, from above, how a `Run` displays itself.
+"""
+
+from ndlab.explore.display import register
+from ndlab.explore.run import run
+
+__all__ = ["register", "run"]

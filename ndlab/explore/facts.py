@@ -1,0 +1,87 @@
+"""A Run in words: what it does, on what, with which parameters, and where its blocks lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ndlab.explore.wire import GridFacts
+from ndlab.geometry import Grid
+from ndlab.pipeline import Run, Tiling, describe
+from ndlab.volume import Volume
+
+__all__ = ["calibrated", "grid_facts", "output_address", "pairs", "short", "volumes"]
+
+_LONGEST = 120
+
+
+def volumes(run: Run) -> Iterable[Volume]:
+    """Volumes that a Run reads: those among its inputs, then those among its parameters."""
+    for values in (run.step.inputs, run.step.params):
+        yield from (value for value in values.values() if isinstance(value, Volume))
+
+
+def calibrated(volume: Volume | None) -> list[float] | None:
+    """Voxel size [nm] of a volume at its level, None if nobody knows it."""
+    found: list[float] | None = None if volume is None else volume.info()["voxel_size"]
+    return found
+
+
+def pairs(values: Mapping[str, Any], skip: Iterable[str] = ()) -> list[list[str]]:
+    """Names and short texts of inputs or parameters."""
+    hidden = set(skip)
+    return [[name, short(value)] for name, value in values.items() if name not in hidden]
+
+
+def short(value: Any) -> str:
+    """One line for any value.
+
+    Examples
+    --------
+    >>> short(2.5), short((1, 2)), short("text")
+    ('2.5', '1, 2', 'text')
+    """
+    if isinstance(value, Volume):
+        size = " × ".join(map(str, value.shape))
+        level = f", level {value.level_index}" if value.level_index else ""
+        return f"{value.url or value.name}, {size}{level}"
+    found = describe(value)
+    if isinstance(found, dict) and "blake2b" in found:
+        return f"array {' × '.join(map(str, found['shape']))}, {found['dtype']}"
+    text = ", ".join(map(str, found)) if isinstance(found, list) else str(found)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def output_address(run: Run) -> str | None:
+    """Where a Run writes, None if its step does not say."""
+    return None if run.step.output is None else str(run.step.output.url)
+
+
+def grid_facts(run: Run, voxel_size: list[float] | None) -> GridFacts | None:
+    """Where the blocks lie; None for blocks that follow no rule."""
+    blocks = run.blocks
+    if isinstance(blocks, Grid):
+        start, stop, first, level = (0, 0, 0), blocks.shape, (0, 0, 0), blocks.level
+    elif isinstance(blocks, Tiling):
+        start, stop, first, level = blocks.box.start, blocks.box.stop, blocks.first, blocks.box.level
+    else:
+        return None
+    return {
+        "counts": list(blocks.counts),
+        "block": list(blocks.block),
+        "start": list(start),
+        "stop": list(stop),
+        "first": list(first),
+        "level": level,
+        "lead": _lead(run),
+        "voxel_size": voxel_size,
+    }
+
+
+def _lead(run: Run) -> list[str]:
+    """Names of the time points and channels, in the order of the tasks."""
+    if run.t is None and run.c is None:
+        return []
+    times = [""] if run.t is None else [f"t{t}" for t in run.t]
+    channels = [""] if run.c is None else [f"c{c}" for c in run.c]
+    return [f"{t} {c}".strip() for t in times for c in channels]
