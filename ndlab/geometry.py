@@ -12,6 +12,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ndlab.errors import BadRequest, OutOfBounds
 
@@ -32,10 +33,21 @@ Float3 = tuple[float, float, float]
 
 
 def _ints(values: Sequence[int], what: str) -> Int3:
-    numbers = tuple(values)
-    if len(numbers) != 3 or any(int(v) != v for v in numbers):
-        raise BadRequest(f"{what} was {values!r}", "it takes three whole numbers in (z, y, x) order")
-    return int(numbers[0]), int(numbers[1]), int(numbers[2])
+    try:
+        a, b, c = values
+        if int(a) == a and int(b) == b and int(c) == c:
+            return int(a), int(b), int(c)
+    except (TypeError, ValueError, OverflowError):  # no sequence, another length, words, infinities
+        pass
+    raise BadRequest(f"{what} was {values!r}", "it takes three whole numbers in (z, y, x) order")
+
+
+def _floats(values: Any) -> tuple[float, ...]:
+    """Return numbers; none of them where `values` are not a sequence of numbers, which no length fits."""
+    try:
+        return tuple(map(float, values))
+    except (TypeError, ValueError):
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +192,7 @@ class NmBox:
     level: int | None = None
 
     def __init__(self, start: Sequence[float], stop: Sequence[float], level: int | None = None) -> None:
-        a, b = tuple(map(float, start)), tuple(map(float, stop))
+        a, b = _floats(start), _floats(stop)
         if len(a) != 3 or len(b) != 3 or not all(map(math.isfinite, a + b)):
             raise BadRequest(f"nm box {start!r} to {stop!r}", "it takes three finite numbers each, (z, y, x)")
         if any(hi < lo for lo, hi in zip(a, b, strict=True)):
@@ -230,7 +242,7 @@ class Calibration:
     offset: Float3 = (0.0, 0.0, 0.0)
 
     def __init__(self, voxel_size: Sequence[float], offset: Sequence[float] = (0.0, 0.0, 0.0)) -> None:
-        size, corner = tuple(map(float, voxel_size)), tuple(map(float, offset))
+        size, corner = _floats(voxel_size), _floats(offset)
         if len(size) != 3 or not all(math.isfinite(v) and v > 0 for v in size):
             raise BadRequest(
                 f"voxel_size was {voxel_size!r}",

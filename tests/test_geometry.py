@@ -133,6 +133,9 @@ def test_offset_of_a_level_floor_shifts(level: int, first: int, c: Calibration) 
         ((0, 0, 5), (1, 1, 4), r"Box \(0, 0, 5\) to \(1, 1, 4\) ends before it starts.*half-open.*swap start and stop"),
         ((0, 0), (1, 1), "three whole numbers"),
         ((0, 0, 0.5), (1, 1, 1), "three whole numbers"),
+        ((0, 0, 0), (1, 1, math.inf), "Box stop was .*three whole numbers"),
+        (0, (1, 1, 1), "Box start was 0.*three whole numbers"),
+        ("000", (1, 1, 1), "Box start was '000'.*three whole numbers"),
         ((0, 0, 0), (1, 1, 1, 1), "three whole numbers"),
     ],
 )
@@ -219,6 +222,8 @@ def test_rounding_of_decimal_voxel_sizes_moves_no_border(size: float) -> None:
         ((math.nan, 4, 4), (0, 0, 0), "three positive numbers"),
         ((math.inf, 4, 4), (0, 0, 0), "three positive numbers"),
         ((4, 4), (0, 0, 0), "three positive numbers"),
+        (4, (0, 0, 0), "voxel_size was 4.*three positive numbers"),
+        ((4, "four", 4), (0, 0, 0), "three positive numbers"),
         ((4, 4, 4), (0, 0), "an offset is three numbers"),
         ((4, 4, 4), (0, 0, math.nan), "an offset is three numbers"),
     ],
@@ -235,6 +240,8 @@ def test_nm_boxes_that_make_no_sense() -> None:
         Box.nm((0, 0, math.nan), (1, 1, 4))
     with pytest.raises(BadRequest, match="three finite numbers"):
         Box.nm((0, 0), (1, 1))
+    with pytest.raises(BadRequest, match=r"nm box 0 to 100.*three finite numbers"):
+        Box.nm(0, 100)  # type: ignore[arg-type]
 
 
 # --- blocks -------------------------------------------------------------------------------------------------------
