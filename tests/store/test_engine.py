@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pickle
 import re
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -187,3 +187,41 @@ def test_no_process_is_forked_anywhere() -> None:
     assert found == []
     assert forks.search("ProcessPoolExecutor(2)")
     assert not forks.search('ProcessPoolExecutor(2, mp_context=get_context("spawn"))')
+
+
+@pytest.mark.parametrize("sync", [True, False], ids=["synced", "unsynced"])
+@pytest.mark.parametrize("shard", [None, (16, 32, 32)], ids=["chunks", "shards"])
+def test_memory_may_be_reused_as_soon_as_a_write_returns(tmp_path: Path, sync: bool, shard: Any) -> None:
+    """Also where a later write of another part of the same chunk has to keep what the first one put there."""
+    array = make(tmp_path / "a", (16, 32, 32), shard=shard).levels[0].array
+    assert isinstance(array, TensorStoreArray)
+    array = array if sync else array.unsynced()
+
+    def write(y: int) -> None:
+        for _ in range(20):
+            memory = np.full((16, 8, 32), 7, "u1")
+            array.write((0, y, 0), memory)
+            memory[...] = 9
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, (0, 8, 16, 24)))
+    assert np.unique(array.read((0, 0, 0), (16, 32, 32))).tolist() == [7]
+
+
+def write_one(array: TensorStoreArray, value: int) -> None:
+    array.write((0, 0, 0), np.full(SHAPE, value, "u2"))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_cache_never_shows_what_was_there_before(tmp_path: Path, version: str) -> None:
+    """Boxes of several compressed chunks go through the engine's cache: own writes and those of others are seen."""
+    array, _ = array_of(tmp_path, version)
+    box = ((0, 0, 0), (12, 30, 40))
+    fast = array.unsynced()
+    for value in range(1, 60):
+        write_one(fast if value % 2 else array, value)
+        assert np.unique(array.read(*box)).tolist() == [value]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        for value in range(60, 66):
+            pool.submit(write_one, array, value).result()
+            assert np.unique(array.read(*box)).tolist() == [value]
