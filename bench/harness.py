@@ -72,8 +72,12 @@ class Bench:
         repeats: int = 9,
         nbytes: int = 0,
         equal: bool = True,
+        tidy: Run | None = None,
     ) -> dict[str, dict[str, float]]:
-        """Time all contenders interleaved; print CPU and wall medians and the ratio to `baseline`."""
+        """Time all contenders interleaved; print CPU and wall medians and the ratio to `baseline`.
+
+        `tidy` runs after each, not timed.
+        """
         answers = {name: run() for name, run in contenders.items()}
         if equal:
             first = np.asarray(answers[baseline])
@@ -84,6 +88,8 @@ class Bench:
         for _ in range(2 if self.quick else repeats):
             for name in random.sample(list(contenders), len(contenders)):
                 times[name].append(clock(contenders[name]))
+                if tidy is not None:
+                    tidy()
         found = {
             name: {
                 "cpu_ms": statistics.median(c for c, _ in t) * 1e3,
