@@ -18,12 +18,12 @@ from ndlab.pipeline import describe, fingerprint
 from ndlab.store.create import make_documents
 from ndlab.store.ingest import checks
 from ndlab.store.ingest.slab import needs_slab
-from ndlab.store.ingest.sources import Source, calibrate, find_source
+from ndlab.store.ingest.sources import Source, find_source, settle_calibration
 from ndlab.store.kv import normal_url
 from ndlab.store.layout import WORK_BYTES, LevelPlan, Stage, plan, stages, work_region
 from ndlab.store.sums import voxel_checksum
 
-__all__ = ["Options", "Plan", "make_plan"]
+__all__ = ["Options", "Plan", "channels_of", "choose_codec", "make_plan", "sample_of"]
 
 # Measured: an interpreter with the engine and numba, and what a task holds at most per byte of its region (voxels,
 # coarser levels, encoded chunks, the encoded shard: 2.6) with room for what the source's own reader needs.
@@ -202,7 +202,9 @@ def make_plan(source: Any, dest: str | os.PathLike[str], options: Options) -> tu
     if found is None:
         _check_voxel_size(o, problems)
     else:
-        calibration = calibrate(found, o.voxel_size, o.unit, o.offset, problems)
+        calibration = settle_calibration(
+            found.calibration, found.stored.notes, o.voxel_size, o.unit, o.offset, problems
+        )
         _check_source(found, o, problems)
         checks.check_apart(found.stored.url, os.fspath(dest), problems)
         if calibration is not None and not problems:
@@ -264,11 +266,11 @@ def _decide(
     url = normal_url(dest)
     levels, region, targets, later, slab = _layout(array, calibration, o, limit, source)
     try:
-        sample = _sample(array, levels[0].chunk)
+        sample = sample_of(array, levels[0].chunk)
     except (NdlabError, OSError, ValueError) as error:
         problems.append(f"{source.words} cannot be read: {str(error).rstrip('.')}")
         return None
-    codec, saved = _codec(o, kind, sample)
+    codec, saved = choose_codec(o, kind, sample)
     workers, memory, in_memory = _memory(source, region, slab, o, limit)
     multiscale = Multiscale(
         source.stored.axes,
@@ -278,7 +280,7 @@ def _decide(
         name=o.name or source.stored.name or url.rpartition("/")[2].partition(".")[0],
         version=o.version,
         kind=kind,
-        channels=_channels(source, o, kind),
+        channels=channels_of(source, o, kind),
         labels=source.stored.labels if kind == "labels" else None,
     )
     made = Plan(url, source, multiscale, codec, saved, levels, region, targets, later, slab, in_memory, workers,
@@ -349,7 +351,8 @@ def _memory(source: Source, region: Int3, slab: bool, o: Options, limit: int) ->
     return workers, PROCESS_BYTES + held + workers * task, in_memory
 
 
-def _channels(source: Source, o: Options, kind: Kind) -> tuple[Channel, ...]:
+def channels_of(source: Source, o: Options, kind: Kind) -> tuple[Channel, ...]:
+    """Name and colour the channels: as asked for, else as the source says, else by number."""
     if kind == "labels":
         return ()
     count = source.array.shape[source.stored.axes.index("c")] if "c" in source.stored.axes else 1
@@ -362,7 +365,7 @@ def _channels(source: Source, o: Options, kind: Kind) -> tuple[Channel, ...]:
     return tuple(found)
 
 
-def _sample(array: Any, chunk: Int3) -> list[np.ndarray[Any, Any]]:
+def sample_of(array: Any, chunk: Int3) -> list[np.ndarray[Any, Any]]:
     """Read a few chunks spread over the diagonal of the volume; that also shows whether the source can be read."""
     lead, shape = array.shape[:-3], array.shape[-3:]
     counts = [-(-n // c) for n, c in zip(shape, chunk, strict=True)]
@@ -378,7 +381,7 @@ def _sample(array: Any, chunk: Int3) -> list[np.ndarray[Any, Any]]:
     return found
 
 
-def _codec(o: Options, kind: Kind, sample: Sequence[np.ndarray[Any, Any]]) -> tuple[Any, float | None]:
+def choose_codec(o: Options, kind: Kind, sample: Sequence[np.ndarray[Any, Any]]) -> tuple[Any, float | None]:
     """Choose zstd 1 for labels, and for images if it saves a tenth of the sample; else none."""
     if o.codec != "auto":
         return o.codec, None

@@ -7,15 +7,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from ndlab.errors import Conflict
 from ndlab.geometry import Grid
-from ndlab.metadata import write_ome
-from ndlab.pipeline import Outcome, Receipt, Record, Run, Step, current_client, environment, progress_bar
+from ndlab.pipeline import Receipt, Record, Run, Step, current_client, environment, progress_bar
 from ndlab.pipeline.progress import ProgressCallback
 from ndlab.store import state
 from ndlab.store.arrays import Array, Stored
@@ -25,6 +24,7 @@ from ndlab.store.ingest.plan import Options, Plan, make_plan
 from ndlab.store.ingest.sections import by_slabs
 from ndlab.store.ingest.verify import CHECKSUMS_KEY
 from ndlab.store.ingest.voxels import find_window, write_region
+from ndlab.store.ingest.windows import write_windows
 from ndlab.store.kv import Kv, local_path
 from ndlab.store.multiscale import open_store
 from ndlab.store.pyramid import ratio, rule_of, stage_step, unsynced
@@ -235,35 +235,23 @@ def _base_step(plan: Plan, stored: Stored, source: Array) -> Step:
 def _finish(plan: Plan, record: Record, receipts: Sequence[Receipt]) -> Ingested:
     """Write what was learnt: windows into the metadata, checksums beside them; then say that all is there."""
     kv = Kv(plan.url)
+    dtype = plan.source.array.dtype
     outcomes = sorted(record.outcomes(_STEP), key=lambda outcome: outcome.key)
     kv.write_json(
         CHECKSUMS_KEY, {"algorithm": "xxh64", "level": 0, "blocks": {o.key: o.result["xxh64"] for o in outcomes}}
     )
     if plan.multiscale.kind == "image" and plan.multiscale.version != "precomputed":
-        _write_windows(plan, kv, outcomes)
+        found = [
+            find_window((o.result for o in outcomes if "c" not in plan.lead or f"c{c} " in o.key), dtype)
+            for c in range(len(plan.multiscale.channels))
+        ]
+        write_windows(plan.url, plan.multiscale, found, plan.layout()["attrs"])
     flush(plan.url)
     kv.write_json(INGEST_KEY, _note(plan, True))
     receipt = _receipt(plan, receipts)
     path = record_path(plan.url, _STEP).with_name("ingest-receipt.json")
     path.write_text(json.dumps(receipt, indent=1))
     return Ingested(open_store(plan.url), receipt)
-
-
-def _write_windows(plan: Plan, kv: Kv, outcomes: Sequence[Outcome]) -> None:
-    channels = []
-    for number, channel in enumerate(plan.multiscale.channels):
-        mine = (o.result for o in outcomes if "c" not in plan.lead or f"c{number} " in o.key)
-        found = find_window(mine, plan.source.array.dtype)
-        if channel.window is None and found is not None:
-            channel = replace(channel, window=found[0], limits=found[1])
-        channels.append(channel)
-    written = write_ome(replace(plan.multiscale, channels=tuple(channels)), plan.multiscale.version)
-    own = written.pop("ndlab", {}) | plan.layout()["attrs"]
-    key = "zarr.json" if plan.multiscale.version == "0.5" else ".zattrs"
-    document = kv.read_json(key) or {}
-    attributes = document.get("attributes", {}) if key == "zarr.json" else document
-    attributes |= {**written, "ndlab": own}
-    kv.write_json(key, document | {"attributes": attributes} if key == "zarr.json" else attributes)
 
 
 def _receipt(plan: Plan, receipts: Sequence[Receipt]) -> dict[str, Any]:

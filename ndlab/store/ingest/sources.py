@@ -18,7 +18,7 @@ from ndlab.store.arrays import Array, Level, Stored
 from ndlab.store.files import check_slices
 from ndlab.store.multiscale import AXES, canonical_order, open_store
 
-__all__ = ["Source", "find_source"]
+__all__ = ["Source", "find_source", "settle_calibration"]
 
 _PICTURES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 
@@ -240,22 +240,22 @@ def _chunks(values: Any) -> tuple[int, ...] | None:
     return chunks if whole else None
 
 
-def calibrate(
-    source: Source,
+def settle_calibration(
+    found: Calibration | None,
+    notes: Sequence[str],
     voxel_size: Sequence[float] | None,
     unit: str | None,
     offset: Sequence[float] | None,
     problems: list[str],
 ) -> Calibration | None:
-    """Settle the calibration: what is given counts, else what the source says; neither is a problem."""
-    found = source.calibration
+    """Return what is given, else what the source says (`found`, or why not in `notes`); neither is a problem."""
     try:
         if voxel_size is not None:
             scale = to_nm(unit) if unit else 1.0
             size = tuple(float(v) * scale for v in voxel_size)
             found = Calibration(size, (0.0, 0.0, 0.0) if found is None else found.offset)
         if found is None:
-            said = next((n for n in source.stored.notes if "voxel size" in n), "the source states none")
+            said = next((n for n in notes if "voxel size" in n), "the source states none")
             problems.append(
                 f"no voxel size: {said.partition('. Type')[0].rstrip('.')}; pass voxel_size=(z, y, x) in nm, "
                 'e.g. voxel_size=(40, 4, 4), or with unit="micrometer"'

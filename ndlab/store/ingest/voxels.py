@@ -18,7 +18,7 @@ from ndlab.store.ingest.slab import Slab
 from ndlab.store.pyramid import write_levels
 from ndlab.store.sums import histogram, percentiles, voxel_checksum
 
-__all__ = ["Seen", "find_window", "write_region"]
+__all__ = ["Seen", "find_window", "merge_seen", "sample_values", "write_region"]
 
 Seen = dict[str, Any]
 
@@ -50,7 +50,7 @@ def write_region(
     write_levels(values, block.start, targets, steps, rule, lead)
     seen: Seen = {"xxh64": voxel_checksum(values)}
     if rule == "mean":
-        seen |= _sample(values, block, base.shape[-3:])
+        seen |= sample_values(values, block, base.shape[-3:])
     return seen
 
 
@@ -72,7 +72,7 @@ def _read(source: Array, start: Sequence[int], stop: Sequence[int]) -> np.ndarra
 _thread = threading.local()
 
 
-def _sample(values: np.ndarray[Any, Any], block: Box, shape: Sequence[int]) -> Seen:
+def sample_values(values: np.ndarray[Any, Any], block: Box, shape: Sequence[int]) -> Seen:
     """Return counts of the sampled values where there are few, else some of the values themselves."""
     rows = values[
         tuple(
@@ -97,14 +97,7 @@ def _unpack(text: str, dtype: Any) -> np.ndarray[Any, Any]:
 
 def find_window(seen: Iterable[Seen], dtype: np.dtype[Any]) -> tuple[tuple[float, float], tuple[float, float]] | None:
     """Return the display window (0.5 and 99.5 percentiles) and the limits of the values; None if nothing was seen."""
-    counts: np.ndarray[Any, Any] | None = None
-    kept: list[np.ndarray[Any, Any]] = []
-    for one in seen:
-        if "counts" in one:
-            new = _unpack(one["counts"], np.int64)
-            counts = new.copy() if counts is None else counts + new
-        elif "values" in one:
-            kept.append(_unpack(one["values"], np.float64))
+    counts, kept = _added(seen)
     if counts is not None and counts.any():
         low, high = map(float, percentiles(counts, _PERCENTS))
     elif kept and sum(map(len, kept)):
@@ -113,6 +106,27 @@ def find_window(seen: Iterable[Seen], dtype: np.dtype[Any]) -> tuple[tuple[float
         return None
     limits = _limits(dtype, kept)
     return ((low, high) if low < high else limits), limits
+
+
+def merge_seen(seen: Iterable[Seen]) -> Seen:
+    """Return one sample for many, of the size of one: counts are added, values thinned evenly."""
+    counts, kept = _added(seen)
+    if counts is not None:
+        return {"counts": _pack(counts)}
+    every = np.concatenate(kept) if kept else np.empty(0)
+    return {"values": _pack(every[:: max(1, -(-every.size // (4 * _KEPT)))])}
+
+
+def _added(seen: Iterable[Seen]) -> tuple[np.ndarray[Any, Any] | None, list[np.ndarray[Any, Any]]]:
+    counts: np.ndarray[Any, Any] | None = None
+    kept: list[np.ndarray[Any, Any]] = []
+    for one in seen:
+        if "counts" in one:
+            new = _unpack(one["counts"], np.int64)
+            counts = new.copy() if counts is None else counts + new
+        elif "values" in one:
+            kept.append(_unpack(one["values"], np.float64))
+    return counts, kept
 
 
 def _limits(dtype: np.dtype[Any], kept: Sequence[np.ndarray[Any, Any]]) -> tuple[float, float]:
