@@ -22,11 +22,12 @@ __all__ = ["FolderServer", "S3Server", "serving"]
 class FolderServer:
     """Serves the files below `root` with GET, HEAD and Range; `asked` lists (method, path, range).
 
-    `delay` seconds pass before each answer; `status` answers everything with that code.
+    `delay` seconds pass before each answer; `status` answers everything with that code; without `ranges` every
+    answer is the whole file.
     """
 
-    def __init__(self, root: Path, delay: float = 0.0) -> None:
-        self.root, self.delay = root, delay
+    def __init__(self, root: Path, delay: float = 0.0, ranges: bool = True) -> None:
+        self.root, self.delay, self.ranges = root, delay, ranges
         self.status: int | None = None
         self.asked: list[tuple[str, str, str | None]] = []
         self.in_flight = self.most_in_flight = 0
@@ -55,7 +56,7 @@ class FolderServer:
             elif not path.is_file():
                 _send(request, 404)
             else:
-                _send_bytes(request, path.read_bytes(), wanted)
+                _send_bytes(request, path.read_bytes(), wanted if self.ranges else None)
         finally:
             with self._lock:
                 self.in_flight -= 1

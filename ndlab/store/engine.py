@@ -194,6 +194,21 @@ def io_error(array: TensorStoreArray, start: Sequence[int], stop: Sequence[int],
     outside = any(a < 0 or b > n for a, b, n in zip(start, stop, array.shape, strict=True))
     if outside:
         return OutOfBounds(f"box {tuple(start)} to {tuple(stop)} leaves {array.url}", f"it spans {array.shape}")
+    if "was ignored by server" in text:
+        return Unsupported(
+            f"{where} lies in shards, of which the server gives whole files only",
+            text,
+            "serve it with a server that answers Range requests (nginx, Caddy, s3, gs)",
+            feature="HTTP range requests",
+        )
+    if text.startswith("PERMISSION_DENIED: Error reading"):
+        return NotFound(
+            f"{where} cannot be read",
+            text,
+            "ask for access; buckets without permission to list say so of chunks that were never written, too",
+        )
+    if text.startswith(("UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED: Error reading")):
+        return NotFound(f"{where} does not answer", text, "check the address and the network")
     if isinstance(error, NotImplementedError) or "PERMISSION_DENIED" in text or "read-only" in text.lower():
         return ReadOnly(f"{where} cannot be written", text, "check the permissions, or write to a copy")
     if any(mark in text for mark in _FULL):

@@ -501,8 +501,34 @@ def test_a_server_that_dies_is_an_error_not_zeros(tmp_path: Path) -> None:
         stored = open_store(f"{server.url}/a")
         np.testing.assert_array_equal(read_whole(stored), values)
         server.status = 500
-        with pytest.raises(OSError, match=r"/a/0, \(0, 0, 0\) to \(20, 40, 60\)"):
+        with pytest.raises(NotFound, match=r"/a/0, \(0, 0, 0\) to \(20, 40, 60\) does not answer.*check the address"):
             read_whole(stored)
+
+
+@pytest.mark.usefixtures("_no_proxy")
+@pytest.mark.parametrize("version", ["0.4", "precomputed"])
+def test_a_refused_chunk_is_an_error_not_zeros(tmp_path: Path, version: str) -> None:
+    written(tmp_path / "a", version)
+    with serving(FolderServer(tmp_path)) as server:
+        stored = open_store(f"{server.url}/a")
+        server.status = 403
+        with pytest.raises(NotFound, match=r"to \(20, 40, 60\) cannot be read.*Forbidden.*ask for access"):
+            read_whole(stored)
+
+
+@pytest.mark.usefixtures("_no_proxy")
+def test_a_server_without_ranges(tmp_path: Path) -> None:
+    """Python's own http.server is one: whole chunks can be read from it, parts of shards cannot."""
+    sharded, plain = written(tmp_path / "a", "0.5"), written(tmp_path / "b", "0.4")
+    with serving(FolderServer(tmp_path, ranges=False)) as server:
+        np.testing.assert_array_equal(read_whole(open_store(f"{server.url}/b")), plain)
+        stored = open_store(f"{server.url}/a")
+        with pytest.raises(
+            Unsupported, match=r"the server gives whole files only.*that answers Range requests"
+        ) as caught:
+            stored.levels[0].array.read((0, 0, 0), (8, 16, 16))
+        assert caught.value.feature == "HTTP range requests"
+        assert sharded.any()
 
 
 def test_every_array_is_the_engines_where_it_can_be(tmp_path: Path) -> None:
