@@ -131,7 +131,11 @@ def test_failed_blocks_fail_the_run_and_are_listed(folder: Path, tmp_path: Path)
     # The cause goes away, the parameters stay: only the failed blocks are done again.
     mended = Step("mark", _mended, bad.params)
     object.__setattr__(mended, "function", _as_mark(_mended))
-    assert Run(mended, GRID, record, workers=2).run().skipped == 4
+    with pytest.warns(UserWarning, match="was edited since 4 blocks were done"):
+        receipt = Run(mended, GRID, record, workers=2).run()
+    assert receipt.skipped == 4
+    assert len(receipt.code) == 2
+    assert "edited" in str(receipt)
     assert set(calls(folder).values()) == {1}
 
 
@@ -227,7 +231,7 @@ def test_after_a_power_cut_only_flushed_blocks_count(tmp_path: Path) -> None:
         assert len(opened.done("size")) == 3, "the process died, the machine did not"
     record.write_text(text.replace(boot, "an-earlier-boot"))
     with Record(record) as opened:
-        assert opened.done("size") == {Task(box).key for box in list(GRID)[:2]}
+        assert set(opened.done("size")) == {Task(box).key for box in list(GRID)[:2]}
 
 
 def test_output_is_flushed_before_the_record_says_so(tmp_path: Path) -> None:
@@ -268,7 +272,7 @@ def test_resumes_after_kill_minus_nine(folder: Path, tmp_path: Path, delay: floa
     after = calls(folder)
     assert len(after) == 200
     repeated = sum(n - 1 for n in after.values())
-    assert repeated <= 4, "only blocks under way at the kill may be done twice"
+    assert repeated <= 2 * 0.25 / 0.004, "only the two tasks under way at the kill may be done twice"
 
 
 def test_receipt_says_what_was_done(tmp_path: Path) -> None:

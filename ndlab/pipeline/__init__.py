@@ -6,12 +6,19 @@ started again, after a crash or ``kill -9``, does only what the record does not 
 thread pool's or Dask's; the list of blocks, the window and the receipts are ndlab's.
 """
 
+from ndlab.pipeline.outcome import Outcome
 from ndlab.pipeline.progress import Progress, progress_bar
-from ndlab.pipeline.record import Outcome, Record
-from ndlab.pipeline.run import Receipt, Run, current_client
+from ndlab.pipeline.receipt import Receipt
+from ndlab.pipeline.record import Record
+from ndlab.pipeline.run import Run
+from ndlab.pipeline.runners import current_client
 from ndlab.pipeline.step import Step, Task, describe, environment, fingerprint
+from ndlab.pipeline.tasks import Tiling
+from ndlab.pipeline.watching import Event, Look
 
 __all__ = [
+    "Event",
+    "Look",
     "Outcome",
     "Progress",
     "Receipt",
@@ -19,6 +26,7 @@ __all__ = [
     "Run",
     "Step",
     "Task",
+    "Tiling",
     "current_client",
     "describe",
     "environment",

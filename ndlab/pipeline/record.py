@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,6 +22,14 @@ from ndlab.pipeline.work import Report
 __all__ = ["Outcome", "Record"]
 
 _GROUP_SECONDS = 5.0
+_BIG = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A value whose arrays stand in the record's second file."""
+
+    encoded: Any
 
 
 class Record:
@@ -61,7 +70,7 @@ class Record:
     ) -> None:
         self.path = Path(path)
         self._flush_data = flush_data or (lambda: None)
-        self._scratch = scratch
+        self.scratch = scratch
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = hold(self.path)
         self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115 - closed by close()
@@ -155,6 +164,16 @@ class Record:
         for node in sorted(found, key=lambda node: tree.leaves(node).start):
             yield node, self._value(found[node])
 
+    def keep(self, value: Any) -> Any:
+        """Put a value that has to wait beside the record, unless it is small; `load` brings it back."""
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
+        big = any(getattr(part, "nbytes", 0) >= _BIG for part in parts)
+        return _Kept(self._encoded(value)) if big else value
+
+    def load(self, kept: Any) -> Any:
+        """Return a value that `keep` was given."""
+        return self._value(kept.encoded) if isinstance(kept, _Kept) else kept
+
     def outcomes(self, step: str) -> Iterator[Outcome]:
         """Yield the outcome of each block of `step` that is done, in the order of the file."""
         yield from self._step(step).outcomes(step, read_lines(self.path), self._value)
@@ -218,7 +237,7 @@ class Record:
     def sync(self) -> None:
         """Bring the blocks' output and then the record to disk."""
         self._last_sync = time.monotonic()
-        if self._scratch:
+        if self.scratch:
             return
         self._flush_data()
         if self._values is not None:
@@ -280,7 +299,7 @@ class Record:
         return self._values
 
     def _encoded(self, value: Any) -> Any:
-        return plain.encode(value, self._put, self._scratch)
+        return plain.encode(value, self._put, self.scratch)
 
     def _put(self, data: bytes) -> list[int]:
         file = self._open_values()
@@ -295,7 +314,7 @@ class Record:
         return found
 
     def _value(self, encoded: Any) -> Any:
-        return plain.decode(encoded, self._get, self._scratch)
+        return plain.decode(encoded, self._get, self.scratch)
 
     def _load(self) -> None:
         cut_torn_line(self._file)

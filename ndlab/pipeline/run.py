@@ -2,65 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import socket
-import sys
-import threading
-import time
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import shutil
+import tempfile
+import warnings
+import weakref
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from ndlab.errors import Conflict, RunFailed
-from ndlab.geometry import Box, Grid
-from ndlab.pipeline.progress import Progress, ProgressCallback
-from ndlab.pipeline.record import Outcome, Record
-from ndlab.pipeline.step import Step, Task, describe, environment
+from ndlab.errors import Conflict
+from ndlab.pipeline import failures
+from ndlab.pipeline.background import Background
+from ndlab.pipeline.engine import Engine, Grouping
+from ndlab.pipeline.hold import claim
+from ndlab.pipeline.outcome import Outcome
+from ndlab.pipeline.progress import ProgressCallback
+from ndlab.pipeline.receipt import Receipt
+from ndlab.pipeline.record import Record
+from ndlab.pipeline.reduce import Combine, Tree
+from ndlab.pipeline.runners import Cluster, Lost, Runner, Threads, current_client
+from ndlab.pipeline.step import Step, Task, describe, fingerprint
+from ndlab.pipeline.tasks import Blocks, Tasks
+from ndlab.pipeline.watching import Event, Look, Watched
+from ndlab.pipeline.work import Work
 
 __all__ = ["Receipt", "Run", "current_client"]
-
-_ENOUGH_FAILURES = 8
-_ASK_SECONDS = 3.0
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What a Run did, for whoever finds its output: inputs, parameters, code, machine, time."""
-
-    step: str
-    fingerprint: str
-    inputs: Any
-    params: Any
-    blocks: int
-    done: int
-    skipped: int
-    retried: int
-    seconds: float
-    started: str
-    runner: str
-    environment: dict[str, Any] = field(default_factory=environment)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the receipt as JSON holds it."""
-        described = describe(self)
-        described.pop("kind")
-        return dict(described)
 
 
 @dataclass
 class Run:
-    """A Step over blocks: one task per block (and time point, and channel), results as they come.
+    """A Step over blocks: each block once (and time point, and channel), results as they come.
 
     Parameters
     ----------
     step : Step
-    blocks : Grid or sequence of Box
+    blocks : Grid, Tiling or sequence of Box
         A Grid is never listed, so 10^6 blocks cost no more than ten.
     record : path-like or Record, optional
-        Where outcomes are kept. Blocks that it shows as done are skipped. Without one, outcomes stay in memory.
+        Where outcomes are kept. Blocks that it shows as done are skipped. Without one it is the output's, and
+        without an output they are kept for as long as this Run is.
     t, c : sequence of int, optional
         Time points and channels; each is combined with every block and passed to the step by keyword.
     workers : int, optional
@@ -71,7 +57,11 @@ class Run:
     retries : int
         How often a failing block is tried again; attempts are counted in the record.
     progress : callable, optional
-        Called with a `Progress` after each block.
+        Called with a `Progress` whenever blocks are done.
+    group : int, optional
+        Blocks that make one task. Without it as many as take a quarter of a second, learnt from the first.
+    restart : bool
+        Do everything again, whatever the record says is done.
 
     Examples
     --------
@@ -79,10 +69,12 @@ class Run:
     >>> run = Run(Step("size", lambda block: block.size), Grid((4, 4, 6), (4, 4, 4)), workers=2)
     >>> run.run().done, sorted(outcome.result for outcome in run.outcomes())
     (2, [32, 64])
+    >>> run.reduce(lambda a, b: a + b)
+    96
     """
 
     step: Step
-    blocks: Grid | Sequence[Box]
+    blocks: Blocks
     record: str | os.PathLike[str] | Record | None = None
     t: Sequence[int] | None = None
     c: Sequence[int] | None = None
@@ -90,17 +82,35 @@ class Run:
     client: Any = None
     retries: int = 0
     progress: ProgressCallback | None = None
-    _kept: list[Outcome] = field(default_factory=list, init=False, repr=False)
+    group: int | None = None
+    restart: bool = False
+    receipt: Receipt | None = field(default=None, init=False, repr=False)
+    _engine: Engine | None = field(default=None, init=False, repr=False)
+    _stopped: bool = field(default=False, init=False, repr=False)
+    _thread: Background[Receipt] | None = field(default=None, init=False, repr=False)
 
     def __len__(self) -> int:
-        return len(self.blocks) * (1 if self.t is None else len(self.t)) * (1 if self.c is None else len(self.c))
+        return len(self._tasks)
+
+    def __repr__(self) -> str:
+        if self.receipt is not None:
+            return f"Run of {self.receipt}"
+        at = self._watched.progress()
+        return f"Run of {self.step.name}: {self._watched.phase}, {at.done} of {at.total} blocks done"
+
+    @property
+    def _tasks(self) -> Tasks:
+        return Tasks(self.blocks, self.t, self.c)
+
+    @cached_property
+    def _watched(self) -> Watched:
+        return Watched(self.step.name, len(self))
 
     def tasks(self) -> Iterator[Task]:
         """Every task, time point by time point and channel by channel."""
-        for t in (None,) if self.t is None else self.t:
-            for c in (None,) if self.c is None else self.c:
-                for block in self.blocks:
-                    yield Task(block, t, c)
+        return iter(self._tasks)
+
+    # --- doing it ---------------------------------------------------------------------------------------------
 
     def run(self) -> Receipt:
         """Do what is not done yet and return the receipt.
@@ -109,215 +119,211 @@ class Run:
         ------
         RunFailed
             If a block failed: `failed` maps each to its worker's traceback. Blocks already under way were
-            finished first, and the record keeps all outcomes.
+            finished first, and the record keeps all outcomes. Also if the Run was stopped, or its cluster lost.
         Conflict
-            If another Run holds the record, or it was made with other parameters.
+            If another Run holds the record, writes to the same voxels, or the record was made with other parameters.
         """
-        record = self.record
-        if record is None or isinstance(record, Record):
-            return self._run(record)
-        with Record(record) as opened:
-            return self._run(opened)
+        with self._open() as record:
+            return self._run(record, None)
+
+    def reduce(self, combine: Combine, initial: Any = None, *, fan_in: int = 8) -> Any:
+        """Do what is not done yet and return what all blocks returned, combined into one value.
+
+        Values are combined where they arise and in a tree of bounded width that depends on the numbers of the blocks
+        alone: any scheduler, grouping or restart gives the same, to the last bit, and memory does not grow with the
+        number of blocks. The record keeps the parts, so a reduction resumes like any other Run.
+
+        Parameters
+        ----------
+        combine : callable
+            ``combine(a, b)`` returns both as one, e.g. `operator.add` or `numpy.union1d`; it should be associative.
+            It never sees None: a block that returns None adds nothing.
+        initial : object, optional
+            Combined with the result, on its left; the result where there are no values.
+        fan_in : int
+            How many neighbours are combined at a time.
+
+        Examples
+        --------
+        >>> from ndlab.geometry import Grid
+        >>> run = Run(Step("ids", lambda block: {block.start[2] % 3}), Grid((1, 1, 9), (1, 1, 1)))
+        >>> run.reduce(set.union)
+        {0, 1, 2}
+        """
+        with self._open() as record:
+            tree = Tree(len(self), combine, fan_in, record.keep, record.load)
+            self._run(record, (combine, fan_in, tree))
+            found = tree.root
+        if found is None or initial is None:
+            return initial if found is None else found
+        return combine(initial, found)
+
+    def start(self) -> Run:
+        """Run in the background and return at once; `wait` gives the receipt, `stop` ends it early."""
+        if self._thread is not None and self._thread.is_alive():
+            raise Conflict(f"step {self.step.name!r} is running", "", "wait for it: run.wait(), or stop it: run.stop()")
+        if self.client is None and self.workers is None:
+            self.client = current_client()  # which client is current is known to this thread only
+        self._thread = Background(self.run)
+        self._thread.start()
+        return self
+
+    def wait(self, timeout: float | None = None) -> Receipt | None:
+        """Wait for a Run that was started and return its receipt, or None if it still runs after `timeout` [s].
+
+        Raises
+        ------
+        RunFailed
+            As `run`.
+        """
+        if self._thread is None:
+            raise Conflict(f"step {self.step.name!r} was not started", "", "call run.start() or run.run()")
+        self._thread.join(timeout)
+        return None if self._thread.is_alive() else self._thread.result()
+
+    def stop(self) -> None:
+        """End after the blocks under way; what is done stays done, and `run` goes on from there."""
+        self._stopped = True
+        if self._engine is not None:
+            self._engine.stop()
+
+    def __await__(self) -> Generator[Any, None, Receipt]:
+        """Wait without blocking the event loop: ``await run`` in a notebook leaves widgets alive."""
+        return self._await().__await__()
+
+    async def _await(self) -> Receipt:
+        if self._thread is None or not self._thread.is_alive():
+            self.start()
+        assert self._thread is not None
+        try:
+            return await asyncio.to_thread(self._thread.result)
+        except asyncio.CancelledError:
+            self.stop()
+            raise
+
+    # --- looking on -------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> Look:
+        """A snapshot: phase, counts, and for each block whether it waits, runs, is done or failed."""
+        return self._watched.look()
+
+    def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Have `listener` called with every `Event`, in the thread that runs; return what ends that."""
+        self._watched.listeners.append(listener)
+        return lambda: self._watched.listeners.remove(listener) if listener in self._watched.listeners else None
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Return the outcomes of all blocks done so far, whichever run did them."""
-        if self.record is None:
-            return iter(self._kept)
+        """Yield the outcomes of all blocks done so far, whichever run did them."""
+        with self._open() as record:
+            yield from record.outcomes(self.step.name)
+
+    # --- inside -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _scratch(self) -> Path:
+        folder = tempfile.mkdtemp(prefix="ndlab-run-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder) / "run.jsonl"
+
+    def _open(self) -> AbstractContextManager[Record]:
         if isinstance(self.record, Record):
-            return self.record.outcomes(self.step.name)
-        with Record(self.record) as opened:
-            return iter(list(opened.outcomes(self.step.name)))
+            return nullcontext(self.record)
+        if self.record is not None:
+            return Record(self.record)
+        if self.step.output is not None:
+            opened: Record = self.step.output.open_record(self.step.name)
+            return opened
+        return Record(self._scratch, scratch=True)
 
-    def _run(self, record: Record | None) -> Receipt:
-        started, clock = datetime.now(UTC), time.monotonic()
-        self._kept.clear()
-        done: set[str] = set()
-        if record is not None:
-            record.begin(self.step.name, self.step.fingerprint)
-            done = record.done(self.step.name)
-        total, before = len(self), set(done)
-        todo = (task for task in self.tasks() if task.key not in before)
-        skipped = sum(task.key in before for task in self.tasks()) if before else 0
-        counts = _Counts(total, skipped, clock)
-        runner = self._runner()
-        for outcome in runner.outcomes(self.step, todo, self.retries, counts.enough):
-            if record is None:
-                self._kept.append(outcome)
-            else:
-                record.add(self.step.name, outcome)
-            counts.add(outcome)
-            if self.progress is not None:
-                self.progress(counts.progress(self.step.name))
-        if counts.failed:
-            raise _run_failed(self.step.name, counts, record)
-        return self._receipt(counts, started, runner.words)
+    def _run(self, record: Record, reduction: tuple[Combine, int, Tree] | None) -> Receipt:
+        started, tasks, name = datetime.now(UTC), self._tasks, self.step.name
+        digest = self.step.fingerprint
+        if reduction is not None:
+            digest = fingerprint([digest, reduction[0], reduction[1], tasks.basis() or [task.key for task in tasks]])
+        if self.restart or record.scratch:
+            record.forget()
+        record.begin(name, digest, tasks=tasks, code=self.step.code)
+        if reduction is not None:
+            record.prune(name, tasks, reduction[2])
+        self._warn_of_edits(record)
+        watched = self._watched
+        watched.total = len(tasks)
+        before = record.done(name).among(tasks)
+        work = Work(
+            self.step, tasks if tasks.regular else None, len(tasks), self.retries, failures.ENOUGH,
+            *(reduction[:2] if reduction is not None else ()),
+        )  # fmt: skip
+        with ExitStack() as stack:
+            if self.step.output is not None:
+                stack.enter_context(claim(record.path.parent / "claims", self.step.output.claims, f"step {name!r}"))
+            watched.start(before.copy())
+            runner = self._runner(work)
+            make = self._receipts(record, digest, started, runner.words)
+            phase = "failed"
+            try:
+                if self.step.output is not None:
+                    self.step.output.begin()
+                    make("running").write(record.path.with_suffix(".receipt.json"))
+                self._drive(runner, tasks, before.zeros(len(tasks)), record, reduction and reduction[2])
+                phase = "done" if watched.done == len(tasks) else "failed" if watched.failed else "stopped"
+            finally:
+                watched.finish(phase)
+                self._engine, self._stopped = None, False
+                self.receipt = make(phase)
+                if self.step.output is not None:
+                    self.step.output.finish()
+                    self.receipt.write(record.path.with_suffix(".receipt.json"))
+        if phase != "done":
+            raise failures.run_failed(watched, record)
+        return self.receipt
 
-    def _receipt(self, counts: _Counts, started: datetime, runner: str) -> Receipt:
-        return Receipt(
-            step=self.step.name,
-            fingerprint=self.step.fingerprint,
-            inputs=describe(self.step.inputs),
-            params=describe(self.step.params),
-            blocks=counts.total,
-            done=counts.done,
-            skipped=counts.skipped,
-            retried=counts.retried,
-            seconds=round(time.monotonic() - counts.clock, 3),
-            started=started.isoformat(timespec="seconds"),
-            runner=runner,
-        )
+    def _drive(self, runner: Runner, tasks: Tasks, numbers: Iterator[int], record: Record, tree: Tree | None) -> None:
+        watched, name = self._watched, self.step.name
+        for node, value in record.nodes(name, tree) if tree is not None else ():
+            tree.add(node, value)  # type: ignore[union-attr]
+        engine = self._engine = Engine(runner, tasks, numbers, len(tasks) - watched.done, Grouping(self.group))
+        if self._stopped:
+            engine.stop()
+        try:
+            for report in engine.reports(watched.began, lambda: len(watched.failed) >= failures.ENOUGH):
+                record.add_report(name, report, tasks, nodes=tree is not None)
+                for node, value in report.nodes if tree is not None else ():
+                    tree.add(node, value)  # type: ignore[union-attr]
+                watched.ended(report, lambda number: tasks[number].key)
+                if self.progress is not None and (report.numbers or report.failed):
+                    self.progress(watched.progress())
+        except Lost as lost:
+            raise failures.lost(watched, record, runner.words, lost) from None
 
-    def _runner(self) -> _Threads | _Cluster:
+    def _warn_of_edits(self, record: Record) -> None:
+        codes = record.codes(self.step.name)
+        if len(codes) > 1 and len(record.done(self.step.name)):
+            warnings.warn(
+                f"the function of step {self.step.name!r} was edited since {len(record.done(self.step.name))} blocks "
+                "were done; they are kept as they are. Run with restart=True to do all again.",
+                stacklevel=4,
+            )
+
+    def _runner(self, work: Work) -> Runner:
         client = self.client
         if client is None and self.workers is None:
             client = current_client()
-        return _Cluster(client) if client else _Threads(self.workers or os.cpu_count() or 1)
+        return Cluster(work, client) if client else Threads(work, self.workers or os.cpu_count() or 1)
 
+    def _receipts(self, record: Record, digest: str, started: datetime, words: str) -> Callable[[str], Receipt]:
+        """Return what makes the receipt of any moment; inputs are described as they are now."""
+        step, watched = self.step, self._watched
+        inputs, params = describe(step.inputs), describe(step.params)
+        output = "" if step.output is None else str(step.output.url)
 
-class _Counts:
-    """Running totals of one Run."""
+        def make(state: str) -> Receipt:
+            return Receipt(
+                step=step.name, fingerprint=digest, inputs=inputs, params=params, blocks=watched.total,
+                done=watched.done, skipped=watched.skipped, retried=watched.retried,
+                seconds=round(watched.progress().seconds, 3), started=started.isoformat(timespec="seconds"),
+                runner=words, state=state, failed=dict(watched.failed), output=output, seed=step.seed,
+                code=tuple(record.codes(step.name)),
+            )  # fmt: skip
 
-    def __init__(self, total: int, skipped: int, clock: float) -> None:
-        self.total, self.skipped, self.clock = total, skipped, clock
-        self.done, self.retried = skipped, 0
-        self.failed: dict[str, str] = {}
-
-    def add(self, outcome: Outcome) -> None:
-        self.retried += outcome.attempts - 1
-        if outcome.state == "done":
-            self.done += 1
-        else:
-            self.failed[outcome.key] = outcome.error or ""
-
-    def enough(self) -> bool:
-        """Whether so many blocks failed that the rest is not worth trying."""
-        return len(self.failed) >= _ENOUGH_FAILURES
-
-    def progress(self, step: str) -> Progress:
-        seconds = time.monotonic() - self.clock
-        return Progress(step, self.total, self.done, len(self.failed), self.skipped, seconds)
-
-
-def _run_failed(step: str, counts: _Counts, record: Record | None) -> RunFailed:
-    first, trace = next(iter(counts.failed.items()))
-    names = ", ".join(list(counts.failed)[:_ENOUGH_FAILURES])
-    stopped = f"; stopped after {_ENOUGH_FAILURES} failures" if counts.enough() else ""
-    kept = f"run it again to resume ({record.path} keeps what is done)" if record else "run it again"
-    return RunFailed(
-        f"step {step!r}: {len(counts.failed)} of {counts.total} blocks failed, {counts.done} are done{stopped}",
-        f"failed blocks (z, y, x): {names}\nfirst failure, block {first}:\n{trace.rstrip()}\n",
-        f"mend the cause and {kept}",
-        failed=dict(counts.failed),
-        done=counts.done,
-        total=counts.total,
-    )
-
-
-def _perform(step: Step, task: Task, retries: int) -> Outcome:
-    """Do one task and say how it went; an exception becomes an outcome, so that nothing is lost on the way."""
-    clock = time.monotonic()
-    attempt = 0
-    while True:
-        attempt += 1
-        try:
-            result = step(task)
-        except Exception:
-            if attempt > retries:
-                seconds = round(time.monotonic() - clock, 4)
-                return Outcome(task.key, "failed", seconds, _worker(), attempt, None, traceback.format_exc())
-        else:
-            return Outcome(task.key, "done", round(time.monotonic() - clock, 4), _worker(), attempt, result)
-
-
-def _worker() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{threading.current_thread().name}"
-
-
-class _Threads:
-    """A pool of threads in this process; twice as many tasks handed out as can run."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self.words = f"{count} threads"
-
-    def outcomes(
-        self, step: Step, tasks: Iterator[Task], retries: int, enough: Callable[[], bool]
-    ) -> Iterator[Outcome]:
-        pool = ThreadPoolExecutor(self._count, thread_name_prefix="block")
-        running: set[Future[Outcome]] = set()
-        try:
-            while True:
-                while len(running) < 2 * self._count and not enough() and (task := next(tasks, None)):
-                    running.add(pool.submit(_perform, step, task, retries))
-                if not running:
-                    return
-                ready, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in ready)
-                if enough():
-                    running = {future for future in running if not future.cancel()}
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-class _Cluster:
-    """A Dask client; the scheduler never holds more than a window of two tasks per worker thread."""
-
-    def __init__(self, client: Any) -> None:
-        if getattr(client, "asynchronous", False):
-            raise Conflict(
-                "a Run was given an asynchronous Dask client",
-                "Run.run() waits for its blocks",
-                "pass a plain Client, or client=False to use threads",
-            )
-        self._client = client
-        self._threads, self._asked = 0, -_ASK_SECONDS
-        self.words = f"Dask client {client.scheduler.address}" if client.scheduler else "Dask client"
-
-    def outcomes(
-        self, step: Step, tasks: Iterator[Task], retries: int, enough: Callable[[], bool]
-    ) -> Iterator[Outcome]:
-        from distributed import as_completed
-
-        running: dict[Any, Task] = {}
-        finished = as_completed()
-        try:
-            while True:
-                while len(running) < self._window() and not enough() and (task := next(tasks, None)):
-                    future = self._client.submit(_perform, step, task, retries, pure=False)
-                    running[future] = task
-                    finished.add(future)
-                if not running:
-                    return
-                future = next(finished)
-                yield _settled(future, running.pop(future))
-        finally:
-            for future in running:
-                future.cancel()
-
-    def _window(self) -> int:
-        """Asked anew every few seconds, so that an adaptive cluster is kept busy as it grows."""
-        if time.monotonic() - self._asked > _ASK_SECONDS:
-            workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
-            self._threads = sum(worker["nthreads"] for worker in workers)
-            self._asked = time.monotonic()
-        return 2 * max(1, self._threads)
-
-
-def _settled(future: Any, task: Task) -> Outcome:
-    """Return the outcome of a Dask future; a lost worker is a failure of the block, with what Dask says about it."""
-    try:
-        outcome: Outcome = future.result()
-    except Exception as error:
-        return Outcome(task.key, "failed", error=f"{type(error).__name__}: {error}")
-    return outcome
-
-
-def current_client() -> Any:
-    """Return the Dask client that is current in this process, None if there is none; never imports Dask."""
-    module = sys.modules.get("distributed.client") or sys.modules.get("distributed")
-    if module is None:
-        return None
-    try:
-        return module.default_client()
-    except ValueError:
-        return None
+        return make

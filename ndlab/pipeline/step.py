@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
+import inspect
 import json
 import os
 import platform
@@ -19,7 +21,7 @@ import numpy as np
 
 from ndlab.geometry import Box
 
-__all__ = ["Step", "Task", "describe", "environment", "fingerprint"]
+__all__ = ["Step", "Task", "describe", "environment", "fingerprint", "source_digest"]
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
@@ -42,6 +44,10 @@ class Step:
         What it reads, for the receipt (addresses, levels, versions); not passed to the function.
     identity : object, optional
         What two Runs that write the same have in common, where `params` hold more than that (a buffer).
+    output : Output, optional
+        What it writes to, so that the Run keeps others away from it and its record with it.
+    seed : int, optional
+        Of the random numbers it draws, for the receipt.
 
     Examples
     --------
@@ -56,6 +62,8 @@ class Step:
     params: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
     identity: Any = None
+    output: Any = None
+    seed: int | None = None
 
     def __call__(self, task: Task) -> Any:
         """Do one task and return what the function returns."""
@@ -68,6 +76,11 @@ class Step:
         name = getattr(self.function, "__qualname__", type(self.function).__name__)
         same = dict(self.params) if self.identity is None else self.identity
         return fingerprint([self.name, getattr(self.function, "__module__", ""), name, same])
+
+    @property
+    def code(self) -> str | None:
+        """Digest of the function's source, None where there is none to be found."""
+        return source_digest(self.function)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +111,8 @@ def describe(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         digest = hashlib.blake2b(np.ascontiguousarray(value).data, digest_size=16).hexdigest()
         return {"shape": list(value.shape), "dtype": str(value.dtype), "blake2b": digest}
+    if all(hasattr(value, name) for name in ("url", "level_index", "box", "version")):
+        return _describe_volume(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"kind": type(value).__name__, **fields}
@@ -107,9 +122,29 @@ def describe(value: Any) -> Any:
         return [describe(v) for v in (sorted(value) if isinstance(value, set | frozenset) else value)]
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if isinstance(value, functools.partial):
+        return {"partial": describe(value.func), "args": describe(value.args), "keywords": describe(value.keywords)}
     if callable(value):
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__name__)}"
     return _ADDRESS.sub("", repr(value))
+
+
+def _describe_volume(volume: Any) -> dict[str, Any]:
+    """Say which voxels are meant: where they are, and after how many writes; those in memory by digest."""
+    found = {"uri": volume.url, "level": volume.level_index, "box": [list(volume.box.start), list(volume.box.stop)]}
+    found |= {"axes": "".join(volume.axes), "shape": list(volume.shape), "dtype": str(volume.dtype)}
+    return found | ({"version": volume.version} if volume.url else {"voxels": describe(volume.read())["blake2b"]})
+
+
+def source_digest(function: Any) -> str | None:
+    """Return a digest of a function's source; None where there is none (compiled code)."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    try:
+        source = inspect.getsource(function if inspect.isroutine(function) else type(function))
+    except (OSError, TypeError):
+        return None
+    return hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
 
 
 def fingerprint(value: Any) -> str:

@@ -1,0 +1,290 @@
+"""The lines of a record: written short, read fast, and what they say of each step.
+
+A header names a step, the digest of its parameters and, where its blocks follow a rule, that rule: later lines then
+name a block by its number. A line of a block that is done is ``{"n": number, "s": seconds, "w": worker}``, with
+``a`` attempts and ``r`` result where there is something to say; ``b`` instead of ``n`` gives its box.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Set
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ndlab.errors import BadMetadata
+from ndlab.pipeline.outcome import Outcome
+from ndlab.pipeline.reduce import Node, Tree
+from ndlab.pipeline.tasks import Pages, Tasks
+
+__all__ = ["Done", "StepLines", "boot", "cut_torn_line", "last_flush", "line_bytes", "read_lines"]
+
+_CHUNK = 1 << 20
+_MOST_FAILURES = 1000
+_SYNC = b'{"synced":'
+
+
+class Done(Set[str]):
+    """Keys of blocks that are done: a byte a block where they follow a rule, a string else."""
+
+    def __init__(self) -> None:
+        self.numbers = Pages()
+        self.tasks: Tasks | None = None
+        self._keys: set[str] = set()
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count + len(self._keys)
+
+    def __contains__(self, key: object) -> bool:
+        if key in self._keys:
+            return True
+        if self.tasks is None or not self._count or not isinstance(key, str):
+            return False
+        number = self.tasks.number(key)
+        return number is not None and self.numbers[number] == 1
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._keys
+        if self.tasks is not None:
+            yield from (self.tasks[number].key for number in self.numbers.nonzero())
+
+    def add_key(self, key: str) -> None:
+        """Add a block by name."""
+        number = None if self.tasks is None else self.tasks.number(key)
+        if number is None:
+            self._keys.add(key)
+        else:
+            self.add_number(number)
+
+    def add_number(self, number: int) -> None:
+        """Add a block by number."""
+        if not self.numbers[number]:
+            self.numbers[number] = 1
+            self._count += 1
+
+    def add_numbers(self, numbers: Iterable[int], tasks: Tasks | None = None) -> None:
+        """Add blocks by their numbers in `tasks`; without it, by the set's own rule."""
+        for number in numbers:
+            if tasks is None:
+                self.add_number(number)
+            else:
+                self.add_key(tasks[number].key)
+
+    def discard(self, key: str) -> None:
+        """Take a block out."""
+        number = None if self.tasks is None else self.tasks.number(key)
+        self._keys.discard(key)
+        if number is not None and self.numbers[number]:
+            self.numbers[number] = 0
+            self._count -= 1
+
+    def rebase(self, tasks: Tasks) -> None:
+        """Count by another rule from now on; what is known stays known."""
+        if self.tasks is not None and self.tasks.basis() == tasks.basis():
+            return
+        known = list(self)
+        self.numbers, self.tasks, self._keys, self._count = Pages(), tasks, set(), 0
+        for key in known:
+            self.add_key(key)
+
+    def among(self, tasks: Tasks) -> Pages:
+        """Return 1 for each number of `tasks` that is done."""
+        if self.tasks is not None and not self._keys and self.tasks.basis() == tasks.basis():
+            return self.numbers.copy()
+        found = Pages()
+        if len(self):
+            for key in self if tasks.regular else ():
+                number = tasks.number(key)
+                if number is not None:
+                    found[number] = 1
+            for number, task in enumerate(tasks) if not tasks.regular else ():
+                if task.key in self:
+                    found[number] = 1
+        return found
+
+
+class StepLines:
+    """What the lines of one step say."""
+
+    def __init__(self, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+        self.basis: dict[str, Any] | None = None
+        self.done = Done()
+        self.codes: list[str] = []
+        self.nodes: dict[Node, Any] = {}
+        self.failed: dict[str, str] = {}
+        self.retried = 0
+
+    def rebase(self, basis: dict[str, Any]) -> None:
+        """Take a new rule for the numbers of the lines to come."""
+        self.basis = basis
+        self.done.rebase(Tasks.from_basis(basis))
+
+    def add_code(self, code: str) -> None:
+        """Note a digest of the step's source."""
+        if self.codes[-1:] != [code]:
+            self.codes.append(code)
+
+    def prune(self, tasks: Tasks, tree: Tree) -> None:
+        """Keep the values of a reduction whose blocks are all done, and as done only blocks that have their value.
+
+        Of values for the same blocks (a group that was torn apart and done again) the widest is kept.
+        """
+        have, covered = self.done.among(tasks), Pages()
+        for node in sorted(self.nodes, key=lambda node: -node[0]):
+            leaves = tree.leaves(node)
+            if all(have[leaf] and not covered[leaf] for leaf in leaves):
+                for leaf in leaves:
+                    covered[leaf] = 1
+            else:
+                del self.nodes[node]
+        for number in have.nonzero():
+            if not covered[number]:
+                self.done.discard(tasks[number].key)
+
+    @staticmethod
+    def load(lines: Iterator[dict[str, Any]]) -> tuple[dict[str, StepLines], dict[str, int]]:
+        """Return what `lines` say of each step, and the numbers of the workers."""
+        steps: dict[str, StepLines] = {}
+        workers: dict[str, int] = {}
+        now = StepLines("")
+        for line in lines:
+            if (number := line.get("n")) is not None:
+                now.done.add_number(number)
+                now.retried += line.get("a", 1) - 1
+            elif "b" in line:
+                now._add_line(line)
+            elif "node" in line:
+                level, index = line["node"]
+                now.nodes[level, index] = line["v"]
+            elif "step" in line:
+                now = steps.setdefault(line["step"], StepLines(""))
+                now._add_header(line)
+            elif "worker" in line:
+                workers[line["name"]] = line["worker"]
+        for step in steps.values():
+            step.failed = {key: error for key, error in step.failed.items() if key not in step.done}
+        return steps, workers
+
+    def _add_line(self, line: dict[str, Any]) -> None:
+        self.retried += line.get("a", 1) - 1
+        if "state" not in line:
+            self.done.add_key(line["b"])
+        elif len(self.failed) < _MOST_FAILURES or line["b"] in self.failed:
+            self.failed[line["b"]] = line["error"]
+
+    def _add_header(self, line: dict[str, Any]) -> None:
+        if "fingerprint" in line:
+            self.fingerprint = line["fingerprint"]
+        if "basis" in line:
+            self.rebase(line["basis"])
+        if "code" in line:
+            self.add_code(line["code"])
+
+    def outcomes(self, step: str, lines: Iterator[dict[str, Any]], value: Callable[[Any], Any]) -> Iterator[Outcome]:
+        """Yield the outcome of each block that is done, in the order of `lines`."""
+        workers: dict[int, str] = {}
+        seen, mine, tasks, same = Done(), False, Tasks(()), False
+        for line in lines:
+            if "worker" in line:
+                workers[line["worker"]] = line["name"]
+            elif "step" in line:
+                mine = line["step"] == step
+                if mine and "basis" in line:
+                    tasks, same = Tasks.from_basis(line["basis"]), line["basis"] == self.basis
+                    seen.rebase(tasks)
+            elif mine and ("n" in line or "b" in line) and "state" not in line:
+                key = self._key_once(line, tasks, same, seen)
+                if key is not None:
+                    worker = workers.get(line.get("w", -1), "")
+                    yield Outcome(key, "done", line["s"], worker, line.get("a", 1), value(line.get("r")))
+
+    def _key_once(self, line: dict[str, Any], tasks: Tasks, same: bool, seen: Done) -> str | None:
+        """Return the key of a line's block if it is done and this is the first line of it."""
+        if same and "n" in line:  # Numbers mean what they mean now: no name has to be taken apart.
+            number = line["n"]
+            if self.done.numbers[number] != 1 or seen.numbers[number]:
+                return None
+            seen.add_number(number)
+            found: str = tasks[number].key
+            return found
+        key: str = tasks[line["n"]].key if "n" in line else line["b"]
+        if key not in self.done or key in seen:
+            return None
+        seen.add_key(key)
+        return key
+
+
+def line_bytes(line: Any) -> bytes:
+    """`line` as compact JSON with its newline."""
+    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield every whole line, a mebibyte of them parsed at a time.
+
+    Raises
+    ------
+    BadMetadata
+        If what stands there is not a record.
+    """
+    rest = b""
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            whole, newline, rest = (rest + chunk).rpartition(b"\n")
+            if not newline:
+                continue
+            try:
+                yield from json.loads(b"[" + whole.replace(b"\n", b",") + b"]")
+            except ValueError as error:
+                raise BadMetadata(
+                    f"the record {path} is damaged", str(error), "start over with overwrite=True, or remove it"
+                ) from None
+
+
+def last_flush(path: Path) -> tuple[str, int]:
+    """Return during which boot of the machine the last flush noted in a record was, and where its line ends.
+
+    Without any, it is the boot of the record's first header, and 0.
+    """
+    found, at, tail = -1, 0, b"\n"
+    with open(path, "rb") as file:
+        first = file.readline()
+        file.seek(0)
+        while chunk := file.read(_CHUNK):
+            here = (tail + chunk).rfind(b"\n" + _SYNC)
+            if here >= 0:
+                found = at + here + 1 - len(tail)
+            at += len(chunk)
+            tail = (tail + chunk)[-len(_SYNC) - 1 :]
+        if found < 0:
+            return str(json.loads(first).get("boot", "")), 0
+        file.seek(found)
+        line = file.readline()
+    return str(json.loads(line)["synced"]), found + len(line)
+
+
+def cut_torn_line(file: BinaryIO) -> None:
+    """Cut off what stands after the last newline."""
+    size = file.seek(0, os.SEEK_END)
+    keep, step = size, 1 << 16
+    while keep > 0:
+        start = max(0, keep - step)
+        file.seek(start)
+        found = file.read(keep - start).rfind(b"\n")
+        if found >= 0:
+            keep = start + found + 1
+            break
+        keep = start
+    if keep < size:
+        file.truncate(keep)
+
+
+def boot() -> str:
+    """Return what tells this boot of the machine from others; empty where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
