@@ -83,7 +83,10 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _pyramid_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", metavar="URL", help="a store with levels")
+    parser.add_argument(
+        "url", metavar="URL", help="an OME-Zarr store; one of a single level gets the coarser ones first"
+    )
+    parser.add_argument("--levels", type=int, help="how many a store of one level gets; else until no axis exceeds 64")
     parser.add_argument("--all", action="store_true", help="make every coarser level anew, not only what is stale")
     parser.add_argument("--workers", type=int, help="threads; else as many as cores")
     parser.add_argument("--quiet", action="store_true", help="no bar")
@@ -93,9 +96,12 @@ def _pyramid_arguments(parser: argparse.ArgumentParser) -> None:
 def _pyramid(args: argparse.Namespace) -> int:
     from ndlab.pipeline import progress_bar
     from ndlab.store import pyramid, state
+    from ndlab.store.extend import add_levels
     from ndlab.store.multiscale import open_store
 
     stored = open_store(args.url)
+    if len(stored.levels) == 1:
+        stored, args.all = add_levels(stored, args.levels), True
     stale = sorted(level for level, boxes in state.read(stored.url).stale.items() if boxes)
     with progress_bar(False if args.quiet else None) as drawn:
         if args.all:
@@ -120,6 +126,6 @@ COMMANDS = (
             _ingest_arguments, _ingest,
             about="Everything is checked first; what is wrong is said at once, and nothing is written then. An ingest\n"
                   "that was stopped goes on where it was when the same line is typed again."),
-    Command("pyramid", "bring the coarser levels of a store up to date", "ndlab pyramid em.zarr",
+    Command("pyramid", "make the coarser levels of a store, or bring them up to date", "ndlab pyramid em.zarr",
             _pyramid_arguments, _pyramid),
 )  # fmt: skip

@@ -16,6 +16,7 @@ from ndlab.metadata.ome_groups import (
     plate_wells,
     well_images,
 )
+from ndlab.metadata.ome_levels import append_levels
 from ndlab.metadata.ome_write import write_ome
 from ndlab.metadata.precomputed import read_precomputed, write_precomputed
 from ndlab.metadata.units import to_nm, to_seconds
@@ -26,6 +27,7 @@ __all__ = [
     "LabelInfo",
     "Multiscale",
     "Scale",
+    "append_levels",
     "bioformats2raw_series",
     "is_plate",
     "labels_list",
