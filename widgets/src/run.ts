@@ -1,15 +1,11 @@
 /** The widget `ndlab.explore.run`: shows a Run and steers it. */
 
 import type { Model, RenderContext } from "./core/anywidget";
+import { Pulse } from "./core/pulse";
 import css from "./run.css";
 import { RunState } from "./run/state";
 import { RunView } from "./run/view";
-import type { Facts, FromKernel, Status } from "./run/wire";
-
-/** The page may drop the kernel: ipywidgets then marks the element that holds the view. */
-function isConnected(el: HTMLElement): boolean {
-  return el.closest(".jupyter-widgets-disconnected") === null;
-}
+import { type Facts, type FromKernel, type Status, type ToKernel, isUnderWay } from "./run/wire";
 
 function style(el: HTMLElement): void {
   const root = el.getRootNode();
@@ -21,36 +17,38 @@ function style(el: HTMLElement): void {
   home.append(sheet);
 }
 
-function listen(model: Model, state: RunState, view: RunView): () => void {
+const now = (): number => performance.now() / 1000;
+
+function listen(model: Model, state: RunState, view: RunView, pulse: Pulse): () => void {
   const receive = (message: FromKernel, buffers: readonly DataView[]): void => {
+    pulse.heard(now());
     const change = state.receive(message, buffers);
     if (change !== null) view.apply(change);
   };
   const told = (): void => {
     state.status = model.get("status") as Status;
-    view.apply({ kind: "blocks", numbers: new Uint32Array(0), before: new Uint8Array(0) });
+    view.apply({ kind: "status" });
   };
+  const cut = (): void => pulse.cut();
   model.on("msg:custom", receive);
   model.on("change:status", told);
+  model.on("comm_live_update", cut);
+  const clock = setInterval(() => pulse.check(now(), isUnderWay(state.status.phase)), 1000);
   return () => {
     model.off("msg:custom", receive);
     model.off("change:status", told);
+    model.off("comm_live_update", cut);
+    clearInterval(clock);
   };
 }
 
-function watchPage(el: HTMLElement, view: RunView): () => void {
-  const page = new MutationObserver(() => {
-    view.connect(isConnected(el));
-    view.redraw();
-  });
-  // The theme stands on the body, the loss of the kernel on an element around the view.
-  for (let at: HTMLElement | null = el; at !== null; at = at.parentElement) {
-    page.observe(at, { attributes: true, attributeFilter: ["class", "data-jp-theme-light", "data-jp-theme-name"] });
-  }
+function watchPage(view: RunView): () => void {
+  const theme = new MutationObserver(() => view.redraw());
+  theme.observe(document.body, { attributes: true, attributeFilter: ["class", "data-jp-theme-light", "data-jp-theme-name"] });
   const size = new ResizeObserver(() => view.resized());
   size.observe(view.element);
   return () => {
-    page.disconnect();
+    theme.disconnect();
     size.disconnect();
   };
 }
@@ -59,11 +57,13 @@ function render({ model, el }: RenderContext): () => void {
   style(el);
   const state = new RunState(model.get("status") as Status);
   const view = new RunView(model.get("facts") as Facts, state, (message) => model.send(message));
+  const hello: ToKernel = { t: "hello" };
+  const pulse = new Pulse(() => model.send(hello), (alive) => view.connect(alive), now());
   el.append(view.element);
-  const silence = listen(model, state, view);
-  const look = watchPage(el, view);
+  const silence = listen(model, state, view, pulse);
+  const look = watchPage(view);
   view.redraw();
-  model.send({ t: "hello" });
+  model.send(hello);
   return () => {
     silence();
     look();

@@ -21,7 +21,7 @@ export interface Layout {
   readonly height: number;
 }
 
-const LARGEST = 14;
+const LARGEST = 18;
 const SMALLEST = 3;
 
 /** The layout with the largest cells that fits; binned only if even the smallest do not. */

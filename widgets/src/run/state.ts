@@ -16,7 +16,8 @@ export type Change =
   | { readonly kind: "all" }
   | { readonly kind: "blocks"; readonly numbers: Uint32Array; readonly before: Uint8Array }
   | { readonly kind: "patch"; readonly patch: Patch }
-  | { readonly kind: "failures" };
+  | { readonly kind: "failures" }
+  | { readonly kind: "status" };
 
 export class RunState {
   /** One state for each block; empty until the kernel has told. */

@@ -54,6 +54,11 @@ export interface Facts {
 
 export type Phase = "ready" | "running" | "stopping" | "stopped" | "failed" | "done" | "elsewhere";
 
+/** Whether a Run in this phase has news all the time. */
+export function isUnderWay(phase: Phase): boolean {
+  return phase === "running" || phase === "stopping" || phase === "elsewhere";
+}
+
 /** How far a Run is. */
 export interface Status {
   readonly phase: Phase;
