@@ -11,7 +11,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system check test test-newer soak paper lab bench lock clean
+.PHONY: help setup system widgets check test test-newer soak paper lab bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -24,13 +24,22 @@ setup: ## make .venv from the hashed lock (PYTHON=python3.12 chooses the Python,
 system: setup ## install what the tests need of the system (root on Debian), or say what is missing
 	@$(BIN)/python scripts/system.py
 
-check: setup ## lint, formatting, floors and types, without running a test
+# npm writes this file last, so it is as new as the lock that it installed.
+MODULES := widgets/node_modules/.package-lock.json
+$(MODULES): widgets/package-lock.json
+	@npm --prefix widgets ci --silent && touch $@
+
+widgets: $(MODULES) ## build the browser half into ndlab/explore/static, which is committed
+	@npm --prefix widgets run --silent build
+
+check: setup $(MODULES) ## lint, formatting, floors and types, without running a test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	npm --prefix widgets run --silent check
 
-test: check system ## everything that has to hold: check, system, then every test (ARGS="-k box" narrows)
+test: system check ## everything that has to hold: check, system, then every test (ARGS="-k box" narrows)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 test-newer: ## the tests again on the newest other Python found, in an environment of its own
@@ -55,5 +64,5 @@ lock: setup ## regenerate the locks (ARGS=--upgrade raises every version)
 	@scripts/lock.sh "`$(BIN)/python scripts/setup.py --print-uv`" $(ARGS)
 
 clean: ## remove what the commands made, the environment included
-	rm -rf $(VENV) .venv-newer .boot .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist paper
+	rm -rf $(VENV) widgets/node_modules .venv-newer .boot .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist paper
 	find ndlab tests scripts -name __pycache__ -type d -exec rm -rf {} +

@@ -1,4 +1,4 @@
-/* ndlab widgets; sources sha256:8b7d88c35716ee6b7df240ebb95609db0ad46ea839b6652698b30cd7190bf14d */
+/* ndlab widgets; sources sha256:de8eda5ac699be21d4a069d1809f2534fe1da219097542a0f8f90469860a4ade */
 var w=class{constructor(e,t,r,a=5,i=15){this.ask=e;this.tell=t;this.quiet=a;this.patience=i;this.last=r}ask;tell;quiet;patience;last;asked=!1;alive=!0;heard(e){this.last=e,this.asked=!1,this.set(!0)}cut(){this.set(!1),this.try()}check(e,t){t?e-this.last>this.patience?this.set(!1):e-this.last>this.quiet&&!this.asked&&(this.asked=!0,this.try()):(this.last=e,this.asked=!1)}try(){try{this.ask()}catch{}}set(e){e!==this.alive&&(this.alive=e,this.tell(e))}};var I=`.ndl-run {
   --ndl-ink: #22272e;
   --ndl-soft: #6b7480;
