@@ -145,6 +145,17 @@ def test_the_tree_in_contributing_is_the_tree() -> None:
     assert missing == []
 
 
+def test_the_tree_in_contributing_leaves_nothing_out() -> None:
+    """Every module at the top of the package, and every folder at the top of the repository."""
+    tree = (ROOT / "CONTRIBUTING.md").read_text()
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    paths = [Path(name.decode()) for name in done.stdout.split(b"\0") if b"/" in name]
+    folders = {f"{path.parts[0]}/" for path in paths}
+    modules = {path.parts[1] + "/" * (len(path.parts) > 2) for path in paths if path.parts[0] == "ndlab"}
+    assert sorted(name for name in folders if f"\n{name} " not in tree and f"\n{name}\n" not in tree) == []
+    assert sorted(name for name in modules if f"\n  {name} " not in tree) == []
+
+
 def test_decisions_are_numbered_and_listed() -> None:
     folder = ROOT / "docs" / "decisions"
     files = sorted(path.name for path in folder.glob("[0-9]*.md"))
