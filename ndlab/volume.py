@@ -78,6 +78,16 @@ class Volume:
             1 to 5 axes; without `axes` the last ones of (t, c, z, y, x).
         voxel_size, offset : sequence of 3 float
             Voxel size and outer corner of voxel 0, (z, y, x) [nm].
+        axes : str, optional
+            Names of the array's axes, in its order; the volume's are (t)(c)zyx.
+        kind : {"image", "labels"}
+        name : str
+
+        Examples
+        --------
+        >>> vol = Volume.from_array(np.zeros((30, 20, 10), "u4"), (40, 4, 4), axes="xyz", kind="labels")
+        >>> vol.axes, vol.shape, vol.kind
+        (('z', 'y', 'x'), (10, 20, 30), 'labels')
         """
         return Volume(memory_stored(values, Calibration(voxel_size, offset), axes, kind, name))
 
@@ -265,7 +275,14 @@ class Volume:
         return Volume(self._stored, self._level, spans)
 
     def isel(self, *, t: int | slice | None = None, c: int | str | slice | None = None) -> Volume:
-        """Pick one or some time points or channels; a channel may be given by name."""
+        """Pick one or some time points or channels; a channel may be given by name.
+
+        Examples
+        --------
+        >>> vol = Volume.from_array(np.zeros((2, 3, 4, 5, 6), "u1"), (40, 4, 4))
+        >>> vol.isel(t=0, c=slice(0, 2)).shape
+        (2, 4, 5, 6)
+        """
         spans = list(self._spans)
         for axis, key in (("t", t), ("c", self._channel_in_view(c) if isinstance(c, str) else c)):
             if key is None:
@@ -299,7 +316,7 @@ class Volume:
         """View the same space at another pyramid level."""
         if not 0 <= number < len(self._stored.levels):
             raise OutOfBounds(f"level {number} was asked for", f"there are levels 0 to {len(self._stored.levels) - 1}",
-                              "ndlab pyramid URL builds more")  # fmt: skip
+                              "ndlab.ingest(url, dest, levels=...) makes a store with more")  # fmt: skip
         whole = Volume(self._stored, number)
         if self._spans == tuple(Span(0, n) for n in self._array.shape):
             return whole
@@ -360,6 +377,14 @@ class Volume:
         -----
         StaleLevelWarning
             If a coarser level is read that lags behind finer voxels.
+
+        Examples
+        --------
+        >>> vol = Volume.from_array(np.arange(60, dtype="u1").reshape(3, 4, 5), voxel_size=(40, 4, 4))
+        >>> vol.read(Box((1, 0, 0), (2, 2, 3))).tolist()
+        [[[20, 21, 22], [25, 26, 27]]]
+        >>> vol.read(Box.nm((40, 0, 0), (80, 8, 12))).tolist()
+        [[[20, 21, 22], [25, 26, 27]]]
         """
         if box is None and t is None and c is None:
             return self._read(out)
@@ -373,6 +398,12 @@ class Volume:
             number = self._level if box.level is None else box.level
             found = box.voxels(self.level(number).calibration)
             box = Box(found.start, found.stop, number)
+        if not isinstance(box, Box):
+            raise BadRequest(
+                f"box {box!r}"[:200],
+                "a box is a Box, in voxels, or a Box.nm, in nm",
+                "pass ndlab.Box((z0, y0, x0), (z1, y1, x1)), or index vol[z0:z1, y0:y1, x0:x1]",
+            )
         if not 0 <= box.level < len(self._stored.levels):
             self.level(box.level)
         box.check(self._stored.levels[box.level].array.shape[-3:])
@@ -442,6 +473,15 @@ class Volume:
             If shape or type do not fit; nothing is written.
         ReadOnly
             If the store cannot be written.
+
+        Examples
+        --------
+        >>> vol = Volume.from_array(np.zeros((3, 4, 5), "u1"), voxel_size=(40, 4, 4))
+        >>> vol.write(Box((0, 0, 0), (1, 2, 2)), [[[1, 2], [3, 0]]])
+        >>> vol[0].write(None, vol[0].xarray * 2)  # a DataArray knows its place
+        >>> vol.write(Box((0, 0, 0), (1, 2, 2)), [[[0, 0], [0, 9]]], mode="nonzero")
+        >>> vol[0, :2, :2].read().tolist()
+        [[2, 4], [6, 9]]
         """
         view = self.isel(t=t, c=c)
         view = labelled.place(view, values) if box is None and hasattr(values, "coords") else view.boxed(box)
@@ -450,7 +490,14 @@ class Volume:
         writing.write(self._stored, view._level, [s.start for s in view._spans], full, mode)
 
     def estimate(self, box: Box | NmBox | None = None) -> Estimate:
-        """Say what reading would move: bytes, chunks and requests, before anything does."""
+        """Say what reading would move: bytes, chunks and requests, before anything does.
+
+        Examples
+        --------
+        >>> vol = Volume.from_array(np.zeros((64, 64, 64), "u1"), voxel_size=(4, 4, 4))
+        >>> vol[:8].estimate().nbytes
+        32768
+        """
         view = self.boxed(box)
         return Estimate.of(view._array, view._spans)
 
@@ -620,7 +667,19 @@ def open(  # noqa: A001 - the name users know from zarr, xarray and the builtin
     ------
     NotFound, Unsupported, BadMetadata
         With what is there and what to type next.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(folder + "/stack.npy", np.zeros((10, 20, 30), "u1"))
+    ...     vol = open(folder + "/stack.npy", voxel_size=(40, 4, 4))
+    ...     vol.shape, vol.voxel_size, vol.nm[0:80].read().shape
+    ((10, 20, 30), (40.0, 4.0, 4.0), (2, 20, 30))
     """
+    if not isinstance(url, str | os.PathLike):
+        raise BadRequest(f"ndlab.open of a {type(url).__name__}", "it takes an address or a path",
+                         "for an array type ndlab.Volume.from_array(values, voxel_size=(z, y, x))")  # fmt: skip
     stored = open_store(url, path=path, axes=axes, voxel_size=voxel_size, unit=unit, **options)
     volume = Volume(stored if kind is None else replace(stored, kind=kind))
     return volume.level(level) if level else volume

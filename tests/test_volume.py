@@ -64,7 +64,7 @@ def test_opening_at_a_level(tmp_path: Path) -> None:
     make(tmp_path / "a", SHAPE, levels=2)
     assert open_volume(tmp_path / "a", level=1).shape == (20, 20, 30)
     with pytest.raises(
-        OutOfBounds, match=r"level 2 was asked for. there are levels 0 to 1. ndlab pyramid URL builds more"
+        OutOfBounds, match=r"level 2 was asked for. there are levels 0 to 1. ndlab\.ingest\(url, dest, levels=\.\.\.\)"
     ):
         open_volume(tmp_path / "a", level=2)
     with pytest.raises(NotFound):
@@ -331,6 +331,21 @@ def test_nearest_is_the_coarsest_that_is_fine_enough(tmp_path: Path, voxel: Any,
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("box", [((0, 0, 0), (1, 1, 1)), 3, "0:1"])
+def test_a_box_that_is_none(box: Any) -> None:
+    volume, before = small()
+    for call in (volume.read, volume.estimate, lambda b: volume.write(b, 0)):
+        with pytest.raises(BadRequest, match=r"box .*a Box, in voxels, or a Box\.nm.*pass ndlab\.Box"):
+            call(box)
+    np.testing.assert_array_equal(volume.read(), before)
+
+
+@pytest.mark.parametrize("what", [None, 3, np.zeros((2, 2, 2))])
+def test_opening_what_is_no_address(what: Any) -> None:
+    with pytest.raises(BadRequest, match=rf"ndlab\.open of a {type(what).__name__}.*Volume\.from_array"):
+        open_volume(what)
 
 
 def test_a_box_counts_in_its_own_level(tmp_path: Path) -> None:
