@@ -21,6 +21,7 @@ __all__ = ["AXES", "canonical_order", "open_store"]
 
 AXES = ("t", "c", "z", "y", "x")
 _FOREIGN = {"header.wkw": "webknossos-wrap (WKW)", "datasource-properties.json": "a WEBKNOSSOS data set as a whole"}
+_OTHER_NOUNS = {"geff": "a graph (GEFF)", "encoding-type": "a table (AnnData)"}
 _PROBES = ("zarr.json", ".zattrs", ".zarray", ".zgroup", "info", "attributes.json")
 
 
@@ -264,6 +265,12 @@ def _zarr_group(
             )
         m = images[0]
         return _assemble(kv, m, driver, f"OME-Zarr {m.version}", dict(attrs), calibrated)
+    for key, noun in _OTHER_NOUNS.items():
+        if key in attrs:
+            raise Unsupported(
+                f"{kv.url} is {noun}, not a volume", f"it states {key!r}; ndlab.open opens image and label arrays",
+                "open the volume that it belongs to", feature=noun,
+            )  # fmt: skip
     inside = _images_inside(kv, driver, attrs)
     if len(inside) == 1:
         return open_inside(inside[0])

@@ -9,7 +9,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import numpy as np
@@ -282,6 +282,23 @@ def test_a_group_of_several_lists_them(tmp_path: Path) -> None:
     with pytest.raises(Unsupported, match=r"a group that holds 2 images. a, b. open one of them: .*/g/a") as caught:
         open_store(tmp_path / "g")
     assert caught.value.images == ["a", "b"]
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize(
+    ("attributes", "noun"),
+    [({"geff": {"directed": True}}, "a graph (GEFF)"), ({"encoding-type": "anndata"}, "a table (AnnData)")],
+)
+def test_graphs_and_tables_are_refused_by_name(
+    tmp_path: Path, attributes: dict[str, Any], noun: str, zarr_format: Literal[2, 3]
+) -> None:
+    group = zarr.create_group(tmp_path / "g", attributes=attributes, zarr_format=zarr_format)
+    group.create_array("nodes", data=np.arange(3))
+    with pytest.raises(
+        Unsupported, match=rf"{re.escape(noun)}, not a volume.*open the volume that it belongs to"
+    ) as caught:
+        open_store(tmp_path / "g")
+    assert caught.value.feature == noun
 
 
 def test_an_empty_group_is_no_volume(tmp_path: Path) -> None:
