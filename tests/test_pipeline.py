@@ -114,6 +114,9 @@ def test_done_blocks_are_skipped(folder: Path, tmp_path: Path) -> None:
     assert (again.blocks, again.done, again.skipped) == (8, 8, 3)
     assert set(calls(folder).values()) == {1}
     assert len(list(Run(step, GRID, record).outcomes())) == 8
+    assert Run(step, list(GRID), record).run().skipped == 8
+    assert Run(step, list(GRID)[5:], record).run().skipped == 3
+    assert len(list(Run(step, list(GRID)[5:]).tasks())) == 3
 
 
 def test_failed_blocks_fail_the_run_and_are_listed(folder: Path, tmp_path: Path) -> None:

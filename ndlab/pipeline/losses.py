@@ -21,11 +21,13 @@ class Losses:
         self._prefixes: set[str] = set()
         self._lost: dict[str, list[tuple[str, bool]]] = {}
         self._memory: dict[str, int] = {}
-        self._chain("all", self._on_all)
-        self._chain("worker-restart-memory", self._on_memory)
+        self._before: dict[str, Any] = {}
 
     def watch(self, prefix: str) -> None:
         """Note losses of tasks whose key begins so."""
+        if not self._prefixes:
+            self._listen("all", self._on_all)
+            self._listen("worker-restart-memory", self._on_memory)
         self._prefixes.add(prefix)
 
     def unwatch(self, prefix: str) -> None:
@@ -33,6 +35,12 @@ class Losses:
         self._prefixes.discard(prefix)
         for key in [key for key in self._lost if key.startswith(prefix)]:
             self._lost.pop(key, None)
+        client = self._client()
+        if not self._prefixes and client is not None:
+            for topic, before in self._before.items():
+                client.unsubscribe_topic(topic)
+                if before is not None:
+                    client.subscribe_topic(topic, before)
 
     def of(self, key: str) -> list[str]:
         """Return one sentence for each worker that was lost while it had the task, and forget them."""
@@ -47,11 +55,13 @@ class Losses:
             )
         return f"worker {worker} was {'closed' if expected else 'lost (killed, crashed or unreachable)'}"
 
-    def _chain(self, topic: str, handler: Callable[[Any], None]) -> None:
+    def _listen(self, topic: str, handler: Callable[[Any], None]) -> None:
         """Listen without taking the topic from who listens already."""
         client = self._client()
         assert client is not None
-        before = client._event_handlers.get(topic)
+        if topic not in self._before:
+            self._before[topic] = client._event_handlers.get(topic)
+        before = self._before[topic]
 
         def both(event: Any) -> Any:
             handler(event[1])
@@ -71,7 +81,7 @@ class Losses:
 
 
 def losses(client: Any) -> Losses:
-    """Return what listens to `client`, made at the first call."""
+    """Return what can listen to `client`, made at the first call."""
     with _lock:
         found = _hubs.get(client)
         if found is None:

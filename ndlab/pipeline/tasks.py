@@ -106,9 +106,14 @@ class Tasks(Sequence[Task]):
     def __getitem__(self, number: int | slice) -> Task | list[Task]:
         if isinstance(number, slice):
             return [self[i] for i in range(*number.indices(len(self)))]
+        if not 0 <= number < len(self):
+            raise OutOfBounds(f"task {number} was asked for", f"there are {len(self)} tasks, counted from 0")
         rest, block = divmod(number, len(self.blocks))
         t, c = divmod(rest, 1 if self.c is None else len(self.c))
         return Task(self.blocks[block], None if self.t is None else self.t[t], None if self.c is None else self.c[c])
+
+    def __iter__(self) -> Iterator[Task]:
+        return map(self.__getitem__, range(len(self)))
 
     def number(self, key: str) -> int | None:
         """Find the number of the task called `key`; None if there is no such task here."""
