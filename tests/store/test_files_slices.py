@@ -301,6 +301,12 @@ def test_pixels_and_files_that_no_volume_holds(tmp_path: Path) -> None:
     Image.fromarray(numbers((8, 9, 4), "u1"), "CMYK").save(tmp_path / "0.jpg")
     with pytest.raises(Unsupported, match="CMYK pixels"):
         open_file(tmp_path)
+    for name in ("inks/0.tif", "inks/1.tif"):
+        (tmp_path / "inks").mkdir(exist_ok=True)
+        Image.fromarray(numbers((8, 9, 4), "u1"), "CMYK").save(tmp_path / name)
+    for path in (tmp_path / "inks", tmp_path / "inks" / "0.tif"):
+        with pytest.raises(Unsupported, match=r"0\.tif has CMYK pixels.*convert it to grey or RGB"):
+            open_file(path)
     pages = tmp_path / "pages"
     save(pages / "0.tif", numbers((3, 8, 9), "u1"))
     with pytest.raises(Problems, match=r"0\.tif: several pages in one file; open such a file by itself"):

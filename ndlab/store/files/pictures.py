@@ -12,7 +12,7 @@ import numpy as np
 
 from ndlab.errors import BadMetadata, NdlabError, Unsupported
 from ndlab.store.files.kept import pictures, stamp
-from ndlab.store.files.tiff_pages import opened, page_box
+from ndlab.store.files.tiff_pages import opened, page_box, refuse_inks
 
 Corner = tuple[int, int, int]
 
@@ -122,6 +122,7 @@ def _tiff_header(path: str, size: int) -> Header:
     page, pages = opened(path).first_page()
     if page.dtype is None or page.dtype.kind not in "buif":
         raise Unsupported(f"{path} has pixels of type {page.dtype}", "volumes hold numbers", feature="TIFF pixel type")
+    refuse_inks(path, page)
     end = max((a + n for a, n in zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
     if end > size:
         raise _bad(path, "is truncated", f"its pixels end at byte {end}, the file at {size}")

@@ -14,7 +14,7 @@ from ndlab.store.arrays import Array, Level, Stored
 from ndlab.store.files.array import kind_of, name_of, names_of, same_letters
 from ndlab.store.files.raw import RawArray
 from ndlab.store.files.tiff_metadata import Described, describe
-from ndlab.store.files.tiff_pages import PagesArray, Tiff, reopened
+from ndlab.store.files.tiff_pages import PagesArray, Tiff, refuse_inks, reopened
 
 __all__ = ["SUFFIXES", "open_tiff"]
 
@@ -50,6 +50,7 @@ def open_tiff(path: str, *, series: int = 0, axes: str | Sequence[str] | None = 
     if not 0 <= series < len(tiff.series):
         raise OutOfBounds(f"series {series} of {path}", f"it has {len(tiff.series)}, counted from 0", "pass series=0")
     levels = tiff.series[series].levels
+    refuse_inks(path, tiff.series[series].keyframe)
     stored_axes = _axes(levels[0], axes, path)
     arrays = [_array(tiff, path, series, i, stored_axes) for i in range(len(levels))]
     described = describe(tiff, series, stored_axes, arrays[0].shape[-3])

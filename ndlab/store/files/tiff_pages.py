@@ -18,7 +18,7 @@ from ndlab.errors import BadMetadata, NotFound, Unsupported
 from ndlab.store.files.array import FileArray
 from ndlab.store.files.kept import Kept, pictures, stamp
 
-__all__ = ["PagesArray", "Tiff", "decode_error", "opened", "page_box", "reopened"]
+__all__ = ["PagesArray", "Tiff", "decode_error", "opened", "page_box", "refuse_inks", "reopened"]
 
 
 class Tiff:
@@ -91,6 +91,13 @@ def reopened(path: str) -> Tiff:
         _tiffs.forget(stamp(path))
         return opened(path)
     return tiff
+
+
+def refuse_inks(path: str, page: Any) -> None:
+    """Refuse pixels that are amounts of ink (CMYK): four samples that would pass for red, green, blue and alpha."""
+    if page is not None and page.photometric == 5 and page.samplesperpixel > 1:
+        raise Unsupported(f"{path} has CMYK pixels", "volumes hold grey or RGB pictures", "convert it to grey or RGB",
+                          feature="CMYK pixels")  # fmt: skip
 
 
 @dataclass(frozen=True)
