@@ -6,9 +6,10 @@ numpy find in the whole array, in memory that holds a few blocks and the answer.
 
 from __future__ import annotations
 
+from ndlab.measure.components import components
 from ndlab.measure.contacts import contacts
 from ndlab.measure.interning import unique
 from ndlab.measure.regions import regions
 from ndlab.measure.table import Table
 
-__all__ = ["Table", "contacts", "regions", "unique"]
+__all__ = ["Table", "components", "contacts", "regions", "unique"]

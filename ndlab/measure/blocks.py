@@ -1,25 +1,23 @@
-"""Which part of a volume is measured, in which blocks, and how the blocks' results become one."""
+"""Which part of a volume is measured, in which blocks, and what all of them make together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ndlab.errors import BadRequest
-from ndlab.geometry import Box, Grid, NmBox
+from ndlab.geometry import Box, NmBox
 from ndlab.lazy import block_shape
-from ndlab.pipeline import Progress, Run, Step, current_client, progress_bar
+from ndlab.pipeline import Run, Step, Tiling, current_client, progress_bar
 from ndlab.pipeline.progress import ProgressCallback
 from ndlab.store.memory import MemoryArray
 from ndlab.volume import Volume
 
 __all__ = [
-    "Blocks",
     "How",
     "blocks_of",
     "gather",
@@ -33,8 +31,6 @@ __all__ = [
 
 T = TypeVar("T")
 Block = int | Sequence[int] | None
-# Results of so many blocks at most wait to be merged.
-_FAN_IN = 64
 
 
 @dataclass(frozen=True)
@@ -110,23 +106,7 @@ def whole_numbers(labels: Volume) -> Volume:
     return labels
 
 
-@dataclass(frozen=True)
-class Blocks:
-    """The blocks of a grid that touch a box, clipped to it; never listed."""
-
-    grid: Grid
-    box: Box
-
-    def __len__(self) -> int:
-        spans = zip(self.box.start, self.box.stop, self.grid.block, strict=True)
-        counts = [-(-b // k) - a // k if b > a else 0 for a, b, k in spans]
-        return counts[0] * counts[1] * counts[2]
-
-    def __iter__(self) -> Iterator[Box]:
-        return (block & self.box for block in self.grid.touching(self.box))
-
-
-def blocks_of(view: Volume, block: Block = None) -> Blocks:
+def blocks_of(view: Volume, block: Block = None) -> Tiling:
     """Cut a view into blocks of whole chunks (about 32 Mvoxel, at most 128 MiB), or of `block` voxels."""
     shape = view.levels[view.level_index].shape[-3:]
     if block is None:
@@ -136,54 +116,27 @@ def blocks_of(view: Volume, block: Block = None) -> Blocks:
         side = [max(1, n) for n in side]
     else:
         side = (block,) * 3 if isinstance(block, int) else block
-    return Blocks(Grid(shape, side, view.level_index), view.box)
+    z, y, x = map(int, side)
+    return Tiling(view.box, (z, y, x))
 
 
-def gather(step: Step, blocks: Blocks | Sequence[Box], merge: Callable[[T, T], T], empty: T, how: How) -> T:
-    """Do `step` for every block and merge what it returns as it comes, in any order.
-
-    Results meet in pairs of like weight, so about log2 of their number are held, and no table is merged anew for
-    every block.
-    """
-    merged = _Merging(merge)
-    done, total = 0, len(blocks)
-    boxes = iter(blocks)
+def gather(
+    name: str,
+    function: Callable[..., T],
+    view: Volume,
+    params: Mapping[str, Any],
+    block: Block,
+    merge: Callable[[T, T], T],
+    empty: T,
+    how: How,
+) -> T:
+    """Call ``function(block, **params)`` for every block of `view` and merge what it returns into one value."""
+    inputs = {"url": view.url, "level": view.level_index, "version": view.version}
+    step = Step(name, function, params, inputs, identity=name)
     with watched(how.progress) as callback:
-        while group := list(islice(boxes, _FAN_IN)):
-            shown = _shifted(callback, done, total)
-            run = Run(step, group, workers=how.workers, client=how.client, progress=shown)
-            run.run()
-            for outcome in run.outcomes():
-                merged.add(outcome.result)
-            done += len(group)
-    return merged.result(empty)
-
-
-class _Merging(Generic[T]):
-    """Results merged in pairs of like weight, as the digits of a binary counter carry."""
-
-    def __init__(self, merge: Callable[[T, T], T]) -> None:
-        self._merge = merge
-        self._digits: list[T | None] = []
-
-    def add(self, value: T) -> None:
-        for i, held in enumerate(self._digits):
-            if held is None:
-                self._digits[i] = value
-                return
-            value, self._digits[i] = self._merge(held, value), None
-        self._digits.append(value)
-
-    def result(self, empty: T) -> T:
-        found = empty
-        for held in self._digits:
-            if held is not None:
-                found = self._merge(found, held)
-        return found
-
-
-def _shifted(callback: ProgressCallback, done: int, total: int) -> ProgressCallback:
-    return lambda p: callback(Progress(p.step, total, done + p.done, p.failed, p.skipped, p.seconds))
+        run = Run(step, blocks_of(view, block), workers=how.workers, client=how.client, progress=callback)
+        found: T = run.reduce(merge, empty)
+    return found
 
 
 @contextmanager

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from ndlab.geometry import Box, Calibration, NmBox
-from ndlab.measure.blocks import How, blocks_of, gather, part, whole_numbers, with_upper
+from ndlab.measure.blocks import How, gather, part, whole_numbers, with_upper
 from ndlab.measure.interning import interned
 from ndlab.measure.keyed import Array, Keyed, exact, merge_keyed, split, structured
 from ndlab.measure.table import Table
-from ndlab.pipeline import Step
 from ndlab.pipeline.progress import ProgressCallback
 from ndlab.volume import Volume
 
@@ -65,10 +64,9 @@ def contacts(
     view = whole_numbers(part(labels, box))
     calibration = view.calibration
     params = {"labels": view, "background": background}
-    step = Step("contacts", _touch, params, {"labels": view.url, "level": view.level_index})
     empty = _Contacts(np.empty(0, _pairs(view.dtype)), np.empty((0, 3), np.int64), np.empty((0, 3, 3, 2), np.int64))
     how = How(workers, client, progress).near(view)
-    return _table(gather(step, blocks_of(view, block), merge_keyed, empty, how), calibration)
+    return _table(gather("contacts", _touch, view, params, block, merge_keyed, empty, how), calibration)
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from ndlab.geometry import Box, NmBox
-from ndlab.measure.blocks import How, blocks_of, gather, part, whole_numbers
+from ndlab.measure.blocks import How, gather, part, whole_numbers
 from ndlab.measure.keyed import Array, Keyed, merge_keyed, structured
 from ndlab.measure.table import Table
-from ndlab.pipeline import Step
 from ndlab.pipeline.progress import ProgressCallback
 from ndlab.volume import Volume
 
-__all__ = ["interned", "unique"]
+__all__ = ["interned", "native", "unique", "unsigned"]
 
 
 def interned(labels: Array) -> tuple[Array, Array]:
@@ -30,12 +29,16 @@ def interned(labels: Array) -> tuple[Array, Array]:
     """
     from ndlab.measure.kernels import interning as kernels
 
-    plain = np.ascontiguousarray(labels)
-    if not plain.dtype.isnative:
-        plain = plain.astype(plain.dtype.newbyteorder("="))
+    plain = unsigned(labels)
     local = np.empty(plain.shape, np.uint32)
-    keys = kernels.intern(plain.view(np.uint8) if plain.dtype.kind == "b" else plain, local)
-    return local, keys
+    keys = kernels.intern(plain, local)
+    return local, keys.view(native(labels.dtype))
+
+
+def unsigned(values: Array) -> Array:
+    """Show whole numbers as unsigned ones of the same size, which differ where they do: fewer kernels to compile."""
+    plain = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+    return plain.view(f"u{plain.dtype.itemsize}")
 
 
 @dataclass(frozen=True)
@@ -80,14 +83,15 @@ def unique(
     22            750
     """
     view = whole_numbers(part(labels, box))
-    step = Step("unique", _count, {"labels": view}, {"labels": view.url, "level": view.level_index})
-    empty = _Counts(np.empty(0, _native(view.dtype)), np.empty(0, np.int64))
-    found = gather(step, blocks_of(view, block), merge_keyed, empty, How(workers, client, progress).near(view))
+    empty = _Counts(np.empty(0, native(view.dtype)), np.empty(0, np.int64))
+    how = How(workers, client, progress).near(view)
+    found = gather("unique", _count, view, {"labels": view}, block, merge_keyed, empty, how)
     kinds = np.dtype([("id", "i8" if found.keys.dtype.kind == "i" else "u8"), ("size", "i8")])
     return Table(structured({"id": found.keys, "size": found.size}, kinds), {"size": "voxels"})
 
 
-def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Type of ids: whole numbers of this machine's byte order."""
     return np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
 
 

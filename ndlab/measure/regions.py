@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from ndlab.geometry import Box, Calibration, NmBox
-from ndlab.measure.blocks import How, blocks_of, gather, part, same_space, whole_numbers, with_upper
-from ndlab.measure.interning import interned
+from ndlab.measure.blocks import How, gather, part, same_space, whole_numbers, with_upper
+from ndlab.measure.interning import interned, native
 from ndlab.measure.keyed import Array, Keyed, exact, merge_keyed, split, structured
 from ndlab.measure.moments import Moments, mean_and_std, moments_of
 from ndlab.measure.table import Table
-from ndlab.pipeline import Step
 from ndlab.pipeline.progress import ProgressCallback
 from ndlab.volume import Volume
 
@@ -84,10 +83,9 @@ def regions(
     calibration = view.calibration
     over = None if intensity is None else _over(view, labels, intensity, box)
     params = {"labels": view, "intensity": over, "background": background}
-    step = Step("regions", _measure, params, {"labels": view.url, "level": view.level_index})
-    how = How(workers, client, progress).near(view, over)
     empty = _none(view.dtype, None if over is None else over.dtype)
-    return _table(gather(step, blocks_of(view, block), merge_keyed, empty, how), calibration)
+    how = How(workers, client, progress).near(view, over)
+    return _table(gather("regions", _measure, view, params, block, merge_keyed, empty, how), calibration)
 
 
 @dataclass(frozen=True)
@@ -173,7 +171,7 @@ def _sorted(table: _Regions, background: int | None) -> _Regions:
 
 
 def _none(dtype: np.dtype[Any], values: np.dtype[Any] | None) -> _Regions:
-    keys, whole = np.empty(0, dtype), np.empty(0, np.int64)
+    keys, whole = np.empty(0, native(dtype)), np.empty(0, np.int64)
     cubes = np.empty((0, 3), np.int64)
     found = _Regions(keys, whole, np.empty((0, 3, 2), np.int64), cubes, cubes, cubes, cubes)
     return found if values is None else _valued(found, moments_of(np.empty(0, np.uint32), keys, np.empty(0, values)))
