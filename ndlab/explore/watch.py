@@ -27,6 +27,7 @@ _RATE_SECONDS = 20.0
 _MOST_FAILURES = 50
 # Reading the preview may take this share of the time between two looks: the Run comes first.
 _PREVIEW_SHARE = 0.2
+_PHASES: dict[str, Phase] = {"waiting": "ready", "done": "done", "failed": "failed", "stopped": "stopped"}
 # The engine's states of a block that is done, before or now.
 _DONE = (1, 3)
 
@@ -83,11 +84,11 @@ class Watch:
     def start(self) -> None:
         """Start the Run, or take it up where it ended."""
         with self._lock:
-            if self.run.state.phase == "running" or self._pumping():
+            if self.run.state.phase == "running" or self._alive():
                 return
             self._error, self._stopping, self._started = None, False, True
             self.run.start()
-        self._ensure_pump()
+        self._ensure_pump(begun=True)  # Even one that has ended by now has a word to say.
 
     def stop(self) -> None:
         """Have the Run end after the blocks under way."""
@@ -149,13 +150,12 @@ class Watch:
         }
 
     def _phase_of(self, look: Look) -> Phase:
-        if look.phase == "running":
+        # What has done its blocks still has a record to close: it has ended once its thread has.
+        if look.phase == "running" or self._alive():
             return "stopping" if self._stopping else "running"
         if self._error is not None:
             return "failed"
-        if look.phase == "waiting":
-            return "running" if self._alive() else "ready"
-        return "done" if look.phase == "done" else "failed" if look.phase == "failed" else "stopped"
+        return _PHASES[look.phase]
 
     # --- keeping it said --------------------------------------------------------------------------------------
 
@@ -163,12 +163,9 @@ class Watch:
         # Called by the thread that runs the blocks: leave everything else to the pump.
         if event.kind == "started":
             self._pace.reset()
-            self._ensure_pump(True)
+            self._ensure_pump(begun=True)
         elif event.kind == "finished":
             self._wake.set()
-
-    def _pumping(self) -> bool:
-        return self._pump is not None and self._pump.is_alive()
 
     def _alive(self) -> bool:
         """Whether a Run that this watch started still runs; notes why it ended otherwise."""
@@ -186,25 +183,27 @@ class Watch:
             ended, self._error = True, f"{type(error).__name__}: {error}"
         return not ended
 
-    def _ensure_pump(self, begun: bool = False) -> None:
+    def _ensure_pump(self, *, begun: bool = False) -> None:
         with self._lock:
-            if not self._pumping() and (begun or self._alive() or self.run.state.phase == "running"):
+            if self._pump is None and (begun or self._alive() or self.run.state.phase == "running"):
                 self._pump = threading.Thread(target=self._tell_until_ended, name="ndlab-widget", daemon=True)
                 self._pump.start()
 
     def _tell_until_ended(self) -> None:
-        while True:
-            # What comes after the last look is only told if the look comes after the end.
-            over = not self._alive() and self.run.state.phase != "running"
-            self.tell()
-            if over:
-                break
+        while not self._tell_or_end():
             self._read_preview(_PREVIEW_SHARE * _TICK_SECONDS)
             self._wake.wait(_TICK_SECONDS)
             self._wake.clear()
         self._read_preview(float("inf"))
-        self._stopping = False
-        self.on_phase(self.status)
+
+    def _tell_or_end(self) -> bool:
+        """Tell what changed; return whether that was the last there is to tell."""
+        with self._lock:  # Who starts the Run again meanwhile finds either this pump at work or none.
+            over = not self._alive() and self.run.state.phase != "running"
+            if over:
+                self._stopping, self._pump = False, None
+            self.tell()
+            return over
 
     def tell(self) -> None:
         """Send what changed since the last time."""
@@ -234,8 +233,12 @@ class Watch:
 
     def _read_preview(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        while self.preview is not None and self._unread and time.monotonic() < end:
-            for piece in self.preview.pieces([self.run.blocks[self._unread.popleft()]]):
+        while self.preview is not None and time.monotonic() < end:
+            try:
+                block = self.run.blocks[self._unread.popleft()]
+            except IndexError:
+                return
+            for piece in self.preview.pieces([block]):
                 h, w = piece.pixels.shape[:2]
                 self._send({"t": "patch", "y": piece.y, "x": piece.x, "h": h, "w": w}, [piece.pixels.tobytes()])
 
