@@ -81,7 +81,7 @@ def check_apart(source: str, dest: str, problems: list[str]) -> None:
 def check_options(
     version: str,
     kind: str | None,
-    levels: int | None,
+    levels: Any,
     chunks: Sequence[int] | None,
     shards: Sequence[int] | None,
     problems: list[str],
@@ -91,18 +91,29 @@ def check_options(
         problems.append(f"version={version!r}: ndlab writes {', '.join(map(repr, VERSIONS))}")
     if kind not in (None, "image", "labels"):
         problems.append(f'kind={kind!r}: it is "image" or "labels"')
-    if levels is not None and levels < 1:
-        problems.append(f"levels={levels}: level 0 always exists, so it is at least 1")
-    for what, value in (("chunks", chunks), ("shards", shards)):
-        if value is not None and (len(value) != 3 or any(int(v) != v or v < 1 for v in value)):
-            problems.append(f"{what}={tuple(value)}: three whole numbers of voxels (z, y, x) are needed")
-            return
+    if levels is not None and (not isinstance(levels, int | np.integer) or levels < 1):
+        problems.append(f"levels={levels!r}: level 0 always exists, so it is a whole number of at least 1")
+    wrong = [
+        f"{what}={value!r}: three whole numbers of voxels (z, y, x) are needed"
+        for what, value in (("chunks", chunks), ("shards", shards))
+        if value is not None and not _three_lengths(value)
+    ]
+    problems.extend(wrong)
+    if wrong:
+        return
     if shards is not None and version != "0.5":
         problems.append(f"shards={tuple(shards)}: only version 0.5 (Zarr v3) has shards")
     if shards is not None and chunks is not None and any(s % c for s, c in zip(shards, chunks, strict=True)):
         problems.append(f"shards={tuple(shards)} are not whole numbers of chunks={tuple(chunks)}")
     if shards is not None and chunks is None and any(s & (s - 1) for s in shards):
         problems.append(f"shards={tuple(shards)}: give chunks that divide them, too, or powers of two")
+
+
+def _three_lengths(value: Any) -> bool:
+    try:
+        return len(value) == 3 and all(int(v) == v and v >= 1 for v in value)
+    except (TypeError, ValueError):
+        return False
 
 
 def check_codec(codec: Any, version: str, problems: list[str]) -> None:
