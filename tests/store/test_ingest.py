@@ -331,6 +331,8 @@ def test_bad_folders(tmp_path: Path, change: Callable[[Path], Any], words: str) 
         ({}, "no voxel size"),
         ({"voxel_size": (0, 4, 4)}, "three positive numbers"),
         ({"voxel_size": (4, 4)}, "three positive numbers"),
+        ({"voxel_size": 4}, "voxel_size was 4. a voxel size is three positive numbers"),
+        ({"voxel_size": "40,4,4"}, "voxel_size was '40,4,4'"),
         ({"voxel_size": (4, 4, float("nan"))}, "three positive numbers"),
         ({"voxel_size": (4, 4, 4), "unit": "furlong"}, "furlong"),
         ({"voxel_size": SIZE, "offset": (1, 2)}, "offset"),

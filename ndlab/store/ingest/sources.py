@@ -252,7 +252,7 @@ def settle_calibration(
     try:
         if voxel_size is not None:
             scale = to_nm(unit) if unit else 1.0
-            size = tuple(float(v) * scale for v in voxel_size)
+            size = tuple(v * scale for v in Calibration(voxel_size).voxel_size)  # which refuses what is none
             found = Calibration(size, (0.0, 0.0, 0.0) if found is None else found.offset)
         if found is None:
             said = next((n for n in notes if "voxel size" in n), "the source states none")
