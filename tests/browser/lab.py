@@ -72,8 +72,8 @@ class Lab:
         page = browser.new_page(viewport={"width": 1180, "height": 900})
         page.set_default_timeout(_PATIENCE_MS)
         page.goto(f"{self.url}doc/tree/{name}.ipynb?token={self.token}")
-        page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady")
         shown = Notebook(page)
+        shown.ready()
         if dark:
             shown.command("apputils:change-theme", {"theme": "JupyterLab Dark"})
             page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
@@ -85,6 +85,16 @@ class Notebook:
     """An open notebook."""
 
     page: Page
+
+    def ready(self) -> None:
+        """Wait until the kernel waits for work."""
+        self.page.wait_for_function(
+            """() => {
+                const session = window.jupyterapp?.shell.currentWidget?.sessionContext;
+                const kernel = session?.session?.kernel;
+                return session?.isReady && kernel?.connectionStatus === "connected" && kernel?.status === "idle";
+            }"""
+        )
 
     def command(self, name: str, arguments: dict[str, Any] | None = None) -> None:
         """Execute a command of JupyterLab, as its menus do."""

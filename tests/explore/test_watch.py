@@ -157,11 +157,11 @@ def test_failures_come_with_their_tracebacks_and_resume_does_only_those(gate: th
 
 
 def test_what_keeps_a_run_from_starting_is_said(tmp_path: Path, gate: threading.Event) -> None:
-    other, _, _ = watched(Step("slow", slow, {"gate": gate}), tmp_path / "run.jsonl")
+    other, _, _ = watched(Step("slow", slow, {"gate": gate}, identity="slow"), tmp_path / "run.jsonl")
     other.start()
     while other.state.phase != "running":
         time.sleep(0.01)
-    _, watch, page = watched(Step("slow", slow, {"gate": gate}), tmp_path / "run.jsonl")
+    _, watch, page = watched(Step("slow", slow, {"gate": gate}, identity="slow"), tmp_path / "run.jsonl")
     watch.start()
     page.wait_for("failed")
     assert "held by another Run" in page.statuses[-1]["message"]
