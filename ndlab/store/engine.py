@@ -178,6 +178,8 @@ class TensorStoreArray:
         stop = tuple(a + n for a, n in zip(start, values.shape, strict=True))
         try:
             view = self.writer[tuple(map(slice, start, stop))]
+            # Who writes part of the same chunk meanwhile starts from what was just written. By reference that would
+            # be the caller's memory, whatever it holds by then; only bulk writes own their chunks alone.
             view.write(values, can_reference_source_data_indefinitely=not self.sync).result()
         except (ValueError, OSError, IndexError, NotImplementedError) as error:
             raise io_error(self, start, stop, error) from None
