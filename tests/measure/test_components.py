@@ -196,24 +196,26 @@ def test_a_failed_run_goes_on_to_the_same_bytes(
 
 
 def test_a_run_that_is_killed_goes_on(tmp_path: Path, membranes: Volume) -> None:
-    """The process ends at a random moment, as `kill -9` would end it."""
+    """The process ends in the middle of each pass, as `kill -9` would end it."""
     import subprocess
     import sys
 
     measure.components(membranes, out=str(tmp_path / "whole"), block=10)
     out = tmp_path / "killed"
-    for moment in (7, 40, 75):
+    for method, prefix, moment in (("write", "starts/", 50), ("write", "pairs/", 30), ("read", "numbers/", 66)):
         code = f"""if True:
-            import os
+            import itertools, os
             from ndlab import measure
             from ndlab.samples import phantom
-            volume = phantom((20, 50, 70), seed=3, cell=150).volume("membranes")
-            left = [{moment}]
-            def count(progress):
-                left[0] -= 1
-                if left[0] == 0:
+            from ndlab.store.kv import Kv
+            works, calls = Kv.{method}, itertools.count(1)
+            def dying(kv, key, *args):
+                if key.startswith({prefix!r}) and next(calls) == {moment}:
                     os._exit(9)
-            measure.components(volume, out={str(out)!r}, block=10, progress=count)
+                return works(kv, key, *args)
+            Kv.{method} = dying
+            volume = phantom((20, 50, 70), seed=3, cell=150).volume("membranes")
+            measure.components(volume, out={str(out)!r}, block=10)
         """
         done = subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2])
         assert done.returncode == 9
