@@ -1,18 +1,52 @@
-"""Values to write: by dimension names and coordinates where they are a DataArray, else by shape."""
+"""Values with names: DataArrays as volumes, and values to write by dimension names and coordinates, else by shape."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ndlab import describe
 from ndlab.errors import BadRequest
+from ndlab.metadata import Channel, Kind
+from ndlab.store.arrays import Level, Stored
 
 if TYPE_CHECKING:
     from ndlab.volume import Volume
 
-__all__ = ["arranged", "place"]
+__all__ = ["arranged", "described", "place"]
+
+
+def described(
+    values: Any,
+    voxel_size: Sequence[float] | None,
+    offset: Sequence[float] | None,
+    axes: str | None,
+    kind: Kind | None,
+    name: str | None,
+) -> Stored:
+    """Describe a DataArray by its dimension names and coordinates (voxel centres with a unit); nothing is read."""
+    from ndlab.store.ingest.sources import find_source, settle_calibration
+
+    problems: list[str] = []
+    source = find_source(values, problems, axes=axes)
+    if source is not None:
+        stored = source.stored
+        known = settle_calibration(stored.levels[0].calibration, (), voxel_size, None, offset, problems)
+        if known is not None:
+            channels = tuple(Channel(name=str(one)) for one in _words(values, "c"))
+            level = Level(stored.levels[0].array, known)
+            return replace(stored, format="DataArray", levels=(level,), kind=kind or stored.kind,
+                           name=stored.name if name is None else name, channels=channels)  # fmt: skip
+    raise BadRequest(f"a DataArray with dimensions {tuple(values.dims)} as a volume", "; ".join(problems))
+
+
+def _words(values: Any, axis: str) -> list[str]:
+    """Coordinates of an axis that are words."""
+    found = np.atleast_1d(values.coords[axis].values) if axis in values.dims and axis in values.coords else np.empty(0)
+    return [str(one) for one in found] if found.dtype.kind == "U" else []
 
 
 def arranged(values: Any, view: Volume) -> np.ndarray[Any, Any]:

@@ -63,33 +63,41 @@ class Volume:
     @staticmethod
     def from_array(
         values: Any,
-        voxel_size: Sequence[float],
+        voxel_size: Sequence[float] | None = None,
         *,
-        offset: Sequence[float] = (0, 0, 0),
+        offset: Sequence[float] | None = None,
         axes: str | None = None,
-        kind: Literal["image", "labels"] = "image",
-        name: str = "",
+        kind: Literal["image", "labels"] | None = None,
+        name: str | None = None,
     ) -> Volume:
-        """Make a volume over a numpy array in memory.
+        """Make a volume over a numpy array in memory, or over a DataArray, which is read when it is asked for.
 
         Parameters
         ----------
-        values : array
-            1 to 5 axes; without `axes` the last ones of (t, c, z, y, x).
-        voxel_size, offset : sequence of 3 float
-            Voxel size and outer corner of voxel 0, (z, y, x) [nm].
+        values : array or DataArray
+            1 to 5 axes; without `axes` the last ones of (t, c, z, y, x), or a DataArray's dimensions.
+        voxel_size, offset : sequence of 3 float, optional
+            Voxel size and outer corner of voxel 0, (z, y, x) [nm]. A DataArray whose coordinates have a unit knows
+            its own; elsewhere the voxel size is needed, and the offset is 0.
         axes : str, optional
             Names of the array's axes, in its order; the volume's are (t)(c)zyx.
-        kind : {"image", "labels"}
-        name : str
+        kind : {"image", "labels"}, optional
+            Without it an image, or what a DataArray's attributes say.
+        name : str, optional
 
         Examples
         --------
         >>> vol = Volume.from_array(np.zeros((30, 20, 10), "u4"), (40, 4, 4), axes="xyz", kind="labels")
         >>> vol.axes, vol.shape, vol.kind
         (('z', 'y', 'x'), (10, 20, 30), 'labels')
+        >>> again = Volume.from_array(vol.xarray.sel(z=slice(80, 400)))
+        >>> again.shape, again.offset, again.kind
+        ((8, 20, 30), (80.0, 0.0, 0.0), 'labels')
         """
-        return Volume(memory_stored(values, Calibration(voxel_size, offset), axes, kind, name))
+        if hasattr(values, "dims") and hasattr(values, "coords"):
+            return Volume(labelled.described(values, voxel_size, offset, axes, kind, name))
+        corner = (0.0, 0.0, 0.0) if offset is None else offset
+        return Volume(memory_stored(values, Calibration(voxel_size, corner), axes, kind or "image", name or ""))  # type: ignore[arg-type]  # None is refused
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An address and a box: what was cached beside them (a Dask graph) stays here.

@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import dask
+import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
@@ -10,6 +12,7 @@ import xarray as xr
 from ndlab.errors import BadRequest
 from ndlab.geometry import Box
 from ndlab.metadata import Channel
+from ndlab.volume import Volume
 from ndlab.volume import open as open_volume
 from tests.store.making import make, texture
 
@@ -81,3 +84,52 @@ def test_data_arrays_out_of_place_are_refused(tmp_path: Path, change: Any, messa
         volume.write(None, change(volume.xarray.load()))
     np.testing.assert_array_equal(volume.read(), texture(SHAPE))
     assert volume.version == 1
+
+
+def test_a_data_array_becomes_a_volume_in_its_place(tmp_path: Path) -> None:
+    make(tmp_path / "a", SHAPE, offset=(400, 0, 8))
+    volume = open_volume(tmp_path / "a")
+    volume.write(None, texture(SHAPE))
+    part = volume.xarray.sel(z=slice(500, 899)).transpose("x", "z", "y")
+    again = Volume.from_array(part)
+    there = volume.nm[500.0:900.0]
+    assert (again.axes, again.shape, again.offset) == (("z", "y", "x"), there.shape, there.offset)
+    assert again.voxel_size == volume.voxel_size
+    np.testing.assert_array_equal(again.read(), there.read())
+    np.testing.assert_array_equal(again[2:4, :, 5:9].read(), there[2:4, :, 5:9].read())
+    again = Volume.from_array(part, (1, 2, 3), offset=(7, 8, 9), kind="labels", name="other")
+    assert (again.voxel_size, again.offset, again.kind, again.name) == ((1, 2, 3), (7, 8, 9), "labels", "other")
+
+
+def test_a_data_array_keeps_kind_and_channels_and_is_not_read() -> None:
+    names = ["dapi", "gfp"]
+    lazy = da.from_delayed(dask.delayed(_fails)(), (2, 3, 4, 5), "u4")
+    coords = {a: (a, np.arange(n) + 0.5, {"units": "um"}) for a, n in zip("zyx", (3, 4, 5), strict=True)}
+    values = xr.DataArray(lazy, dims=tuple("czyx"), coords={**coords, "c": names}, attrs={"kind": "image"})
+    volume = Volume.from_array(values)
+    assert [channel.name for channel in volume.channels] == names
+    assert (volume.kind, volume.voxel_size) == ("image", (1000.0, 1000.0, 1000.0))
+    with pytest.raises(RuntimeError, match="was read"):
+        volume.isel(c="gfp").read()
+
+
+def _fails() -> np.ndarray[Any, Any]:
+    raise RuntimeError("was read")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (xr.DataArray(np.zeros((2, 3, 4), "u1"), dims=("z", "y", "x")), r"no voxel size.*pass voxel_size=\(z, y, x\)"),
+        (xr.DataArray(np.zeros((2, 3, 4), "u1"), dims=("z", "row", "x")), r"dimensions \('z', 'row', 'x'\).*axes"),
+        (xr.DataArray(np.zeros((2, 3, 4), complex), dims=("z", "y", "x")), "complex128"),
+    ],
+)
+def test_data_arrays_that_are_no_volumes(values: xr.DataArray, message: str) -> None:
+    with pytest.raises(BadRequest, match=message):
+        Volume.from_array(values)
+
+
+def test_an_array_without_voxel_size_is_refused() -> None:
+    with pytest.raises(BadRequest, match=r"voxel_size was None.*pass e\.g\. voxel_size=\(40, 4, 4\)"):
+        Volume.from_array(np.zeros((2, 3, 4), "u1"))
