@@ -335,19 +335,3 @@ def test_on_the_current_dask_client(folder: Path, tmp_path: Path) -> None:
         assert Run(Step("size", size), GRID, client=False).run().runner.endswith("threads")
     assert set(calls(folder).values()) == {1}
     assert len(calls(folder)) == 4
-
-
-def test_a_killed_dask_worker_is_reported_not_lost() -> None:
-    import distributed
-
-    cluster = distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
-    )
-    with cluster, distributed.Client(cluster) as client:
-        with pytest.raises(RunFailed, match="1 of 1 blocks failed") as caught:
-            Run(Step("die", die), [Box((0, 0, 0), (1, 1, 1))], client=client).run()
-        assert "KilledWorker" in str(caught.value)
-
-
-def die(block: Box) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)

@@ -67,6 +67,7 @@ class Engine:
         self._events: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._alone: deque[int] = deque()
         self._next = 0
+        self._in_company: set[int] = set()
         self._stopping = False
         self.running: dict[int, Group] = {}
 
@@ -106,7 +107,8 @@ class Engine:
                     continue
                 waited = time.monotonic()
                 group = self.running.pop(ticket)
-                report = self._runner.report(ticket, group)
+                report = self._runner.report(ticket, group, ticket not in self._in_company)
+                self._in_company.discard(ticket)
                 if report is None:
                     self._alone.extend(group.numbers)
                     continue
@@ -138,6 +140,8 @@ class Engine:
                 return
             ticket, self._next = self._next, self._next + 1
             self.running[ticket] = group
+            if len(self.running) > 1 or len(group.numbers) > 1:
+                self._in_company.update(self.running)
             self._runner.submit(ticket, group, self._events.put)
             began(group.numbers)
 
@@ -156,5 +160,5 @@ class Engine:
             return Group(whole, None if self._tasks.regular else [self._tasks[i] for i in numbers])
         if self._alone and not self.running:
             number = self._alone.popleft()
-            return Group((number,), None if self._tasks.regular else [self._tasks[number]], alone=True)
+            return Group((number,), None if self._tasks.regular else [self._tasks[number]])
         return None

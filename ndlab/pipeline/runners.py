@@ -38,8 +38,8 @@ class Runner(Protocol):
         """Hand out a group; `done` is called with the ticket when it has ended in any way."""
         ...
 
-    def report(self, ticket: int, group: Group) -> Report | None:
-        """Return how the group went; None if it should be tried again block by block, each alone."""
+    def report(self, ticket: int, group: Group, alone: bool) -> Report | None:
+        """Return how the group went; None if its blocks should be tried again, each `alone` in the cluster."""
         ...
 
     def check(self) -> None:
@@ -74,7 +74,7 @@ class Threads:
         future = self._futures[ticket] = self._pool.submit(perform, self._work, group, self._stopped.is_set)
         future.add_done_callback(lambda _: done(ticket))
 
-    def report(self, ticket: int, group: Group) -> Report:
+    def report(self, ticket: int, group: Group, alone: bool) -> Report:
         """Return how the group went."""
         future = self._futures.pop(ticket)
         return Report(left=group.numbers) if future.cancelled() else future.result()
@@ -146,7 +146,7 @@ class Cluster:
         self._futures[ticket] = future
         future.add_done_callback(lambda _: done(ticket))
 
-    def report(self, ticket: int, group: Group) -> Report | None:
+    def report(self, ticket: int, group: Group, alone: bool) -> Report | None:
         """Return how the group went; a lost worker is a failure of the block, with what Dask says about it."""
         from distributed import CancelledError
         from distributed.scheduler import KilledWorker
@@ -160,7 +160,7 @@ class Cluster:
                 return Report(left=group.numbers)
             raise Lost("its tasks were cancelled: the scheduler went away, or somebody restarted it") from None
         except KilledWorker as error:
-            if not group.alone:
+            if not alone:
                 return None
             why = "\n".join([*reasons, f"KilledWorker: {error}"])
             return Report(failed={number: Failure(why, max(1, len(reasons))) for number in group.numbers})

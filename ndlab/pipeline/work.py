@@ -45,7 +45,6 @@ class Group:
 
     numbers: Sequence[int]
     tasks: Sequence[Task] | None = None
-    alone: bool = False
 
 
 @dataclass(frozen=True)
