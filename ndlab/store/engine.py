@@ -180,9 +180,17 @@ class TensorStoreArray:
             view = self.writer[tuple(map(slice, start, stop))]
             # Who writes part of the same chunk meanwhile starts from what was just written. By reference that would
             # be the caller's memory, whatever it holds by then; only bulk writes own their chunks alone.
-            view.write(values, can_reference_source_data_indefinitely=not self.sync).result()
+            view.write(values, can_reference_source_data_indefinitely=self._may_refer(values)).result()
         except (ValueError, OSError, IndexError, NotImplementedError) as error:
             raise io_error(self, start, stop, error) from None
+
+    def _may_refer(self, values: np.ndarray[Any, Any]) -> bool:
+        """Whether a bulk write may do without a copy of `values`.
+
+        TensorStore 0.1.86 takes a whole chunk that it only refers to for empty, and does not store it, if four or
+        more of its axes are longer than 1 (channels beside z, y and x).
+        """
+        return not self.sync and sum(min(n, c) > 1 for n, c in zip(values.shape, self.chunks, strict=True)) <= 3
 
     def unsynced(self) -> TensorStoreArray:
         """Return the same array with flushing left to the system, for bulk writes."""

@@ -225,3 +225,37 @@ def test_the_cache_never_shows_what_was_there_before(tmp_path: Path, version: st
         for value in range(60, 66):
             pool.submit(write_one, array, value).result()
             assert np.unique(array.read(*box)).tolist() == [value]
+
+
+@pytest.mark.parametrize("memory", [np.ascontiguousarray, np.asfortranarray, lambda a: a[:, ::-1][:, ::-1]])
+@pytest.mark.parametrize("driver", ["zarr3", "sharded", "n5", "precomputed"])
+@pytest.mark.parametrize("shape", [(2, 9, 20, 30), (4, 16, 32, 32)])
+def test_bulk_writes_of_chunks_with_channels_lose_none(tmp_path: Path, shape: Any, driver: str, memory: Any) -> None:
+    """TensorStore drops whole chunks of four axes where it was allowed to refer to the memory they come from."""
+    chunk = [2, 8, 16, 16]
+    raw: list[dict[str, Any]] = [{"name": "bytes", "configuration": {"endian": "little"}}]
+    shard = {"name": "sharding_indexed", "configuration": {"chunk_shape": chunk, "codecs": raw, "index_codecs": raw}}
+    if driver == "precomputed":
+        make(tmp_path / "a", shape, version="precomputed", codec="raw")
+    elif driver == "n5":
+        metadata: dict[str, Any] = {"dimensions": shape, "blockSize": chunk, "dataType": "uint8",
+                                    "compression": {"type": "raw"}}  # fmt: skip
+        create(tmp_path / "a", "n5", metadata)
+    else:
+        outer = [2, 16, 32, 32] if driver == "sharded" else chunk
+        create(tmp_path / "a", "zarr3", {
+            "shape": shape, "data_type": "uint8", "codecs": [shard] if driver == "sharded" else raw,
+            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": outer}},
+        })  # fmt: skip
+    array = open_store(tmp_path / "a", axes="xyzc" if driver == "n5" else None).levels[0].array
+    assert isinstance(array, TensorStoreArray)
+    values = texture(array.shape)
+    for one in (array.unsynced(), array):
+        one.write((0, 0, 0, 0), memory(values))
+        np.testing.assert_array_equal(array.read((0, 0, 0, 0), array.shape), values)
+        values = 255 - values // 2
+
+
+def create(path: Path, driver: str, metadata: dict[str, Any]) -> None:
+    spec = {"driver": driver, "kvstore": {"driver": "file", "path": f"{path}/"}, "metadata": metadata}
+    ts.open(spec, create=True).result()
