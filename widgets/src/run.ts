@@ -43,7 +43,8 @@ function listen(model: Model, state: RunState, view: RunView, pulse: Pulse): () 
 }
 
 function watchPage(view: RunView): () => void {
-  const theme = new MutationObserver(() => view.redraw());
+  // A moment later: while a page changes its theme, nothing on it has a size.
+  const theme = new MutationObserver(() => requestAnimationFrame(() => view.redraw()));
   theme.observe(document.body, { attributes: true, attributeFilter: ["class", "data-jp-theme-light", "data-jp-theme-name"] });
   const size = new ResizeObserver(() => view.resized());
   size.observe(view.element);

@@ -25,6 +25,7 @@ export class BlockMap {
   /** Draw everything for a column `width` px wide. */
   show(states: Uint8Array, width: number, palette: Palette): void {
     this.palette = palette;
+    this.width = 0; // What is hidden now (a page that changes its theme) is drawn once it has a width again.
     if (states.length === 0 || width < 8) return;
     const { counts, lead } = shape(this.facts, states.length);
     const found = layout(counts, lead, width, MOST_HEIGHT);
