@@ -559,3 +559,44 @@ def test_writes_without_coordinates_mark_by_the_ratio_of_extents(tmp_path: Path)
             stored.levels, Box((4, 4, 4), (6, 8, 10)), number
         )
     assert box_at_level(bare, Box((2, 1, 1), (3, 2, 3), 2), 0) == Box((4, 4, 4), (6, 8, 12))
+
+
+# --- any layout ---------------------------------------------------------------------------------------------------
+
+
+@given(data=st.data())
+def test_any_layout_and_any_writes_equal_numpy_and_zarr_python(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Three to five axes, chunks and shards of any shape, three writes: whole, merged, or past the flush."""
+    axes = data.draw(st.sampled_from(["zyx", "czyx", "tczyx"]))
+    n = len(axes)
+    shape = tuple(data.draw(st.lists(st.integers(1, 9), min_size=n, max_size=n)))
+    chunk = data.draw(st.lists(st.integers(1, 5), min_size=n, max_size=n))
+    times = data.draw(st.none() | st.lists(st.integers(1, 3), min_size=n, max_size=n))
+    shards = None if times is None else tuple(c * k for c, k in zip(chunk, times, strict=True))
+    path = tmp_path_factory.mktemp("layout") / "a"
+    zarr.create_array(
+        path, shape=shape, dtype="u2", chunks=tuple(chunk), shards=shards, dimension_names=tuple(axes), fill_value=0,
+        compressors=data.draw(st.sampled_from([None, "auto"])),
+    )  # fmt: skip
+    volume = open_volume(path)
+    assert isinstance(volume._array, TensorStoreArray)
+    expected = np.zeros(shape, "u2")
+    for seed in range(3):
+        start = [data.draw(st.integers(0, size - 1)) for size in shape]
+        stop = [data.draw(st.integers(a + 1, size)) for a, size in zip(start, shape, strict=True)]
+        box = tuple(map(slice, start, stop))
+        values = texture(expected[box].shape, "u2", seed) * (
+            np.random.default_rng(seed).random(expected[box].shape) < 0.6
+        )
+        values = data.draw(st.sampled_from([values, np.asfortranarray(values), values[..., ::-1]]))
+        how: Any = data.draw(st.sampled_from(["replace", "nonzero", "unsynced"]))
+        if how == "unsynced":
+            volume._array.unsynced().write(start, values)
+        else:
+            volume.view(box).write(None, values, mode=how)
+        expected[box] = np.where((values != 0) | (how != "nonzero"), values, expected[box])
+        np.testing.assert_array_equal(volume.read(), expected)
+    reference: Any = zarr.open_array(path, mode="r")
+    np.testing.assert_array_equal(reference[...], expected)
