@@ -5,11 +5,13 @@ Open a store, get a volume; everything else hangs from these few names, each loa
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ndlab import errors as errors
+    from ndlab import explore as explore
     from ndlab import samples as samples
     from ndlab.geometry import Box as Box
     from ndlab.ingesting import ingest as ingest
@@ -28,7 +30,7 @@ _HOME = {
     "ingest": "ndlab.ingesting",
     "open": "ndlab.volume",
 }
-_ROOMS = ("errors", "samples")
+_ROOMS = ("errors", "explore", "samples")
 
 __all__ = [*sorted(_HOME), *_ROOMS, "__version__"]
 
@@ -46,3 +48,8 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return list(__all__)
+
+
+# In a notebook, what stands on lower floors is told how to display itself; elsewhere nothing is loaded.
+if "IPython" in sys.modules:
+    import_module("ndlab.explore.display").register()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ndlab.errors import Unsupported
-from ndlab.pipeline import Run
 
 if TYPE_CHECKING:
     from ndlab.explore.widget import RunWidget
+    from ndlab.pipeline import Run
     from ndlab.volume import Volume
 
 __all__ = ["run", "widget_of"]
