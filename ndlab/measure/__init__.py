@@ -10,6 +10,7 @@ from ndlab.measure.components import components
 from ndlab.measure.contacts import contacts
 from ndlab.measure.interning import unique
 from ndlab.measure.regions import regions
+from ndlab.measure.statistics import Statistics, statistics
 from ndlab.measure.table import Table
 
-__all__ = ["Table", "components", "contacts", "regions", "unique"]
+__all__ = ["Statistics", "Table", "components", "contacts", "regions", "statistics", "unique"]

@@ -16,10 +16,11 @@ from skimage.measure import regionprops_table
 import ndlab
 from ndlab import measure
 from ndlab.errors import BadRequest, OutOfBounds, RunFailed
-from ndlab.geometry import Box, Grid
+from ndlab.geometry import Box, Calibration, Grid
 from ndlab.measure.keyed import merge_keyed
 from ndlab.measure.regions import _measure, _none
 from ndlab.samples import phantom, toy
+from ndlab.store.arrays import Level, Stored
 from ndlab.volume import Volume
 from tests.measure.oracles import (
     BLOCKS,
@@ -238,11 +239,13 @@ class Broken:
         raise AssertionError
 
 
-def test_a_block_that_cannot_be_read_fails_the_measurement() -> None:
-    from ndlab.geometry import Calibration
-    from ndlab.store.arrays import Level, Stored
+def broken_volume() -> Volume:
+    level = Level(Broken(), Calibration((1, 1, 1)))
+    return Volume(Stored("", "broken", ("z", "y", "x"), (level,), "labels"))
 
-    volume = Volume(Stored("", "broken", ("z", "y", "x"), (Level(Broken(), Calibration((1, 1, 1))),), "labels"))
+
+def test_a_block_that_cannot_be_read_fails_the_measurement() -> None:
+    volume = broken_volume()
     with pytest.raises(RunFailed, match="sector 7 is gone"):
         measure.regions(volume, block=2)
     assert measure.regions(volume[:2], block=2)["size"].tolist() == [32]

@@ -121,12 +121,12 @@ def count_bins(values: Array, edges: Array, counts: Array) -> None:
     """Count into bins [edges[i], edges[i + 1]), the last one closed; values outside are left out."""
     n = counts.size
     first, last = edges[0], edges[n]
-    scale = n / (last - first)
     for i in range(values.size):
         v = np.float64(values[i])
         if not (first <= v <= last):
             continue
-        at = min(n - 1, int((v - first) * scale))
+        share = (v - first) / (last - first)
+        at = min(n - 1, int(share * n)) if 0 <= share <= 1 else 0
         while at > 0 and v < edges[at]:
             at -= 1
         while at + 1 < n and v >= edges[at + 1]:
