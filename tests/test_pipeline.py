@@ -318,7 +318,7 @@ def test_on_the_current_dask_client(folder: Path, tmp_path: Path) -> None:
 
     step = Step("mark", mark, {"folder": str(folder), "bad": (2,)})
     cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", host="127.0.0.1"
     )
     with cluster, distributed.Client(cluster) as client:
         record = tmp_path / "run.jsonl"

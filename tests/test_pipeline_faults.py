@@ -40,7 +40,7 @@ def cluster(workers: int = 2, **options: Any) -> Iterator[Any]:
     }
     with dask.config.set(settings):
         made = distributed.LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1",
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", host="127.0.0.1",
             **options,
         )  # fmt: skip
         with made, distributed.Client(made) as client:
@@ -129,7 +129,7 @@ _SCHEDULER = """
 import asyncio, sys
 from distributed import Nanny, Scheduler, Worker
 async def main():
-    async with Scheduler(host="127.0.0.1", port=0, dashboard_address=None) as scheduler:
+    async with Scheduler(host="127.0.0.1", port=0, dashboard_address=":0") as scheduler:
         async with Worker(scheduler.address, nthreads=2):
             print(scheduler.address, flush=True)
             await asyncio.sleep(60)

@@ -609,7 +609,7 @@ def test_on_a_dask_cluster(tmp_path: Path) -> None:
     options["task_bytes"] = "1 MiB"
     ingest(folder, tmp_path / "threads", client=False, **options)
     cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", host="127.0.0.1"
     )
     with cluster, distributed.Client(cluster):
         made = ingest(folder, tmp_path / "cluster", **options)
