@@ -4,7 +4,8 @@ Needs the extra ``lab`` (anywidget, ipywidgets). What stands on the floors below
 tells IPython, from above, how a `Run` displays itself.
 """
 
+from ndlab.explore.cell import cell
 from ndlab.explore.display import register
 from ndlab.explore.run import run
 
-__all__ = ["register", "run"]
+__all__ = ["cell", "register", "run"]
