@@ -18,7 +18,7 @@ from ndlab.store.kv import refuse_read_only
 from ndlab.store.state import State
 from ndlab.store.zarr_python import ZarrPythonArray
 
-__all__ = ["Mode", "box_at_level", "write"]
+__all__ = ["Mode", "box_at_level", "same_values", "write"]
 
 Mode = Literal["replace", "nonzero"]
 
@@ -32,7 +32,7 @@ def write(stored: Stored, level: int, start: Sequence[int], values: np.ndarray[A
     if mode not in ("replace", "nonzero"):
         raise BadRequest(f"mode={mode!r}", 'modes are "replace" and "nonzero"', 'pass mode="replace"')
     array = stored.levels[level].array
-    values = _same_values(values, array.dtype, stored.url)
+    values = same_values(values, array.dtype, stored.url)
     stop = [a + n for a, n in zip(start, values.shape, strict=True)]
     if values.size == 0:
         return
@@ -87,7 +87,7 @@ def box_at_level(levels: Sequence[Level], box: Box, number: int) -> Box:
     return Box(found.start, found.stop, number) & Box((0, 0, 0), b.array.shape[-3:], number)
 
 
-def _same_values(values: np.ndarray[Any, Any], dtype: np.dtype[Any], where: str) -> np.ndarray[Any, Any]:
+def same_values(values: np.ndarray[Any, Any], dtype: np.dtype[Any], where: str) -> np.ndarray[Any, Any]:
     """`values` as `dtype` if every one survives, else `BadRequest`."""
     if values.dtype == dtype:
         return values
@@ -117,7 +117,8 @@ def _cast(values: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any,
         if same and {values.dtype.kind, dtype.kind} in ({"f", "i"}, {"f", "u"}):
             # Beyond the integer's range a conversion gives whatever the processor likes, on the way back as well.
             floats, whole = (values, dtype) if values.dtype.kind == "f" else (cast, values.dtype)
-            same = bool((floats < np.float64(2.0) ** (8 * whole.itemsize - (whole.kind == "i"))).all())
+            limit = np.float64(2.0) ** (8 * whole.itemsize - (whole.kind == "i"))
+            same = bool(((floats >= -limit) & (floats < limit)).all())
     return cast if same else None
 
 

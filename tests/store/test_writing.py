@@ -241,6 +241,7 @@ def _same(a: Any, b: Any) -> bool:
         (np.array([2.0**64], "f8"), "u8"), (np.array([2.0**63], "f8"), "i8"), (np.array([2**64 - 1], "u8"), "f8"),
         (np.array([2**53 + 1], "i8"), "f8"), (np.array([1e6], "f4"), "f2"), (np.array([0.1], "f8"), "f4"),
         (np.array([2], "u1"), "bool"), (np.array([70000], "i4"), "f2"),
+        (np.array([-(2**31)], "i4"), "f2"), (np.array([-(2**63)], "i8"), "f2"),
     ],
 )  # fmt: skip
 def test_casts_that_change_a_value(values: np.ndarray[Any, Any], dtype: str) -> None:
