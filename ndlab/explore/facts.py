@@ -10,7 +10,7 @@ from ndlab.geometry import Grid
 from ndlab.pipeline import Run, Tiling, describe
 from ndlab.volume import Volume
 
-__all__ = ["calibrated", "grid_facts", "output_address", "pairs", "short", "volumes"]
+__all__ = ["calibrated", "grid_facts", "output_address", "output_volume", "pairs", "params_of", "short", "volumes"]
 
 _LONGEST = 120
 
@@ -52,9 +52,30 @@ def short(value: Any) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
+def output_volume(run: Run) -> Volume | None:
+    """Return what a Run writes: the output of its step, else the volume among its parameters that is no input."""
+    output = run.step.output
+    for one in (output, getattr(output, "volume", None)):
+        if isinstance(one, Volume):
+            return one
+    read = [value for value in run.step.inputs.values() if isinstance(value, Volume)]
+    found = [v for v in run.step.params.values() if isinstance(v, Volume) and not any(v is one for one in read)]
+    return found[0] if run.step.inputs and len(found) == 1 else None
+
+
 def output_address(run: Run) -> str | None:
     """Where a Run writes, None if its step does not say."""
-    return None if run.step.output is None else str(run.step.output.url)
+    if run.step.output is not None and hasattr(run.step.output, "url"):
+        return str(run.step.output.url)
+    volume = output_volume(run)
+    return None if volume is None else short(volume)
+
+
+def params_of(run: Run) -> list[list[str]]:
+    """Return the parameters that are neither inputs nor what is written."""
+    hidden = [*run.step.inputs.values(), output_volume(run)]
+    shown = {k: v for k, v in run.step.params.items() if k not in run.step.inputs and not any(v is h for h in hidden)}
+    return pairs(shown)
 
 
 def grid_facts(run: Run, voxel_size: list[float] | None) -> GridFacts | None:

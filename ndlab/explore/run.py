@@ -17,6 +17,9 @@ __all__ = ["run", "widget_of"]
 def run(run: Run, *, start: bool = True, preview: Volume | None = None, z: int | None = None) -> RunWidget:
     """Show a Run as a widget and start it in the background, so that the kernel stays free.
 
+    A Run whose record shows work done, by a kernel that is gone, goes on from there; one that another process is at
+    is followed.
+
     The widget says what is done on what and with which parameters, how fast and how long still, draws a map of the
     blocks, fills in a plane of the output, and has buttons to stop, to resume and to see why blocks failed.
 
@@ -26,7 +29,7 @@ def run(run: Run, *, start: bool = True, preview: Volume | None = None, z: int |
     start : bool
         Whether to start it now; else the widget has a button that does.
     preview : Volume, optional
-        What the Run writes; without it the output of its step, if that is a volume.
+        What the Run writes; without it the output of its step, or the volume among its parameters that is no input.
     z : int, optional
         Which plane to preview, in voxels; the middle one unless said.
 
@@ -64,9 +67,10 @@ def widget_of(run: Run, preview: Volume | None = None, z: int | None = None) -> 
             "pip install 'ndlab[lab]', or call run.run() and look at its receipt",
             feature="widgets",
         ) from error
+    from ndlab.explore.facts import output_volume
     from ndlab.explore.preview import Preview
     from ndlab.explore.watch import block_hull
 
-    volume = preview
+    volume = output_volume(run) if preview is None else preview
     shown = None if volume is None or not len(run.blocks) else Preview(volume, block_hull(run), z)
     return RunWidget(run, shown)

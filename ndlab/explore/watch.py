@@ -14,6 +14,7 @@ import numpy as np
 from ndlab.errors import NdlabError, RunFailed
 from ndlab.explore import facts as words
 from ndlab.explore.preview import Preview
+from ndlab.explore.recorded import Reader
 from ndlab.explore.wire import Facts, Failures, Phase, Status, pack_states, pack_tick
 from ndlab.geometry import Box, Grid
 from ndlab.pipeline import Event, Look, Run, Tiling, current_client
@@ -24,6 +25,8 @@ Send = Callable[[Mapping[str, Any], Sequence[bytes]], None]
 
 _TICK_SECONDS = 0.25
 _RATE_SECONDS = 20.0
+# How often the record of a Run in another process is read.
+_ELSEWHERE_SECONDS = 2.0
 _MOST_FAILURES = 50
 # Reading the preview may take this share of the time between two looks: the Run comes first.
 _PREVIEW_SHARE = 0.2
@@ -60,6 +63,8 @@ class Watch:
         self._sent = np.zeros(0, np.uint8)
         self._unread: deque[int] = deque()
         self._pace = _Pace()
+        self._reader = Reader(run)
+        self._elsewhere: str | None = None
         self._started = self._stopping = False
         self._error: str | None = None
         self._phase: Phase = "ready"
@@ -75,7 +80,7 @@ class Watch:
     def hello(self) -> None:
         """Tell a page that has just opened everything."""
         with self._lock:
-            look = self.run.state
+            look = self._look()
             self._sent = look.blocks.copy()
             self._send({"t": "states", "status": self._status(look)}, [pack_states(look.blocks)])
             self._note_readable(np.zeros_like(look.blocks), look.blocks)
@@ -84,7 +89,9 @@ class Watch:
     def start(self) -> None:
         """Start the Run, or take it up where it ended."""
         with self._lock:
-            if self.run.state.phase == "running" or self._alive():
+            self._look()
+            if self._elsewhere is not None or self.run.state.phase == "running" or self._alive():
+                self._ensure_pump()
                 return
             self._error, self._stopping, self._started = None, False, True
             self.run.start()
@@ -98,7 +105,7 @@ class Watch:
 
     def failures(self) -> None:
         """Send the first failed blocks with their tracebacks."""
-        failed = self.run.state.failed
+        failed = self._look().failed
         shown = [{"key": key, "error": error} for key, error in list(failed.items())[:_MOST_FAILURES]]
         message: Failures = {"t": "failures", "failures": shown, "more": len(failed) - len(shown)}  # type: ignore[typeddict-item]
         self._send(message, [])
@@ -115,7 +122,7 @@ class Watch:
             "step": run.step.name,
             "total": len(run),
             "inputs": words.pairs(run.step.inputs),
-            "params": words.pairs(run.step.params, skip=run.step.inputs),
+            "params": words.params_of(run),
             "output": words.output_address(run),
             "estimate": "",
             "grid": words.grid_facts(run, voxel_size),
@@ -127,11 +134,25 @@ class Watch:
     @property
     def status(self) -> Status:
         """How far the Run is."""
-        return self._status(self.run.state)
+        return self._status(self._look())
+
+    def _look(self) -> Look:
+        """Return the Run as it is; one that was not begun here, as its record shows it."""
+        look = self.run.state
+        self._elsewhere = None
+        if look.phase != "waiting" or self._alive() or self._error is not None:
+            return look
+        found = self._reader.read()
+        if found is None:
+            return look
+        self._elsewhere = found.process
+        return found.look
 
     def _status(self, look: Look) -> Status:
         at, phase = look.progress, self._phase_of(look)
         rate = self._pace.rate(at.done - at.skipped) if phase in ("running", "stopping") else None
+        if phase == "elsewhere":
+            rate = self._pace.rate(at.done)
         left = at.total - at.done - at.failed
         receipt = self.run.receipt
         return {
@@ -139,17 +160,25 @@ class Watch:
             "done": at.done,
             "failed": at.failed,
             "running": len(look.running),
-            "skipped": at.skipped,
+            "skipped": 0 if phase == "elsewhere" else at.skipped,
             "retried": 0 if receipt is None else receipt.retried,
             "seconds": round(at.seconds, 2) if look.phase != "waiting" else 0.0,
             "rate": rate,
             "left": left / rate if rate else None,
-            "where": _where(self.run) if receipt is None or look.phase == "running" else receipt.runner,
+            "where": self._where(look),
             "dashboard": getattr(_client(self.run), "dashboard_link", None) or None,
             "message": self._error or "\n".join(look.notes) or None,
         }
 
+    def _where(self, look: Look) -> str:
+        if self._elsewhere is not None:
+            return f"process {self._elsewhere}"
+        receipt = self.run.receipt
+        return _where(self.run) if receipt is None or look.phase == "running" else receipt.runner
+
     def _phase_of(self, look: Look) -> Phase:
+        if self._elsewhere is not None:
+            return "elsewhere"
         # What has done its blocks still has a record to close: it has ended once its thread has.
         if look.phase == "running" or self._alive():
             return "stopping" if self._stopping else "running"
@@ -185,21 +214,25 @@ class Watch:
 
     def _ensure_pump(self, *, begun: bool = False) -> None:
         with self._lock:
-            if self._pump is None and (begun or self._alive() or self.run.state.phase == "running"):
+            if self._pump is None and (begun or self._under_way()):
                 self._pump = threading.Thread(target=self._tell_until_ended, name="ndlab-widget", daemon=True)
                 self._pump.start()
+
+    def _under_way(self) -> bool:
+        return self._alive() or self.run.state.phase == "running" or self._elsewhere is not None
 
     def _tell_until_ended(self) -> None:
         while not self._tell_or_end():
             self._read_preview(_PREVIEW_SHARE * _TICK_SECONDS)
-            self._wake.wait(_TICK_SECONDS)
+            self._wake.wait(_TICK_SECONDS if self._elsewhere is None else _ELSEWHERE_SECONDS)
             self._wake.clear()
         self._read_preview(float("inf"))
 
     def _tell_or_end(self) -> bool:
         """Tell what changed; return whether that was the last there is to tell."""
         with self._lock:  # Who starts the Run again meanwhile finds either this pump at work or none.
-            over = not self._alive() and self.run.state.phase != "running"
+            self._look()
+            over = not self._under_way()
             if over:
                 self._stopping, self._pump = False, None
             self.tell()
@@ -208,7 +241,7 @@ class Watch:
     def tell(self) -> None:
         """Send what changed since the last time."""
         with self._lock:
-            look = self.run.state
+            look = self._look()
             status = self._status(look)
             if len(self._sent) != len(look.blocks):
                 self._send({"t": "states", "status": status}, [pack_states(look.blocks)])

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ndlab.explore.facts import grid_facts, pairs, short
+from ndlab.explore.facts import grid_facts, output_address, output_volume, pairs, params_of, short
 from ndlab.geometry import Box, Grid
 from ndlab.pipeline import Run, Step, Tiling
 from ndlab.volume import Volume
@@ -61,3 +61,14 @@ def test_any_value_is_one_short_line(value: object, text: str) -> None:
 def test_a_volume_is_its_address_and_size() -> None:
     volume = Volume.from_array(np.zeros((4, 6, 8), "u1"), (8, 8, 8), name="brain")
     assert pairs({"volume": volume, "sigma": 1}, skip=["sigma"]) == [["volume", "brain, 4 × 6 × 8"]]
+
+
+def test_the_volume_that_is_no_input_is_what_is_written() -> None:
+    source, target = (Volume.from_array(np.zeros((4, 6, 8), "u1"), (8, 8, 8), name=name) for name in ("raw", "made"))
+    params = {"source": source, "target": target, "sigma": 2}
+    run = Run(Step("copy", print, params, {"volume": source}), Grid((4, 6, 8), (4, 4, 4)))
+    assert output_volume(run) is target
+    assert output_address(run) == "made, 4 × 6 × 8"
+    assert params_of(run) == [["sigma", "2"]]
+    unsaid = Run(Step("copy", print, params), Grid((4, 6, 8), (4, 4, 4)))
+    assert output_volume(unsaid) is None, "without inputs nobody knows which is which"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -157,19 +159,68 @@ def test_failures_come_with_their_tracebacks_and_resume_does_only_those(gate: th
 
 
 def test_what_keeps_a_run_from_starting_is_said(tmp_path: Path, gate: threading.Event) -> None:
-    other, _, _ = watched(Step("slow", slow, {"gate": gate}, identity="slow"), tmp_path / "run.jsonl")
-    other.start()
-    while other.state.phase != "running":
-        time.sleep(0.01)
+    gate.set()
+    other, _, _ = watched(Step("slow", slow, {"gate": gate}, identity="other"), tmp_path / "run.jsonl")
+    other.run()
     _, watch, page = watched(Step("slow", slow, {"gate": gate}, identity="slow"), tmp_path / "run.jsonl")
     watch.start()
     page.wait_for("failed")
-    assert "held by another Run" in page.statuses[-1]["message"]
-    gate.set()
-    other.wait()
+    assert "started with other parameters" in page.statuses[-1]["message"]
+    (tmp_path / "run.jsonl").unlink()
     watch.start()
     page.wait_for("done")
     assert page.statuses[-1]["message"] is None
+
+
+def test_what_an_earlier_kernel_did_is_shown_before_anything_starts(tmp_path: Path, gate: threading.Event) -> None:
+    gate.set()
+    earlier, _, _ = watched(Step("slow", slow, {"gate": gate, "bad": [(2, 0, 4)]}, identity=1), tmp_path / "run.jsonl")
+    with pytest.raises(RunFailed):
+        earlier.run()
+    _, watch, page = watched(Step("slow", slow, {"gate": gate}, identity=1), tmp_path / "run.jsonl")
+    watch.hello()
+    assert (page.phase, page.statuses[-1]["done"], page.statuses[-1]["failed"]) == ("failed", 23, 1)
+    assert np.count_nonzero(page.states == 1) == 23
+    watch.failures()
+    assert [f["key"] for f in page.failures] == ["2:4,0:4,4:8"]
+    watch.start()
+    page.wait_for("done")
+    assert page.statuses[-1]["skipped"] == 23
+
+
+def wait_for_go(block: Box, folder: str) -> None:
+    (Path(folder) / "begun").touch()
+    while block.start[0] >= 4 and not (Path(folder) / "go").exists():
+        time.sleep(0.01)
+
+
+def job(folder: str) -> Run:
+    """Return a Run that waits in its middle for a file."""
+    step = Step("job", wait_for_go, {"folder": folder})
+    return Run(step, GRID, Path(folder) / "run.jsonl", workers=1, group=1)
+
+
+def test_a_run_in_another_process_is_followed_to_its_end(tmp_path: Path) -> None:
+    code = f"from tests.explore.test_watch import job; job({str(tmp_path)!r}).run()"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
+    try:
+        end = time.monotonic() + 30
+        while not (tmp_path / "begun").exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        run, page = job(str(tmp_path)), Page()
+        watch = Watch(run, page)
+        watch.hello()
+        assert page.phase == "elsewhere"
+        assert page.statuses[-1]["where"] == f"process {process.pid}"
+        watch.start()
+        assert run.state.phase == "waiting"
+        (tmp_path / "go").touch()
+        page.wait_for("done")
+        assert set(page.states.tolist()) == {1}
+    finally:
+        (tmp_path / "go").touch()
+        process.wait(30)
 
 
 def test_starting_what_runs_changes_nothing(gate: threading.Event) -> None:

@@ -32,8 +32,9 @@ export function progress(status: Status, total: number): string[] {
 /** How fast, how long so far, and how long still. */
 export function pace(status: Status): string[] {
   const parts: string[] = [];
-  if (status.phase === "running" && status.rate !== null) parts.push(rate(status.rate));
-  if (status.phase === "running" && status.left !== null) parts.push(`${duration(status.left)} left`);
+  const going = status.phase === "running" || status.phase === "elsewhere";
+  if (going && status.rate !== null) parts.push(rate(status.rate));
+  if (going && status.left !== null) parts.push(`${duration(status.left)} left`);
   if (status.seconds > 0) parts.push(status.phase === "running" ? `${duration(status.seconds)} so far` : `took ${duration(status.seconds)}`);
   return parts;
 }
