@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
+from ndlab.errors import BadRequest
 from ndlab.store.ingest import ingest as _ingest
+from ndlab.store.ingest.plan import Options
 from ndlab.volume import Volume
 
 __all__ = ["ingest"]
@@ -55,4 +58,8 @@ def ingest(
     >>> volume.shape, volume.levels[-1].shape
     ((50, 100, 200), (13, 25, 50))
     """
+    known = [f.name for f in fields(Options)] + ["client", "resume", "progress", "say"]
+    strange = sorted(set(options) - set(known))
+    if strange:
+        raise BadRequest(f"ingest was given {', '.join(strange)}", f"it takes {', '.join(known)}", "check the spelling")
     return Volume(_ingest(source, dest, voxel_size=voxel_size, **options).stored)

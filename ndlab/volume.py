@@ -8,19 +8,24 @@ import pickle
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 import numpy as np
 
-from ndlab import describe, labelled, lazy
+from ndlab import derived, describe, labelled, lazy
 from ndlab.errors import BadRequest, OutOfBounds, StaleLevelWarning, TooLarge
 from ndlab.geometry import Box, Calibration, Float3, NmBox
+from ndlab.positions import NmIndexer
 from ndlab.spans import Estimate, Span
-from ndlab.store import state, writing
+from ndlab.store import pyramid, state, writing
 from ndlab.store.arrays import Array, Stored
+from ndlab.store.export import export as write_file
+from ndlab.store.extend import add_levels
 from ndlab.store.memory import memory_stored
 from ndlab.store.multiscale import open_store
+from ndlab.store.output import Output
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -497,6 +502,72 @@ class Volume:
         full = array.reshape([s.stop - s.start for s in view._spans])
         writing.write(self._stored, view._level, [s.start for s in view._spans], full, mode)
 
+    def update_levels(self, *, workers: int | None = None) -> Volume:
+        """Bring the coarser levels up to date with what was written, and return the volume anew.
+
+        Only the chunks over stale voxels are touched. A store of one level gets all its coarser ones.
+
+        Parameters
+        ----------
+        workers : int, optional
+            Threads; without it the current Dask client if there is one, else as many threads as cores.
+
+        Raises
+        ------
+        Unsupported
+            If the store is of a format that cannot be given levels.
+        Conflict
+            If another run works on this store.
+        """
+        if len(self._stored.levels) == 1:
+            pyramid.build(add_levels(self._stored), workers=workers)
+        else:
+            pyramid.rebuild(self._stored, workers=workers)
+        return Volume(open_store(self.url))
+
+    def export(self, dest: str | os.PathLike[str], *, overwrite: bool = False, **options: Any) -> Path:
+        """Write this view as a TIFF, HDF5, NIfTI, npy or PNG file, slab by slab, and return its path.
+
+        Parameters
+        ----------
+        dest : path
+            The format is taken from the name. It appears only once it is complete.
+        overwrite : bool
+            Replace what is there.
+        **options
+            As for `ndlab.store.export.export`: format, slab, progress.
+
+        Examples
+        --------
+        >>> import numpy as np, tempfile
+        >>> vol = Volume.from_array(np.ones((3, 4, 5), "u1"), voxel_size=(40, 4, 4))
+        >>> vol[1:].export(tempfile.mkdtemp() + "/part.tif").name
+        'part.tif'
+        """
+        picked: dict[str, Any] = {}
+        for axis, span, n in zip(self._stored.axes[:-3], self._spans, self._array.shape, strict=False):
+            if span.dropped:
+                picked[axis] = span.start
+            elif span != Span(0, n):
+                raise BadRequest(
+                    f"{axis} {span.start}:{span.stop} of a view",
+                    f"a file takes one {axis} or all of them",
+                    f"pick one with .isel({axis}=...)",
+                )
+        calibration = self._stored.levels[self._level].calibration
+        return write_file(
+            self._array, self._stored.axes, calibration, dest, box=self.box, channels=self.channels,
+            time_step=self._stored.time_step, overwrite=overwrite, **picked, **options,
+        )  # fmt: skip
+
+    def like(self, url: str | os.PathLike[str], **options: Any) -> Volume:
+        """Make an empty store that covers the same space, and open it; options as for `ndlab.derived.like`."""
+        return Volume(derived.like(self, url, **options))
+
+    def output(self) -> Output:
+        """Return this view as what a run of `ndlab.pipeline` writes to."""
+        return derived.output(self)
+
     def estimate(self, box: Box | NmBox | None = None) -> Estimate:
         """Say what reading would move: bytes, chunks and requests, before anything does.
 
@@ -574,68 +645,6 @@ class Volume:
     def info(self) -> dict[str, Any]:
         """Return what `ndlab info --json` prints: plain JSON values."""
         return describe.info(self)
-
-
-class NmIndexer:
-    """`Volume.nm`: views by position."""
-
-    def __init__(self, volume: Volume) -> None:
-        self._volume = volume
-
-    def __getitem__(self, key: Any) -> Volume:
-        keys = list(key) if isinstance(key, tuple) else [key]
-        volume = self._volume
-        axes = [a for a in volume.axes if a in "zyx"]
-        dots = [i for i, one in enumerate(keys) if one is Ellipsis]
-        if dots:
-            at = dots[0]
-            keys[at : at + 1] = [slice(None)] * (len(axes) - len(keys) + 1)
-        if len(keys) > len(axes):
-            raise BadRequest(f"{len(keys)} positions", f"the view has spatial axes {axes}")
-        size, corner = volume.voxel_size, volume.offset
-        found: list[slice | int] = []
-        for axis, one in zip(axes, keys, strict=False):
-            i = "zyx".index(axis)
-            n = volume.box.shape[i]
-            found.append(self._voxels(one, axis, size[i], corner[i], n))
-        return volume[tuple(found)]
-
-    @staticmethod
-    def _voxels(key: Any, axis: str, size: float, corner: float, n: int) -> slice | int:
-        end = corner + n * size
-        if isinstance(key, slice):
-            if key.step is not None:
-                raise BadRequest(
-                    f"step {key.step} nm along {axis}", "nm views are contiguous", "pick a coarser .level(l)"
-                )
-            low = corner if key.start is None else _position(key.start)
-            high = end if key.stop is None else _position(key.stop)
-            line = Calibration((size, 1, 1), (corner, 0, 0))
-            box = NmBox((low, 0, 0), (high, 1, 1)).voxels(line)
-            a, b = box.start[0], box.stop[0]
-            if a < 0 or b > n:
-                raise OutOfBounds(f"{axis} {low:g} to {high:g} nm was asked for",
-                                  f"the view spans {corner:g} to {end:g} nm along {axis}", axis=axis)  # fmt: skip
-            if a == b and high > low:
-                raise BadRequest(
-                    f"{axis} {low:g} to {high:g} nm holds no voxel centre",
-                    f"voxels are {size:g} nm there",
-                    "widen it, or give one position to get the voxel there",
-                )
-            return slice(a, b)
-        position = _position(key)
-        if not corner <= position < end:
-            raise OutOfBounds(f"{axis} {position:g} nm was asked for",
-                              f"the view spans {corner:g} to {end:g} nm along {axis}", axis=axis)  # fmt: skip
-        return min(n - 1, Calibration((size, 1, 1), (corner, 0, 0)).index((position, 0, 0))[0])
-
-
-def _position(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise BadRequest(f"position {value!r}", "positions are numbers of nm and slices of them",
-                         "e.g. vol.nm[0:4000, 100.0:500.0]") from None  # fmt: skip
 
 
 def open(  # noqa: A001 - the name users know from zarr, xarray and the builtin

@@ -129,7 +129,12 @@ def _run_one(path: Path, settings: _Settings) -> Outcome:
     stored.unlink(missing_ok=True)
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
-        notebook, timeout=_CELL_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+        notebook,
+        timeout=_CELL_SECONDS,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        # The kernel warns that its loopback ports are not encrypted; it lives for one notebook, on this machine.
+        extra_arguments=["--IPKernelApp.log_level=40"],
     )
     began, failure = time.monotonic(), ""
     before = dict(os.environ)
