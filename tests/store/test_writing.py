@@ -27,7 +27,7 @@ from ndlab.errors import BadRequest, NdlabError, OutOfBounds, ReadOnly, StaleLev
 from ndlab.geometry import Box
 from ndlab.store import state
 from ndlab.store.engine import TensorStoreArray
-from ndlab.store.writing import _same_values
+from ndlab.store.writing import same_values
 from ndlab.volume import Volume
 from ndlab.volume import open as open_volume
 from tests.store.making import make, texture
@@ -212,7 +212,7 @@ def test_a_cast_is_accepted_exactly_if_no_value_changes(data: st.DataObject) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            found = _same_values(values, target, "")
+            found = same_values(values, target, "")
         except BadRequest:
             found = None
     with np.errstate(all="ignore"):
@@ -246,7 +246,7 @@ def _same(a: Any, b: Any) -> bool:
 )  # fmt: skip
 def test_casts_that_change_a_value(values: np.ndarray[Any, Any], dtype: str) -> None:
     with pytest.raises(BadRequest, match="some values would change"):
-        _same_values(values, np.dtype(dtype), "")
+        same_values(values, np.dtype(dtype), "")
 
 
 # --- modes --------------------------------------------------------------------------------------------------------
