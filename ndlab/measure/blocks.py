@@ -10,20 +10,22 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ndlab.errors import BadRequest
-from ndlab.geometry import Box, NmBox
+from ndlab.geometry import Box, Grid, NmBox
 from ndlab.lazy import block_shape
-from ndlab.pipeline import Run, Step, Tiling, current_client, progress_bar
+from ndlab.pipeline import Run, Step, Tiling, current_client, describe, progress_bar
 from ndlab.pipeline.progress import ProgressCallback
 from ndlab.store.memory import MemoryArray
 from ndlab.volume import Volume
 
 __all__ = [
+    "Bound",
     "How",
     "blocks_of",
     "gather",
     "identity_of",
     "part",
     "same_space",
+    "sides",
     "watched",
     "whole_numbers",
     "with_upper",
@@ -115,9 +117,24 @@ def blocks_of(view: Volume, block: Block = None) -> Tiling:
         side: Sequence[int] = block_shape(shape, chunks, shards, view.dtype.itemsize)
         side = [max(1, n) for n in side]
     else:
-        side = (block,) * 3 if isinstance(block, int) else block
-    z, y, x = map(int, side)
-    return Tiling(view.box, (z, y, x))
+        side = sides(block)
+    return Tiling(view.box, Grid(shape, side).block)
+
+
+def sides(block: int | Sequence[int]) -> Sequence[int]:
+    """Sides of a block (z, y, x): one number stands for all three."""
+    return block if isinstance(block, Sequence) else (block,) * 3
+
+
+class Bound:
+    """A function of a block with its other arguments, which a Run would otherwise describe voxel by voxel."""
+
+    def __init__(self, function: Callable[..., Any], params: Mapping[str, Any]) -> None:
+        self._function, self._params = function, dict(params)
+
+    def __call__(self, block: Box) -> Any:
+        """Do one block."""
+        return self._function(block, **self._params)
 
 
 def gather(
@@ -132,7 +149,7 @@ def gather(
 ) -> T:
     """Call ``function(block, **params)`` for every block of `view` and merge what it returns into one value."""
     inputs = {"url": view.url, "level": view.level_index, "version": view.version}
-    step = Step(name, function, params, inputs, identity=name)
+    step = Step(name, Bound(function, params), {}, inputs, identity=name)
     with watched(how.progress) as callback:
         run = Run(step, blocks_of(view, block), workers=how.workers, client=how.client, progress=callback)
         found: T = run.reduce(merge, empty)
@@ -150,10 +167,10 @@ def watched(progress: bool | ProgressCallback | None) -> Iterator[ProgressCallba
 
 
 def identity_of(view: Volume) -> dict[str, Any]:
-    """Say which voxels a view stands for: equal for views that would read the same."""
+    """Say which voxels a view stands for: equal for views that would read the same; those in memory by digest."""
     array = view._stored.levels[view.level_index].array
     what: Any = array.values if isinstance(array, MemoryArray) else repr(array)
-    return {"url": view.url, "version": view.version, "array": what, "spans": repr(view._spans)}
+    return {"url": view.url, "version": view.version, "array": describe(what), "spans": repr(view._spans)}
 
 
 def _in_memory(view: Volume) -> bool:

@@ -10,9 +10,10 @@ from typing import Any
 
 from ndlab.errors import BadRequest
 from ndlab.geometry import Box, Grid, NmBox
-from ndlab.measure.blocks import How, identity_of, part, whole_numbers
+from ndlab.measure.blocks import How, identity_of, part, sides, whole_numbers
 from ndlab.measure.labelling import Work, join_pieces, label_blocks, number_pieces, write_labels
 from ndlab.measure.labels_out import Destination, check_memory, memory_out
+from ndlab.pipeline import fingerprint
 from ndlab.pipeline.progress import ProgressCallback
 from ndlab.store.layout import plan
 from ndlab.volume import Volume
@@ -106,12 +107,13 @@ def components(
         "box": [list(view.box.start), list(view.box.stop), view.level_index],
     }
     how = How(workers, client, progress).near(view)
-    work = Work(view, grid, connectivity, threshold, by_label, "")
+    work = Work(view, grid, connectivity, threshold, by_label, settings)
     if out is None:
-        return _in_memory(work, settings, replace(how, client=False))
-    with Destination.open(out, view, settings, identity_of(view), overwrite) as dest:
+        return _in_memory(work, replace(how, client=False))
+    identity = fingerprint([settings, identity_of(view)])
+    with Destination.open(out, view, settings, identity, overwrite) as dest:
         if not dest.complete:
-            found = replace(work, scratch=dest.scratch)
+            found = replace(work, identity=identity, scratch=dest.scratch)
             receipts = [label_blocks(found, dest.record, how), join_pieces(found, dest.record, how)]
             count = number_pieces(found)
             stored = dest.create(count, grid.block, {**settings, "components": count})
@@ -122,9 +124,7 @@ def components(
 
 def _side(view: Volume, block: int | Sequence[int] | None) -> Sequence[int]:
     """Block of one task, which is also a shard of the result: of at most 128 MiB with 64-bit labels."""
-    if block is None:
-        return plan(view.shape, 8, view.voxel_size)[0].unit
-    return (block,) * 3 if isinstance(block, int) else block
+    return plan(view.shape, 8, view.voxel_size)[0].unit if block is None else sides(block)
 
 
 def _check(view: Volume, connectivity: int, threshold: float | None, by_label: bool) -> None:
@@ -143,7 +143,7 @@ def _check(view: Volume, connectivity: int, threshold: float | None, by_label: b
         raise BadRequest(f"components of {view.shape} voxels", "there are none", "choose a larger box")
 
 
-def _in_memory(work: Work, settings: dict[str, Any], how: How) -> Volume:
+def _in_memory(work: Work, how: How) -> Volume:
     check_memory(work.view)
     folder = tempfile.mkdtemp(prefix="ndlab-components-")
     try:
@@ -151,7 +151,7 @@ def _in_memory(work: Work, settings: dict[str, Any], how: How) -> Volume:
         label_blocks(work, None, how)
         join_pieces(work, None, how)
         count = number_pieces(work)
-        stored = memory_out(work.view, count, {**settings, "components": count})
+        stored = memory_out(work.view, count, {**work.settings, "components": count})
         write_labels(work, stored.levels[0].array, None, how)
         return Volume(stored)
     finally:

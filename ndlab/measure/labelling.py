@@ -8,7 +8,7 @@ again, and no voxel is ever changed once it is written.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ndlab.geometry import Box, Grid
-from ndlab.measure.blocks import How, identity_of, watched
+from ndlab.measure.blocks import Bound, How, watched
 from ndlab.measure.interning import unsigned
 from ndlab.measure.joining import Forest, before, meeting, numbered
 from ndlab.measure.keyed import Array
@@ -39,7 +39,9 @@ class Work:
     connectivity: int
     threshold: float | None
     by_label: bool
-    scratch: str
+    settings: Mapping[str, Any]
+    identity: str = ""
+    scratch: str = ""
 
     @property
     def kv(self) -> Kv:
@@ -160,9 +162,7 @@ def write_block(block: Box, work: Work, base: arrays.Array) -> None:
 
 
 def _run(name: str, function: Any, params: Any, work: Work, record: Record | None, how: How) -> Receipt:
-    same = {"grid": work.grid, "connectivity": work.connectivity, "threshold": work.threshold, "each": work.by_label}
-    identity = same | identity_of(work.view)
-    step = Step(name, function, params, {"source": work.view.url, "level": work.view.level_index}, identity)
+    step = Step(name, Bound(function, params), {}, work.settings, identity=work.identity)
     with watched(how.progress) as callback:
         return Run(step, work.grid, record, workers=how.workers, client=how.client, progress=callback).run()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from ndlab.errors import BadRequest, Conflict, TooLarge
 from ndlab.geometry import Calibration, Int3
 from ndlab.measure.blocks import How, watched
 from ndlab.metadata import Multiscale, Scale
-from ndlab.pipeline import Receipt, Record, environment, fingerprint
+from ndlab.pipeline import Receipt, Record, environment
 from ndlab.store import pyramid, state
 from ndlab.store.arrays import Stored
 from ndlab.store.create import create, exists
@@ -57,7 +58,7 @@ class Destination:
     @staticmethod
     @contextmanager
     def open(
-        out: str | os.PathLike[str], view: Volume, settings: dict[str, Any], identity: dict[str, Any], overwrite: bool
+        out: str | os.PathLike[str], view: Volume, settings: dict[str, Any], identity: str, overwrite: bool
     ) -> Iterator[Destination]:
         """Check and hold the place.
 
@@ -70,7 +71,7 @@ class Destination:
         refuse_read_only(url)
         _apart(url, view.url)
         kv = Kv(url)
-        note = {"identity": fingerprint([settings, identity]), "complete": False, "settings": settings}
+        note = {"identity": identity, "complete": False, "settings": settings}
         earlier = kv.read_json(_NOTE)
         if earlier is None and not (overwrite and exists(url)):
             _nothing_there(url)
@@ -101,7 +102,10 @@ class Destination:
         if not exists(self.url):
             calibration = Calibration(self.view.voxel_size, self.view.offset)
             dtype = _dtype(count)
-            levels = plan(self.view.shape, dtype.itemsize, calibration.voxel_size, shard=block)
+            levels = plan(
+                self.view.shape, dtype.itemsize, calibration.voxel_size, shard=block,
+                nbytes=max(1 << 20, dtype.itemsize * math.prod(block)),
+            )  # fmt: skip
             scales = tuple(Scale(str(i), calibration.coarser(level.factors)) for i, level in enumerate(levels))
             create(
                 self.url,

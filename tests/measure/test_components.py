@@ -22,8 +22,10 @@ from ndlab.geometry import Box, Grid
 from ndlab.measure import labelling
 from ndlab.measure.joining import Forest, numbered
 from ndlab.samples import phantom, toy
+from ndlab.store import kv
 from ndlab.volume import Volume
 from tests.measure.oracles import BLOCKS, OFFSET, SHAPES, VOXEL_SIZE, Array, label_arrays, labels_volume
+from tests.servers import S3Server, serving
 
 CONNECTIVITY = st.sampled_from([1, 2, 3])
 
@@ -272,6 +274,28 @@ def test_what_is_in_the_way_stays(tmp_path: Path, membranes: Volume) -> None:
     with pytest.raises(ReadOnly):
         measure.components(membranes, out="https://example.org/components")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "store.zarr"]
+
+
+def test_over_s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, membranes: Volume) -> None:
+    with serving(S3Server("brain")) as server:
+        for name, value in (
+            ("no_proxy", "127.0.0.1"),
+            ("NO_PROXY", "127.0.0.1"),
+            ("AWS_ENDPOINT_URL", server.url),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("XDG_STATE_HOME", str(tmp_path)),
+        ):
+            monkeypatch.setenv(name, value)
+        kv._opened.cache_clear()
+        found = measure.components(membranes, out="s3://brain/cells.zarr", block=(16, 32, 32), workers=2)
+        np.testing.assert_array_equal(found.read(), scipy_labels(membranes.read(), 1))
+        assert not [key for key in kv.Kv("s3://brain/cells.zarr").list(".ndlab/") if "components/" in key]
+        again = measure.components(
+            membranes, out="s3://brain/cells.zarr", block=(16, 32, 32), connectivity=3, overwrite=True
+        )
+        np.testing.assert_array_equal(again.read(), scipy_labels(membranes.read(), 3))
+        kv._opened.cache_clear()
 
 
 def test_on_a_cluster(tmp_path: Path) -> None:
