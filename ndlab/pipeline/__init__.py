@@ -6,6 +6,8 @@ started again, after a crash or ``kill -9``, does only what the record does not 
 thread pool's or Dask's; the list of blocks, the window and the receipts are ndlab's.
 """
 
+from ndlab.pipeline.blockwise import BlockStep
+from ndlab.pipeline.estimate import Estimate
 from ndlab.pipeline.outcome import Outcome
 from ndlab.pipeline.progress import Progress, progress_bar
 from ndlab.pipeline.receipt import Receipt
@@ -15,8 +17,11 @@ from ndlab.pipeline.runners import current_client
 from ndlab.pipeline.step import Step, Task, describe, environment, fingerprint
 from ndlab.pipeline.tasks import Tiling
 from ndlab.pipeline.watching import Event, Look
+from ndlab.pipeline.window import Window
 
 __all__ = [
+    "BlockStep",
+    "Estimate",
     "Event",
     "Look",
     "Outcome",
@@ -27,6 +32,7 @@ __all__ = [
     "Step",
     "Task",
     "Tiling",
+    "Window",
     "current_client",
     "describe",
     "environment",

@@ -231,7 +231,7 @@ class Run:
             return nullcontext(self.record)
         if self.record is not None:
             return Record(self.record)
-        if self.step.output is not None:
+        if self.step.output is not None and self.step.output.url:
             opened: Record = self.step.output.open_record(self.step.name)
             return opened
         return Record(self._scratch, scratch=True)
@@ -272,7 +272,9 @@ class Run:
                 self._engine, self._stopped = None, False
                 self.receipt = make(phase)
                 if self.step.output is not None:
-                    self.step.output.finish()
+                    self.step.output.finish(
+                        phase == "done", workers=self.workers, client=self.client, progress=self.progress
+                    )
                     self.receipt.write(record.path.with_suffix(".receipt.json"))
         if phase != "done":
             raise failures.run_failed(watched, record)
@@ -314,7 +316,7 @@ class Run:
     def _receipts(self, record: Record, digest: str, started: datetime, words: str) -> Callable[[str], Receipt]:
         """Return what makes the receipt of any moment; inputs are described as they are now."""
         step, watched = self.step, self._watched
-        inputs, params = describe(step.inputs), describe(step.params)
+        inputs, params = step.described_inputs(), describe(step.params)
         output = "" if step.output is None else str(step.output.url)
 
         def make(state: str) -> Receipt:

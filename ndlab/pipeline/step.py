@@ -77,6 +77,10 @@ class Step:
         same = dict(self.params) if self.identity is None else self.identity
         return fingerprint([self.name, getattr(self.function, "__module__", ""), name, same])
 
+    def described_inputs(self) -> Any:
+        """Return the inputs as JSON holds them."""
+        return describe(self.inputs)
+
     @property
     def code(self) -> str | None:
         """Digest of the function's source, None where there is none to be found."""

@@ -1,0 +1,141 @@
+"""New stores made after the model of a volume: what a step over it writes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ndlab.errors import BadRequest, Conflict
+from ndlab.geometry import Box, Calibration
+from ndlab.metadata import Channel, Kind, Multiscale, Scale
+from ndlab.store.arrays import Stored
+from ndlab.store.create import create, exists
+from ndlab.store.kv import Kv, normal_url
+from ndlab.store.layout import LevelPlan, plan
+from ndlab.store.multiscale import open_store
+from ndlab.store.output import Output
+
+if TYPE_CHECKING:
+    from ndlab.volume import Volume
+
+__all__ = ["like", "output"]
+
+# A step's task holds a whole shard of its output: 64 Mvoxel are as much as is worth a task.
+_SHARD_VOXELS = 1 << 26
+
+
+def like(
+    volume: Volume,
+    url: str | os.PathLike[str],
+    *,
+    dtype: Any = None,
+    kind: Kind | None = None,
+    axes: Sequence[str] | None = None,
+    chunks: Sequence[int] | None = None,
+    shards: Sequence[int] | None = None,
+    codec: Any = "zstd",
+    levels: int | None = None,
+    shard_voxels: int = _SHARD_VOXELS,
+    made: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> Stored:
+    """Make an empty OME-Zarr store that covers the same space as `volume`.
+
+    Parameters
+    ----------
+    volume : Volume
+        Its view gives extent, voxel size and corner.
+    url : str or path
+        Where.
+    dtype, kind, axes : optional
+        Those of `volume` unless given; `axes` out of its own.
+    chunks, shards : sequence of 3 int, optional
+        Of level 0 (z, y, x), instead of the defaults.
+    codec : optional
+        As for `ndlab.store.create.create`.
+    levels : int, optional
+        How many; until no axis is longer than 64 unless given.
+    shard_voxels : int
+        Most voxels of a shard.
+    made : mapping, optional
+        What will fill it, kept in ``volume.provenance``. A store that holds the same is opened instead.
+    overwrite : bool
+        Remove what is at `url` first.
+
+    Raises
+    ------
+    Conflict
+        If something else is there.
+    """
+    address = normal_url(url)
+    made = dict(made or {})
+    if exists(address) and not overwrite:
+        return _there(address, made)
+    if overwrite:
+        Kv.open(address).delete_all()
+    kept = tuple(axes or volume.axes)
+    if not {"z", "y", "x"} <= set(kept):
+        kept = (*[a for a in kept if a in "tc"], "z", "y", "x")
+    extents = dict(zip(volume.axes, volume.shape, strict=True))
+    lead = [extents[a] for a in kept if a in "tc"]
+    kind = kind or ("labels" if volume.kind == "labels" else "image")
+    base = Calibration(volume.voxel_size, volume.offset)
+    found = np.dtype(dtype or volume.dtype)
+    plans = plan(
+        volume.box.shape, found.itemsize, base.voxel_size, chunk=chunks, shard=shards, levels=levels,
+        nbytes=shard_voxels * found.itemsize,
+    )  # fmt: skip
+    return _created(address, plans, kept, lead, kind, base, volume.channels if "c" in kept else (), found, codec, made)
+
+
+def _created(
+    url: str,
+    plans: Sequence[LevelPlan],
+    axes: tuple[str, ...],
+    lead: Sequence[int],
+    kind: Kind,
+    base: Calibration,
+    channels: tuple[Channel, ...],
+    dtype: np.dtype[Any],
+    codec: Any,
+    made: Mapping[str, Any],
+) -> Stored:
+    ones = (1,) * len(lead)
+    scales = tuple(Scale(str(i), base.coarser(level.factors)) for i, level in enumerate(plans))
+    # Windows are those of other values.
+    names = tuple(Channel(channel.name, color=channel.color) for channel in channels)
+    about = Multiscale(axes, scales, name=url.rstrip("/").rpartition("/")[2], kind=kind, channels=names)
+    return create(
+        url, about, [(*lead, *level.shape) for level in plans], dtype,
+        chunks=[(*ones, *level.chunk) for level in plans], shards=[(*ones, *level.unit) for level in plans],
+        codec=codec, attrs={"made": made} if made else None,
+    )  # fmt: skip
+
+
+def _there(url: str, made: Mapping[str, Any]) -> Stored:
+    stored = open_store(url)
+    before = stored.attrs.get("ndlab", {}).get("made", {})
+    if not made or before.get("fingerprint") != made.get("fingerprint"):
+        other = f"it was made by step {before['step']!r} from other inputs or parameters" if before else "a store"
+        raise Conflict(
+            f"{url} is there already",
+            other if before else "and ndlab does not overwrite",
+            "pass overwrite=True to remove it, another address, or ndlab.open(url) to write into it",
+            url=url,
+        )
+    return stored
+
+
+def output(volume: Volume) -> Output:
+    """Return the view as what a run writes to."""
+    stored, spans = volume._stored, volume._spans
+    if any(span.dropped for span in spans[-3:]):
+        raise BadRequest(
+            f"a view with axes {volume.axes} as output", "a run writes boxes of (z, y, x)", "keep the axis: vol[5:6]"
+        )
+    lead = tuple((span.start, span.stop) for span in spans[:-3])
+    box = Box([span.start for span in spans[-3:]], [span.stop for span in spans[-3:]], volume.level_index)
+    return Output(stored, volume.level_index, lead, box)
