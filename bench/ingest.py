@@ -23,16 +23,22 @@ import numpy as np
 import tensorstore as ts
 import tifffile
 import zarr
-from harness import Bench, Run, arguments, array_of, em, labels, new_store, scratch
+from harness import Bench, Run, arguments, em, labels, new_store, scratch
 from numcodecs import Zstd
 
 import ndlab
+from ndlab.store import layout
 
-CHUNK, SHARD = (64, 64, 64), (512, 512, 512)
+CHUNK = (64, 64, 64)
 VOXELS = (10, 10, 10)
 # The founding system's own measurements: GB, seconds; 13.7 hours a TB.
 FOUNDING = {"2.7 GB": 33.4, "12 GB": 16.4, "115 GB": 20.3}
 Voxels = np.ndarray[Any, Any]
+
+
+def shard_of(values: Voxels) -> tuple[int, int, int]:
+    """What `ingest` takes by default, so that all write the same shards."""
+    return layout.plan(values.shape, values.dtype.itemsize, VOXELS, chunk=CHUNK)[0].unit
 
 
 def names(folder: Path) -> Iterator[Path]:
@@ -56,28 +62,29 @@ def compress(values: Voxels) -> Run:
 
 
 def into_tensorstore(values: Voxels, path: Path, flush: bool) -> None:
-    array_of(new_store(path, values.shape, values.dtype, shard=SHARD))  # Only for the metadata.
+    new_store(path, values.shape, values.dtype, shard=shard_of(values))
     context = ts.Context({"file_io_sync": flush})
     store = ts.open({"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{path}/0/"}}, context=context).result()
     store.write(values).result()
 
 
-def into_zarr(values: Any, path: Path) -> None:
-    """Shard by shard in z, so that memory stays bounded as it does for the others."""
-    target = zarr.create_array(
-        path, shape=values.shape, chunks=CHUNK, shards=SHARD, dtype=values.dtype,
+def new_zarr(values: Any, path: Path) -> zarr.Array[Any]:
+    return zarr.create_array(
+        path, shape=values.shape, chunks=CHUNK, shards=shard_of(values), dtype=values.dtype,
         compressors=zarr.codecs.ZstdCodec(level=1),
     )  # fmt: skip
-    for z in range(0, values.shape[0], SHARD[0]):
-        target[z : z + SHARD[0]] = np.asarray(values[z : z + SHARD[0]])
+
+
+def into_zarr(values: Any, path: Path) -> None:
+    """Shard by shard in z, so that memory stays bounded as it does for the others."""
+    target, depth = new_zarr(values, path), shard_of(values)[0]
+    for z in range(0, values.shape[0], depth):
+        target[z : z + depth] = np.asarray(values[z : z + depth])
 
 
 def into_dask(values: Voxels, path: Path) -> None:
-    target = zarr.create_array(
-        path, shape=values.shape, chunks=CHUNK, shards=SHARD, dtype=values.dtype,
-        compressors=zarr.codecs.ZstdCodec(level=1),
-    )  # fmt: skip
-    da.store(da.from_array(values, chunks=SHARD), target, lock=False, scheduler="threads")
+    lazy = da.from_array(values, chunks=shard_of(values))
+    da.store(lazy, new_zarr(values, path), lock=False, scheduler="threads")
 
 
 def into_h5py(values: Voxels, path: Path) -> None:
@@ -142,12 +149,9 @@ def from_files(bench: Bench, folder: Path, values: Voxels) -> dict[str, dict[str
 
     def read_slices(path: Path) -> None:
         files = sorted(slices.iterdir())
-        target = zarr.create_array(
-            path, shape=values.shape, chunks=CHUNK, shards=SHARD, dtype=values.dtype,
-            compressors=zarr.codecs.ZstdCodec(level=1),
-        )  # fmt: skip
-        for z in range(0, len(files), SHARD[0]):
-            target[z : z + SHARD[0]] = np.stack([tifffile.imread(f) for f in files[z : z + SHARD[0]]])
+        target, depth = new_zarr(values, path), shard_of(values)[0]
+        for z in range(0, len(files), depth):
+            target[z : z + depth] = np.stack([tifffile.imread(f) for f in files[z : z + depth]])
 
     sources = {
         ".npy file": (folder / "em.npy", lambda: into_zarr(np.load(folder / "em.npy", mmap_mode="r"), next(new))),
@@ -227,8 +231,8 @@ def main() -> int:
     bench = Bench("ingest", options)
     began = time.perf_counter()
     with scratch() as folder:
-        image = em((256, 512, 512) if options.quick else (512, 512, 1024), options.data)
-        ids = labels((128, 256, 256) if options.quick else (256, 256, 512), options.data)
+        image = em((256, 512, 512) if options.quick else (256, 512, 1024), options.data)
+        ids = labels((128, 256, 256) if options.quick else (128, 256, 512), options.data)
         found = {"EM in memory, finest level": from_memory(bench, folder, image, "image")["ndlab, finest level"]}
         from_memory(bench, folder, ids, "labels")
         for name, rows in from_files(bench, folder, image).items():

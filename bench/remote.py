@@ -1,7 +1,8 @@
 """Reading over HTTP at 20 ms a request, from a server of its own process that counts what it is asked for.
 
 Against TensorStore bare, zarr-python over fsspec, and cloud-volume, each opened as its first page says. No box shares
-a chunk with the one before it, so nothing that a client kept helps it. Waiting is the point: ratios are of wall time.
+a chunk with the one before it, so nothing that a client kept helps it. Waiting is the point, so ratios are of wall
+time, of the best of each client's reads: what else the machine does can only add to it.
 `make bench ONLY=remote` runs it.
 """
 
@@ -131,7 +132,8 @@ def measure(bench: Bench, server: Server, title: str, clients: dict[str, Read], 
         }
     rows["chunks + shards touched"] = {"requests": allowed}
     bench.table(f"{title}: what the server saw", rows)
-    times = {name: 1 / row["speed_wall"] for name, row in found.items()}
+    times = {name: row["wall_min_ms"] / found["ndlab"]["wall_min_ms"] for name, row in found.items()}
+    print("  best wall ms: " + ", ".join(f"{name} {row['wall_min_ms']:.0f}" for name, row in found.items()))
     sharded = volume.shards is not None
     bench.aim(f"{title}: times tensorstore", times["tensorstore bare"], least=0.9)
     bench.aim(f"{title}: times zarr-python", times["zarr-python"], least=2 if sharded else 3.5)
