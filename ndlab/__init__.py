@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ndlab import errors as errors
     from ndlab import explore as explore
+    from ndlab import measure as measure
     from ndlab import samples as samples
     from ndlab.geometry import Box as Box
     from ndlab.ingesting import ingest as ingest
@@ -30,7 +31,7 @@ _HOME = {
     "ingest": "ndlab.ingesting",
     "open": "ndlab.volume",
 }
-_ROOMS = ("errors", "explore", "samples")
+_ROOMS = ("errors", "explore", "measure", "samples")
 
 __all__ = [*sorted(_HOME), *_ROOMS, "__version__"]
 
