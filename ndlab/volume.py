@@ -26,7 +26,6 @@ from ndlab.store.extend import add_levels
 from ndlab.store.memory import memory_stored
 from ndlab.store.multiscale import open_store
 from ndlab.store.output import Output
-from ndlab.store.output import Output
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -560,14 +559,6 @@ class Volume:
             self._array, self._stored.axes, calibration, dest, box=self.box, channels=self.channels,
             time_step=self._stored.time_step, overwrite=overwrite, **picked, **options,
         )  # fmt: skip
-
-    def like(self, url: str | os.PathLike[str], **options: Any) -> Volume:
-        """Make an empty store that covers the same space, and open it; options as for `ndlab.derived.like`."""
-        return Volume(derived.like(self, url, **options))
-
-    def output(self) -> Output:
-        """Return this view as what a run of `ndlab.pipeline` writes to."""
-        return derived.output(self)
 
     def like(self, url: str | os.PathLike[str], **options: Any) -> Volume:
         """Make an empty store that covers the same space, and open it; options as for `ndlab.derived.like`."""
