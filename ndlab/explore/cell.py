@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ndlab.errors import Unsupported
+from ndlab.errors import BadRequest, Unsupported
 
 if TYPE_CHECKING:
     from ndlab.explore.form import Form
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["cell"]
 
 
-def cell(step: Step, blocks: Blocks, *, box: Box | None = None, **options: Any) -> Form:
+def cell(step: Step, blocks: Blocks | None = None, *, box: Box | None = None, **options: Any) -> Form:
     """Show a form for a step: typed parameters with units, a preview, a run, and the code that repeats it.
 
     Types and units come from the function: ``sigma: Annotated[float, "nm"]`` becomes a number in nm, ``Literal`` a
@@ -25,12 +25,12 @@ def cell(step: Step, blocks: Blocks, *, box: Box | None = None, **options: Any) 
     ----------
     step : Step
         Its parameters are what the form starts from.
-    blocks : Grid, Tiling or sequence of Box
-        What to run it on.
+    blocks : Grid, Tiling or sequence of Box, optional
+        What to run it on; a `BlockStep` plans that itself.
     box : Box, optional
         What to preview; the middle block unless said.
     **options
-        As for `Run`: record, workers, client, retries and so on.
+        As for `Run`: record, workers, client, retries and so on; for a `BlockStep` as for its `plan`.
 
     Returns
     -------
@@ -39,6 +39,8 @@ def cell(step: Step, blocks: Blocks, *, box: Box | None = None, **options: Any) 
 
     Raises
     ------
+    BadRequest
+        If a step that is no `BlockStep` comes without blocks.
     Unsupported
         Where ipywidgets is not installed.
 
@@ -55,6 +57,10 @@ def cell(step: Step, blocks: Blocks, *, box: Box | None = None, **options: Any) 
     <BLANKLINE>
     explore.run(Run(step, blocks, workers=2))
     """
+    if blocks is None and not hasattr(step, "plan"):
+        raise BadRequest(
+            f"step {step.name!r} was to be shown as a form", "nobody knows its blocks", "pass them: cell(step, grid)"
+        )
     try:
         from ndlab.explore.form import Form
     except ModuleNotFoundError as error:

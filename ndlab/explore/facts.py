@@ -7,17 +7,39 @@ from typing import Any
 
 from ndlab.explore.wire import GridFacts
 from ndlab.geometry import Grid
-from ndlab.pipeline import Run, Tiling, describe
+from ndlab.pipeline import BlockStep, Run, Step, Tiling, describe
+from ndlab.store.output import Output
 from ndlab.volume import Volume
 
-__all__ = ["calibrated", "grid_facts", "output_address", "output_volume", "pairs", "params_of", "short", "volumes"]
+__all__ = [
+    "calibrated",
+    "grid_facts",
+    "inputs_of",
+    "output_address",
+    "output_volume",
+    "pairs",
+    "params_of",
+    "short",
+    "volumes",
+]
 
 _LONGEST = 120
 
 
+def inputs_of(step: Step) -> Mapping[str, Any]:
+    """Return what a step reads, by name; what has none is called volume."""
+    if not isinstance(step, BlockStep):
+        return step.inputs
+    return {name if not name.isdigit() else _numbered(step, int(name)): one for name, one in step.named.items()}
+
+
+def _numbered(step: BlockStep, number: int) -> str:
+    return "volume" if len(step.volumes) == 1 else f"volume {number + 1}"
+
+
 def volumes(run: Run) -> Iterable[Volume]:
     """Volumes that a Run reads: those among its inputs, then those among its parameters."""
-    for values in (run.step.inputs, run.step.params):
+    for values in (inputs_of(run.step), run.step.params):
         yield from (value for value in values.values() if isinstance(value, Volume))
 
 
@@ -55,26 +77,24 @@ def short(value: Any) -> str:
 def output_volume(run: Run) -> Volume | None:
     """Return what a Run writes: the output of its step, else the volume among its parameters that is no input."""
     output = run.step.output
-    for one in (output, getattr(output, "volume", None)):
-        if isinstance(one, Volume):
-            return one
-    read = [value for value in run.step.inputs.values() if isinstance(value, Volume)]
+    if isinstance(output, Output):
+        return Volume(output.stored, output.level)
+    read = [value for value in inputs_of(run.step).values() if isinstance(value, Volume)]
     found = [v for v in run.step.params.values() if isinstance(v, Volume) and not any(v is one for one in read)]
-    return found[0] if run.step.inputs and len(found) == 1 else None
+    return found[0] if read and len(found) == 1 else None
 
 
 def output_address(run: Run) -> str | None:
     """Where a Run writes, None if its step does not say."""
-    if run.step.output is not None and hasattr(run.step.output, "url"):
-        return str(run.step.output.url)
     volume = output_volume(run)
     return None if volume is None else short(volume)
 
 
 def params_of(run: Run) -> list[list[str]]:
     """Return the parameters that are neither inputs nor what is written."""
-    hidden = [*run.step.inputs.values(), output_volume(run)]
-    shown = {k: v for k, v in run.step.params.items() if k not in run.step.inputs and not any(v is h for h in hidden)}
+    inputs = inputs_of(run.step)
+    hidden = [*inputs.values(), output_volume(run)]
+    shown = {k: v for k, v in run.step.params.items() if k not in inputs and not any(v is h for h in hidden)}
     return pairs(shown)
 
 

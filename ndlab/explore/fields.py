@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from ndlab.errors import BadRequest
-from ndlab.pipeline import Step
+from ndlab.pipeline import BlockStep, Step
 
 __all__ = ["Field", "code_of", "fields_of", "parsed"]
 
@@ -47,7 +47,7 @@ class Field:
 
 
 def fields_of(step: Step) -> list[Field]:
-    """Return a field for each parameter of a step's function, in order, the block left out.
+    """Return a field for each parameter of a step's function, in order, the block or the arrays left out.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def fields_of(step: Step) -> list[Field]:
     [('sigma', <class 'float'>, 'nm', 15.0), ('mode', ('nearest', 'mirror'), '', 'nearest')]
     """
     hints = _hints(step.function)
-    named = list(inspect.signature(step.function).parameters.values())[1:]
+    named = [p for p in _signature(step) if p.name != "window"]
     found = [
         _field(p.name, hints.get(p.name, p.annotation), step.params.get(p.name, p.default))
         for p in named
@@ -64,6 +64,18 @@ def fields_of(step: Step) -> list[Field]:
     ]
     known = {field.name for field in found}
     return found + [_field(name, _MISSING, value) for name, value in step.params.items() if name not in known]
+
+
+def _signature(step: Step) -> list[inspect.Parameter]:
+    """Return the parameters of the function that no block fills."""
+    try:
+        found = list(inspect.signature(step.function).parameters.values())
+    except ValueError:  # Of functions written in C there is nothing to see.
+        return []
+    if not isinstance(step, BlockStep):
+        return found[1:]
+    named = isinstance(step.inputs, Mapping)
+    return [p for p in found if p.name not in step.inputs] if named else found[len(step.volumes) :]
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
@@ -135,23 +147,25 @@ def parsed(field: Field, text: Any) -> Any:
         raise BadRequest(f"{field.name} was {str(text)!r}", f"it is {wanted}{unit}") from None
 
 
-def code_of(step: Step, values: dict[str, Any], names: dict[str, str], arguments: str) -> str:
-    """Return Python code that runs `step` with other values.
+def code_of(name: str, values: dict[str, Any], run: str) -> str:
+    """Return Python code that runs a step with other values.
 
     Parameters
     ----------
+    name : str
+        What the step is called where the code will stand.
     values : dict
         Parameters that differ from those of the step.
-    names : dict
-        What step and blocks are called where the code will stand.
-    arguments : str
-        More for `Run`, or nothing.
+    run : str
+        Code that makes the Run.
     """
-    lines = ["from ndlab import explore", "from ndlab.pipeline import Run", ""]
-    name = names["step"]
+    lines = ["from ndlab import explore"]
+    if run.startswith("Run("):
+        lines.append("from ndlab.pipeline import Run")
+    lines.append("")
     if values:
         shown = ", ".join(f"{key!r}: {value!r}" for key, value in values.items())
         lines = ["from dataclasses import replace", "", *lines]
         lines.append(f"{name} = replace({name}, params={{**{name}.params, {shown}}})")
-    lines.append(f"explore.run(Run({name}, {names['blocks']}{arguments}))")
+    lines.append(f"explore.run({run})")
     return "\n".join(lines)

@@ -19,12 +19,13 @@ from ndlab.explore.fields import Field, code_of, fields_of, parsed
 from ndlab.explore.run import run as show_run
 from ndlab.explore.trial import attempt
 from ndlab.geometry import Box
-from ndlab.pipeline import Run, Step
+from ndlab.pipeline import BlockStep, Run, Step
 from ndlab.pipeline.tasks import Blocks
 
 __all__ = ["Form"]
 
 _PREVIEW_SIDE = 420
+_PREVIEW_BOX = (16, 256, 256)
 _LABEL = "150px"
 
 
@@ -39,12 +40,12 @@ class Form(w.VBox):  # type: ignore[misc]
         The one that was started last.
     """
 
-    def __init__(self, step: Step, blocks: Blocks, box: Box | None, options: dict[str, Any]) -> None:
+    def __init__(self, step: Step, blocks: Blocks | None, box: Box | None, options: dict[str, Any]) -> None:
         self._step, self._blocks, self._options = step, blocks, options
         self._fields = fields_of(step)
         self.run: Run | None = None
         self.inputs = {field.name: _input(field) for field in self._fields}
-        self.box_input = w.Text(value=_box_text(box or blocks[len(blocks) // 2]), layout=w.Layout(width="320px"))
+        self.box_input = w.Text(value=_box_text(box or self._middle()), layout=w.Layout(width="320px"))
         self.preview_button = w.Button(description="Preview", tooltip="try it on the box; nothing is written")
         self.run_button = w.Button(description="Run on the volume", button_style="primary")
         self.message = w.HTML()
@@ -57,6 +58,15 @@ class Form(w.VBox):  # type: ignore[misc]
             widget.observe(lambda _: self._refresh(), "value")
         super().__init__(self._rows(), layout=w.Layout(max_width="860px"))
         self._refresh()
+
+    def _middle(self) -> Box:
+        """Return the middle block; of a step over volumes, the middle of its first one."""
+        if self._blocks is not None:
+            return self._blocks[len(self._blocks) // 2]
+        assert isinstance(self._step, BlockStep)
+        shape = self._step.volumes[0].box.shape
+        start = [max(0, n // 2 - k // 2) for n, k in zip(shape, _PREVIEW_BOX, strict=True)]
+        return Box(start, [min(n, a + k) for n, a, k in zip(shape, start, _PREVIEW_BOX, strict=True)])
 
     def _rows(self) -> list[Any]:
         title = w.HTML(f"<div style='font-weight:600;font-size:15px'>{html.escape(self._step.name)}</div>")
@@ -85,9 +95,13 @@ class Form(w.VBox):  # type: ignore[misc]
     @property
     def code(self) -> str:
         """Python code that runs what is entered; it names step and blocks as the notebook does."""
-        names = {"step": _name_of(self._step, "step"), "blocks": _name_of(self._blocks, "blocks")}
-        arguments = "".join(f", {key}={_name_of(value, repr(value))}" for key, value in self._options.items())
-        return code_of(self._step, self._changed(), names, arguments)
+        name = _name_of(self._step, "step")
+        options = [f"{key}={_name_of(value, repr(value))}" for key, value in self._options.items()]
+        if self._blocks is None:
+            run = f"{name}.plan({', '.join(options)})"
+        else:
+            run = f"Run({', '.join([name, _name_of(self._blocks, 'blocks'), *options])})"
+        return code_of(name, self._changed(), run)
 
     def write(self) -> None:
         """Put the code into a new cell below the one that calls this."""
@@ -108,7 +122,7 @@ class Form(w.VBox):  # type: ignore[misc]
         self.preview_button.disabled = True
         self._say("trying …")
         try:
-            box = _parsed_box(self.box_input.value, self._blocks[0].level)
+            box = _parsed_box(self.box_input.value, 0 if self._blocks is None else self._blocks[0].level)
             values, kind = attempt(self.step, box)
         except Exception as error:  # Whatever the function raises belongs to whoever presses the button.
             self._say(_short(error), wrong=True)
@@ -122,13 +136,20 @@ class Form(w.VBox):  # type: ignore[misc]
     def start(self) -> None:
         """Run the step on all blocks, with the widget below the form."""
         try:
-            run = Run(self.step, self._blocks, **self._options)
+            run = self._planned()
         except NdlabError as error:
             self._say(str(error), wrong=True)
             return
         self.run = run
         self._say("")
         self.shown.children = [show_run(run)]
+
+    def _planned(self) -> Run:
+        step = self.step
+        if self._blocks is not None:
+            return Run(step, self._blocks, **self._options)
+        assert isinstance(step, BlockStep)
+        return step.plan(**self._options)
 
     # --- what is shown ----------------------------------------------------------------------------------------
 
@@ -218,5 +239,7 @@ def _shell() -> Any:
 
 def _name_of(value: Any, otherwise: str) -> str:
     """Return what the notebook calls a value, so that the code it gets runs there."""
+    if isinstance(value, bool | int | float | str | tuple) or value is None:
+        return otherwise
     space = getattr(_shell(), "user_ns", {})
     return next((name for name, found in space.items() if found is value and not name.startswith("_")), otherwise)

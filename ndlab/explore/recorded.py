@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,4 +75,6 @@ def _path(run: Run) -> Path | None:
         return record.path
     if record is not None:
         return Path(os.fspath(record))
-    return None if run.step.output is None else record_path(str(run.step.output.url), run.step.name)
+    if run.step.output is None or not run.step.output.url:
+        return None
+    return record_path(str(run.step.output.url), re.sub(r"[^\w.-]+", "-", run.step.name))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ndlab.errors import BadRequest
 from ndlab.geometry import Box, NmBox
-from ndlab.pipeline import Step, Task
+from ndlab.pipeline import BlockStep, Step, Task
 from ndlab.volume import Volume
 
 __all__ = ["attempt"]
@@ -46,7 +46,7 @@ def attempt(step: Step, box: Box) -> tuple[np.ndarray[Any, Any], str]:
     Parameters
     ----------
     step : Step
-        Writes to volumes among its parameters, or returns the voxels of its block.
+        A `BlockStep`; or one that writes to volumes among its parameters, or returns the voxels of its block.
     box : Box
         In voxels of the level that it works on.
 
@@ -62,6 +62,11 @@ def attempt(step: Step, box: Box) -> tuple[np.ndarray[Any, Any], str]:
     >>> attempt(fill, Box((0, 0, 0), (1, 2, 2)))[0].tolist(), int(volume.read().max())
     ([[[7, 7], [7, 7]]], 0)
     """
+    if isinstance(step, BlockStep):
+        found = np.asarray(step.preview(box))
+        if found.ndim < 3:
+            raise BadRequest(f"step {step.name!r} was previewed", "what it returns is no voxels", "run it")
+        return found.reshape(-1, *found.shape[-3:])[0], step.kind or step.volumes[0].kind
     caught = {name: _Caught(value, box) for name, value in step.params.items() if isinstance(value, Volume)}
     returned = Step(step.name, step.function, _with(step.params, caught))(Task(box))
     for one in caught.values():

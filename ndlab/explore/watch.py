@@ -18,6 +18,7 @@ from ndlab.explore.recorded import Reader
 from ndlab.explore.wire import Facts, Failures, Phase, Status, pack_states, pack_tick
 from ndlab.geometry import Box, Grid
 from ndlab.pipeline import Event, Look, Run, Tiling, current_client
+from ndlab.pipeline.planning import BlockRun
 
 __all__ = ["Send", "Watch", "block_hull"]
 
@@ -121,14 +122,14 @@ class Watch:
             "v": 1,
             "step": run.step.name,
             "total": len(run),
-            "inputs": words.pairs(run.step.inputs),
+            "inputs": words.pairs(words.inputs_of(run.step)),
             "params": words.params_of(run),
             "output": words.output_address(run),
-            "estimate": "",
+            "estimate": _costs(run),
             "grid": words.grid_facts(run, voxel_size),
             "preview": None if self.preview is None else self.preview.facts,
             "code": self._code,
-            "resumable": run.record is not None or run.step.output is not None,
+            "resumable": self._reader.path is not None,
         }
 
     @property
@@ -294,6 +295,13 @@ class _Pace:
             self._seen.popleft()
         then, before = self._seen[0]
         return (done - before) / (now - then) if done > before and now > then else None
+
+
+def _costs(run: Run) -> str:
+    """Return what a planned Run was estimated to take, its name and blocks left out: they are shown anyway."""
+    if not isinstance(run, BlockRun) or run.estimate is None:
+        return ""
+    return str(run.estimate).partition("; ")[2].replace("; ", "  ·  ")
 
 
 def _client(run: Run) -> Any:

@@ -44,11 +44,13 @@ def invert(block, white):
     z, y, x = (slice(a, b) for a, b in zip(block.start, block.stop))
     out.write(block, white - source[z, y, x])
 """
-RUN = """
+STEP = """
 step = Step("invert", invert, {"white": 255}, {"volume": volume}, identity=255)
-shown = explore.run(Run(step, Grid(source.shape, {block}), gates / "run.jsonl", workers=2, group=1), preview=out)
-shown
+run = Run(step, Grid(source.shape, {block}), gates / "run.jsonl", workers=2, group=1)
 """
+RUN = STEP + "explore.run(run, preview=out)"
+# At the end of a cell a Run displays itself, and waits for the button.
+SHOW = STEP + "run"
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def let(gates: Path, slabs: int) -> None:
 
 def cells(gates: Path, *more: str) -> list[str]:
     setup = SETUP.replace("{folder}", str(gates)).replace("{depth}", str(BLOCK[0]))
-    return [setup, RUN.replace("{block}", str(BLOCK)), *more]
+    return [setup, *(cell.replace("{block}", str(BLOCK)) for cell in (RUN, *more))]
 
 
 def start(
@@ -102,13 +104,13 @@ def colors(widget: Locator) -> dict[str, tuple[int, int, int]]:
 
 def map_of_blocks(widget: Locator) -> np.ndarray[Any, Any]:
     """Read the state of each block, (z, y, x), off the pixels of the map."""
+    widget.locator(".ndl-map[style*=width]").wait_for()  # The states come a moment after the words.
     image: dict[str, Any] = widget.locator(".ndl-map").evaluate(
         """c => ({w: c.width, h: c.height, scale: c.width / parseFloat(c.style.width),
                   data: [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data]})"""
     )
-    pixels = np.array(image["data"], np.uint8).reshape(image["h"], image["w"], 4)[
-        :: int(image["scale"]), :: int(image["scale"])
-    ]
+    scale = int(image["scale"])
+    pixels = np.array(image["data"], np.uint8).reshape(image["h"], image["w"], 4)[::scale, ::scale]
     palette = colors(widget)
     # All cells lie in one row of slabs here: measure cell and gap instead of taking the layout's word.
     filled = pixels[0, :, 3] > 0
@@ -142,7 +144,7 @@ def truth() -> np.ndarray[Any, Any]:
 
 def test_it_shows_a_run_truly_and_stops_and_resumes_it(lab: Lab, browser: Browser, gates: Path) -> None:
     let(gates, 2)
-    notebook, widget = start(lab, browser, "steer", gates, "print(6 * 7, shown.run.state.phase)")
+    notebook, widget = start(lab, browser, "steer", gates, "print(6 * 7, run.state.phase)")
     assert widget.locator(".ndl-title").inner_text() == "invert"
     said = widget.locator(".ndl-pair").all_inner_texts()
     assert [re.sub(r"\s+", " ", text) for text in said] == ["volume medulla, 50 × 100 × 200", "white 255"]
@@ -228,21 +230,28 @@ def test_colors_follow_the_theme_while_it_runs(lab: Lab, browser: Browser, gates
 @pytest.mark.parametrize("how", ["restart", "kill"])
 def test_a_run_outlives_its_kernel(lab: Lab, browser: Browser, gates: Path, how: str) -> None:
     let(gates, 2)
-    notebook, widget = start(lab, browser, how, gates, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    notebook, widget = start(lab, browser, how, gates, SHOW, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     reach(widget, "running", 40)
     if how == "restart":
         notebook.restart()
     else:
-        notebook.run(2, wait=False)
+        notebook.run(3, wait=False)
+        notebook.page.locator(".jp-Dialog .jp-mod-accept").click()  # It says that the kernel died.
     reach(widget, "gone")
     assert widget.locator(".ndl-phase").inner_text() == "Kernel gone"
     assert widget.get_by_role("button", name="Stop").count() == 0
     assert (map_of_blocks(widget)[:2] == "done").all()
 
-    let(gates, 4)
+    # The next kernel finds what was done, does nothing by itself, and goes on when told to.
     notebook.ready()
     notebook.run(0)
-    widget = shown(notebook.run(1))
-    reach(widget, "done", 80)
+    widget = shown(notebook.run(2))
+    notebook.page.locator(".ndl-run[data-phase=stopped]").wait_for()
+    assert re.match(r"40 of 80 blocks", widget.locator(".ndl-numbers").inner_text())
+    assert (map_of_blocks(widget)[:2] == "done").all()
+    assert (map_of_blocks(widget)[2:] == "waiting").all()
+    let(gates, 4)
+    widget.get_by_role("button", name="Resume").click()
+    notebook.page.locator(".ndl-run[data-phase=done]").wait_for()
     assert "40 done before" in widget.locator(".ndl-numbers").inner_text()
     notebook.page.close()
