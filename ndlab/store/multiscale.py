@@ -139,7 +139,7 @@ def _dispatch(
 
 def _stores_inside(kv: Kv) -> list[str]:
     """Name the folders directly below that are stores; a folder of slices holds none."""
-    below = kv.children()[:1000]
+    below = [name for name in kv.children()[:1000] if os.path.isdir(join(kv.url, name))]
     found = kv.read_many([f"{name}/{key}" for name in below for key in _PROBES])
     return [name for i, name in enumerate(below) if any(found[i * len(_PROBES) : (i + 1) * len(_PROBES)])]
 
