@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ndlab.describe import si_bytes
 from ndlab.errors import NdlabError, RunFailed
 from ndlab.explore import facts as words
 from ndlab.explore.preview import Preview
@@ -298,10 +299,14 @@ class _Pace:
 
 
 def _costs(run: Run) -> str:
-    """Return what a planned Run was estimated to take, its name and blocks left out: they are shown anyway."""
+    """Return what a planned Run was estimated to take, in the words of a page."""
     if not isinstance(run, BlockRun) or run.estimate is None:
         return ""
-    return str(run.estimate).partition("; ")[2].replace("; ", "  ·  ")
+    cost = run.estimate
+    parts = [f"{si_bytes(cost.total_bytes)} of memory", f"reads {si_bytes(cost.read_bytes)} ({cost.read_factor:.2f}×)"]
+    if cost.write_bytes:
+        parts.append(f"writes {si_bytes(cost.write_bytes)}")
+    return "  ·  ".join(parts)
 
 
 def _client(run: Run) -> Any:

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -13,12 +14,12 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
 
-from ndlab import explore
+from ndlab import explore, volume
 from ndlab.errors import BadRequest
 from ndlab.explore.fields import Field, fields_of, parsed
 from ndlab.explore.trial import attempt
 from ndlab.geometry import Box, Grid
-from ndlab.pipeline import Step
+from ndlab.pipeline import BlockStep, Step
 from ndlab.volume import Volume
 
 SHAPE = (6, 8, 10)
@@ -227,3 +228,37 @@ def test_a_preview_that_cannot_be_says_why(step: Step, box: str, message: str) -
     assert re.search(message, form.message.value)
     assert form.picture.children == ()
     assert not form.preview_button.disabled
+
+
+# ------------------------------------------------------------------------------------------------ steps over volumes
+def brighten(image: Any, window: Any, by: Annotated[int, "grey levels"]) -> Any:
+    assert window is not None
+    return image + np.uint8(by)
+
+
+def test_a_step_over_volumes_needs_no_blocks(source: Volume, tmp_path: Path) -> None:
+    step = BlockStep("brighten", brighten, {"by": 1}, inputs=source, output=tmp_path / "made.ome.zarr")
+    form = explore.cell(step, block=(3, 4, 5), workers=2)
+    assert list(form.inputs) == ["by"]
+    form.inputs["by"].value = "7"
+    assert form.code.endswith("explore.run(step.plan(block=(3, 4, 5), workers=2))")
+    form.preview().join()
+    assert "nothing was written" in form.message.value
+    assert not (tmp_path / "made.ome.zarr").exists()
+    form.start()
+    assert form.run is not None
+    form.run.wait()
+    assert np.array_equal(volume.open(str(tmp_path / "made.ome.zarr")).read(), source.read() + 7)
+
+
+def test_inputs_by_name_are_no_fields(source: Volume) -> None:
+    def blend(first: Any, second: Any, share: float = 0.5) -> Any:
+        return first * share + second * (1 - share)
+
+    step = BlockStep("blend", blend, inputs={"first": source, "second": source})
+    assert [field.name for field in fields_of(step)] == ["share"]
+
+
+def test_other_steps_need_blocks(step: Step) -> None:
+    with pytest.raises(BadRequest, match=r"nobody knows its blocks\. pass them"):
+        explore.cell(step)

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ndlab.explore.facts import grid_facts, output_address, output_volume, pairs, params_of, short
+from ndlab.explore.facts import grid_facts, inputs_of, output_address, output_volume, pairs, params_of, short
+from ndlab.explore.watch import Watch
 from ndlab.geometry import Box, Grid
-from ndlab.pipeline import Run, Step, Tiling
+from ndlab.pipeline import BlockStep, Run, Step, Tiling
 from ndlab.volume import Volume
 
 STEP = Step("size", lambda block, **at: block.size)
@@ -72,3 +73,35 @@ def test_the_volume_that_is_no_input_is_what_is_written() -> None:
     assert params_of(run) == [["sigma", "2"]]
     unsaid = Run(Step("copy", print, params), Grid((4, 6, 8), (4, 4, 4)))
     assert output_volume(unsaid) is None, "without inputs nobody knows which is which"
+
+
+def test_a_step_over_volumes_says_what_it_reads_writes_and_costs(tmp_path: Path) -> None:
+    source = Volume.from_array(np.zeros((8, 8, 8), "u1"), (40, 8, 8), name="raw")
+    run = BlockStep("invert", np.invert, inputs=source, output=tmp_path / "made.ome.zarr", overlap=1).plan(workers=1)
+    facts = Watch(run, lambda message, buffers: None).facts
+    assert facts["inputs"] == [["volume", "raw, 8 × 8 × 8"]]
+    assert facts["output"] == f"{tmp_path / 'made.ome.zarr'}, 8 × 8 × 8"
+    assert facts["grid"] is not None
+    assert facts["grid"]["voxel_size"] == [40.0, 8.0, 8.0]
+    assert "reads 512 B (1.00×)  ·  writes 512 B" in facts["estimate"]
+    assert facts["resumable"]
+
+
+def test_several_inputs_are_numbered_or_have_their_names() -> None:
+    source = Volume.from_array(np.zeros((8, 8, 8), "u1"), (8, 8, 8), name="raw")
+    assert list(inputs_of(BlockStep("add", np.add, inputs=[source, source]))) == ["volume 1", "volume 2"]
+    assert list(inputs_of(BlockStep("add", np.add, inputs={"a": source, "b": source}))) == ["a", "b"]
+
+
+def test_a_run_that_was_interrupted_is_found_by_its_output(tmp_path: Path) -> None:
+    source = Volume.from_array(np.zeros((8, 8, 8), "u1"), (8, 8, 8))
+
+    def plan() -> Run:
+        step = BlockStep("my step", np.invert, inputs=source, output=tmp_path / "made.ome.zarr")
+        return step.plan(workers=1, block=(4, 4, 4))
+
+    plan().run()
+    told: list[str] = []
+    watch = Watch(plan(), lambda message, buffers: told.append(message["status"]["phase"]))
+    watch.hello()
+    assert told == ["done"]

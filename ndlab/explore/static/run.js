@@ -1,4 +1,4 @@
-/* ndlab widgets; sources sha256:3ba106a8ff260e18eec01ba79eb4269552744d78c62884621a73f05e48321f86 */
+/* ndlab widgets; sources sha256:7f563c4a57f7adfabf58d7583ebed3e031a31908b56cb7f2f334abf069dc559e */
 var w=class{constructor(e,t,r,a=5,i=15){this.ask=e;this.tell=t;this.quiet=a;this.patience=i;this.last=r}ask;tell;quiet;patience;last;asked=!1;alive=!0;heard(e){this.last=e,this.asked=!1,this.set(!0)}cut(){this.set(!1),this.try()}check(e,t){t?e-this.last>this.patience?this.set(!1):e-this.last>this.quiet&&!this.asked&&(this.asked=!0,this.try()):(this.last=e,this.asked=!1)}try(){try{this.ask()}catch{}}set(e){e!==this.alive&&(this.alive=e,this.tell(e))}};var I=`.ndl-run {
   --ndl-ink: #22272e;
   --ndl-soft: #6b7480;
@@ -50,12 +50,13 @@ var w=class{constructor(e,t,r,a=5,i=15){this.ask=e;this.tell=t;this.quiet=a;this
 @media (prefers-reduced-motion: reduce) { .ndl-phase::before { animation: none !important; } }
 .ndl-run .ndl-facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 1px 12px; margin: 8px 0 12px; padding: 0; }
 .ndl-run .ndl-facts dt { margin: 0; padding: 0; font-weight: 400; color: var(--ndl-soft); }
-.ndl-run .ndl-facts dd { display: flex; flex-wrap: wrap; gap: 0 16px; margin: 0; padding: 0; min-width: 0; }
+.ndl-run .ndl-facts dd { display: flex; flex-wrap: wrap; gap: 0 16px; margin: 0; padding: 0; min-width: 0; width: auto; max-width: none; float: none; }
 .ndl-pair { display: inline-flex; gap: 6px; min-width: 0; max-width: 100%; }
 .ndl-key { color: var(--ndl-soft); white-space: nowrap; }
 .ndl-value { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 /* An address matters most at its end. */
 .ndl-address .ndl-value { direction: rtl; text-align: left; unicode-bidi: plaintext; }
+.ndl-run .ndl-facts .ndl-estimate .ndl-value { white-space: normal; }
 .ndl-bar { display: flex; height: 6px; border-radius: 3px; overflow: hidden; background: var(--ndl-waiting); }
 .ndl-bar-done { background: var(--ndl-done); transition: width 0.25s linear; }
 .ndl-bar-failed { background: var(--ndl-failed); }
