@@ -28,12 +28,19 @@ def sortable(values: Array) -> Array:
     ([126, 131], True)
     """
     bits = 8 * values.dtype.itemsize
-    keys = np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
+    keys: Array = np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
     if values.dtype.kind == "u":
         return keys
     top = keys.dtype.type(1 << (bits - 1))
-    found: Array = keys ^ top if values.dtype.kind == "i" else np.where(keys & top, ~keys, keys | top)
-    return found
+    if values.dtype.kind == "i":
+        flipped: Array = keys ^ top
+        return flipped
+    # Negative numbers have all their bits turned, the others the sign alone.
+    signs = keys.view(f"i{values.dtype.itemsize}") >> (bits - 1)
+    turned: Array = signs.view(keys.dtype)
+    turned |= top
+    turned ^= keys
+    return turned
 
 
 def unsortable(keys: Array, kind: np.dtype[Any]) -> Array:

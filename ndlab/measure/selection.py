@@ -134,5 +134,6 @@ def narrow(block: Box, selection: Selection, edges: Array | None, search: Search
 
 
 def _numbers(values: Array) -> Array:
-    found: Any = values[values == values] if values.dtype.kind == "f" else values
+    some_nan = values.dtype.kind == "f" and values.size and np.isnan(values.min())
+    found: Any = values[values == values] if some_nan else values
     return np.ascontiguousarray(found)

@@ -100,8 +100,8 @@ def test_a_snake_through_every_block(connectivity: int) -> None:
 
 
 def test_neighbours_across_an_edge_and_a_corner_of_blocks() -> None:
-    """Two voxels that meet only where blocks do, in every direction there is."""
-    for step in itertools.product((-1, 0, 1), repeat=3):
+    """Two voxels that meet only where blocks do, in each of the 13 directions there are."""
+    for step in sorted(itertools.product((-1, 0, 1), repeat=3))[14:]:
         mask = np.zeros((4, 4, 4), bool)
         a = [1 if s >= 0 else 2 for s in step]
         mask[tuple(a)] = mask[tuple(i + s for i, s in zip(a, step, strict=True))] = True

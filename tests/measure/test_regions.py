@@ -108,6 +108,17 @@ def test_a_tiny_spread_on_a_large_value_is_not_lost() -> None:
     assert table["std"][0] == pytest.approx(image.std(), rel=1e-6)
 
 
+def test_squares_that_no_double_holds() -> None:
+    image = np.array([1e200, -1e200, 3e160, 1, 2, 3]).reshape(1, 2, 3)
+    table = measure.regions(
+        labels_volume(np.array([1, 1, 1, 2, 2, 2], "u1").reshape(1, 2, 3)),
+        Volume.from_array(image, VOXEL_SIZE),
+        block=1,
+    )
+    np.testing.assert_array_equal(table["mean"], [1e160, 2])
+    np.testing.assert_allclose(table["std"], [np.inf, np.sqrt(2 / 3)])
+
+
 def test_what_is_no_number_shows_as_in_numpy() -> None:
     image = np.array([1, np.nan, 2, np.inf, 3, 4], "f4").reshape(1, 3, 2)
     labels = np.array([1, 1, 2, 2, 3, 3], "u1").reshape(1, 3, 2)

@@ -46,18 +46,6 @@ def _add_product(row: Array, at: int, a: Any, b: Any) -> None:
 
 
 @jit
-def _add_float(row: Array, value: Any) -> None:
-    if not np.isfinite(value):
-        row[4] += value
-    elif abs(value) > _LARGE:
-        _add(row, 0, value)
-        row[2] += np.inf
-    else:
-        _add(row, 0, value)
-        _add_product(row, 2, value, value)
-
-
-@jit
 def moments_float(local: Array, values: Array, table: Array, low: Array, high: Array, odd: Array) -> None:
     """Add floating-point values to the rows of their labels.
 
@@ -72,13 +60,44 @@ def moments_float(local: Array, values: Array, table: Array, low: Array, high: A
     odd : array of int64, (rows,)
         Number of NaN.
     """
-    for i in range(values.size):
-        k, v = local[i], values[i]
-        if v == v:
-            low[k], high[k] = min(low[k], v), max(high[k], v)
-        else:
-            odd[k] += 1
-        _add_float(table[k], np.float64(v))
+    i = 0
+    while i < values.size:
+        k = local[i]
+        row, smallest, largest = table[k], low[k], high[k]
+        sum_high, sum_low, square_high, square_low = row[0], 0.0, row[2], 0.0
+        # The low parts are carried at the end of a short run, before they could get too large to be exact.
+        end = min(values.size, i + 256)
+        while i < end and local[i] == k:
+            value = values[i]
+            v = np.float64(value)
+            i += 1
+            if not np.isfinite(v):
+                row[4] += v
+                if v != v:
+                    odd[k] += 1
+                    continue
+            smallest, largest = min(smallest, value), max(largest, value)
+            if not np.isfinite(v):
+                continue
+            total = sum_high + v
+            part = total - sum_high
+            sum_low += (sum_high - (total - part)) + (v - part)
+            sum_high = total
+            p = v * v
+            if values.itemsize == 8:  # The square of a float32 fits into a double; of these it takes two (Dekker).
+                t = _SPLIT * v
+                v1 = t - (t - v)
+                v2 = v - v1
+                if abs(v) < _LARGE:
+                    square_low += ((v1 * v1 - p) + 2.0 * v1 * v2) + v2 * v2
+            total = square_high + p
+            part = total - square_high
+            square_low += (square_high - (total - part)) + (p - part)
+            square_high = total
+        low[k], high[k] = smallest, largest
+        row[0], row[2] = sum_high, square_high
+        _add(row, 0, sum_low)
+        _add(row, 2, square_low)
 
 
 @jit
