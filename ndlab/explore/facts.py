@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ndlab.describe import si_bytes
 from ndlab.explore.wire import GridFacts
-from ndlab.geometry import Grid
+from ndlab.geometry import Box, Grid
 from ndlab.pipeline import BlockStep, Run, Step, Tiling, describe
+from ndlab.pipeline.planning import BlockRun
 from ndlab.store.output import Output
 from ndlab.volume import Volume
 
 __all__ = [
+    "block_hull",
     "calibrated",
+    "costs_of",
     "grid_facts",
     "inputs_of",
     "output_address",
@@ -126,3 +130,27 @@ def _lead(run: Run) -> list[str]:
     times = [""] if run.t is None else [f"t{t}" for t in run.t]
     channels = [""] if run.c is None else [f"c{c}" for c in run.c]
     return [f"{t} {c}".strip() for t in times for c in channels]
+
+
+def costs_of(run: Run) -> str:
+    """Return what a planned Run was estimated to take, in the words of a page."""
+    if not isinstance(run, BlockRun) or run.estimate is None:
+        return ""
+    cost = run.estimate
+    parts = [f"{si_bytes(cost.total_bytes)} of memory", f"reads {si_bytes(cost.read_bytes)} ({cost.read_factor:.2f}×)"]
+    if cost.write_bytes:
+        parts.append(f"writes {si_bytes(cost.write_bytes)}")
+    return "  ·  ".join(parts)
+
+
+def block_hull(run: Run) -> Box:
+    """Return the box that all blocks of a Run cover together."""
+    blocks = run.blocks
+    if isinstance(blocks, Tiling):
+        return blocks.box
+    if isinstance(blocks, Grid):
+        return Box((0, 0, 0), blocks.shape, blocks.level)
+    hull = blocks[0]
+    for block in blocks:
+        hull = hull | block
+    return hull

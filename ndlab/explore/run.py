@@ -67,9 +67,8 @@ def widget_of(run: Run, preview: Volume | None = None, z: int | None = None) -> 
             "pip install 'ndlab[lab]', or call run.run() and look at its receipt",
             feature="widgets",
         ) from error
-    from ndlab.explore.facts import output_volume
+    from ndlab.explore.facts import block_hull, output_volume
     from ndlab.explore.preview import Preview
-    from ndlab.explore.watch import block_hull
 
     volume = output_volume(run) if preview is None else preview
     shown = None if volume is None or not len(run.blocks) else Preview(volume, block_hull(run), z)

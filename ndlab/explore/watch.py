@@ -11,17 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ndlab.describe import si_bytes
 from ndlab.errors import NdlabError, RunFailed
 from ndlab.explore import facts as words
 from ndlab.explore.preview import Preview
 from ndlab.explore.recorded import Reader
 from ndlab.explore.wire import Facts, Failures, Phase, Status, pack_states, pack_tick
-from ndlab.geometry import Box, Grid
-from ndlab.pipeline import Event, Look, Run, Tiling, current_client
-from ndlab.pipeline.planning import BlockRun
+from ndlab.pipeline import Event, Look, Run, current_client
 
-__all__ = ["Send", "Watch", "block_hull"]
+__all__ = ["Send", "Watch"]
 
 Send = Callable[[Mapping[str, Any], Sequence[bytes]], None]
 
@@ -126,7 +123,7 @@ class Watch:
             "inputs": words.pairs(words.inputs_of(run.step)),
             "params": words.params_of(run),
             "output": words.output_address(run),
-            "estimate": _costs(run),
+            "estimate": words.costs_of(run),
             "grid": words.grid_facts(run, voxel_size),
             "preview": None if self.preview is None else self.preview.facts,
             "code": self._code,
@@ -298,17 +295,6 @@ class _Pace:
         return (done - before) / (now - then) if done > before and now > then else None
 
 
-def _costs(run: Run) -> str:
-    """Return what a planned Run was estimated to take, in the words of a page."""
-    if not isinstance(run, BlockRun) or run.estimate is None:
-        return ""
-    cost = run.estimate
-    parts = [f"{si_bytes(cost.total_bytes)} of memory", f"reads {si_bytes(cost.read_bytes)} ({cost.read_factor:.2f}×)"]
-    if cost.write_bytes:
-        parts.append(f"writes {si_bytes(cost.write_bytes)}")
-    return "  ·  ".join(parts)
-
-
 def _client(run: Run) -> Any:
     """Return the Dask client that the blocks go to, None for threads."""
     if run.client is None and run.workers is None:
@@ -321,16 +307,3 @@ def _where(run: Run) -> str:
         return "Dask"
     threads = run.workers or os.cpu_count() or 1
     return f"{threads} thread{'s' if threads > 1 else ''}"
-
-
-def block_hull(run: Run) -> Box:
-    """Return the box that all blocks of a Run cover together."""
-    blocks = run.blocks
-    if isinstance(blocks, Tiling):
-        return blocks.box
-    if isinstance(blocks, Grid):
-        return Box((0, 0, 0), blocks.shape, blocks.level)
-    hull = blocks[0]
-    for block in blocks:
-        hull = hull | block
-    return hull

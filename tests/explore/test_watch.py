@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from ndlab.errors import RunFailed
+from ndlab.explore.facts import block_hull
 from ndlab.explore.preview import Preview
-from ndlab.explore.watch import Watch, block_hull
+from ndlab.explore.watch import Watch
 from ndlab.geometry import Box, Grid
 from ndlab.pipeline import Run, Step, Tiling
 from ndlab.volume import Volume
