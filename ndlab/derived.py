@@ -38,7 +38,6 @@ def like(
     shards: Sequence[int] | None = None,
     codec: Any = "zstd",
     levels: int | None = None,
-    shard_voxels: int = _SHARD_VOXELS,
     made: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Stored:
@@ -58,8 +57,6 @@ def like(
         As for `ndlab.store.create.create`.
     levels : int, optional
         How many; until no axis is longer than 64 unless given.
-    shard_voxels : int
-        Most voxels of a shard.
     made : mapping, optional
         What will fill it, kept in ``volume.provenance``. A store that holds the same is opened instead.
     overwrite : bool
@@ -86,7 +83,7 @@ def like(
     found = np.dtype(dtype or volume.dtype)
     plans = plan(
         volume.box.shape, found.itemsize, base.voxel_size, chunk=chunks, shard=shards, levels=levels,
-        nbytes=shard_voxels * found.itemsize,
+        nbytes=_SHARD_VOXELS * found.itemsize,
     )  # fmt: skip
     return _created(address, plans, kept, lead, kind, base, volume.channels if "c" in kept else (), found, codec, made)
 

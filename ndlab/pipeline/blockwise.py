@@ -61,6 +61,7 @@ class BlockStep(Step):
     191
     """
 
+    inputs: Any = field(default_factory=dict)
     overlap: int | Sequence[int] = 0
     axes: str = "zyx"
     dtype: Any = None

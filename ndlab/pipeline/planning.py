@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ndlab.errors import BadRequest
-from ndlab.pipeline.estimate import Estimate, Room, choose_block, free_disk, read_factor, room, task_bytes
+from ndlab.geometry import Int3, chunk_shape
+from ndlab.pipeline.estimate import MOST_VOXELS, Estimate, Room, choose_block, free_disk, read_factor, room, task_bytes
 from ndlab.pipeline.run import Run
 from ndlab.pipeline.runners import current_client
 from ndlab.pipeline.step import describe
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BlockRun", "plan"]
 
-LEAST_BLOCK = 1 << 15
+_LEAST_BLOCK = 1 << 15
 
 
 @dataclass(repr=False)
@@ -70,14 +71,23 @@ def plan(
     """
     if client is None and workers is None:
         client = current_client()
+    if hasattr(step.output, "output"):
+        step = replace(step, output=step.output.output())
+    _refuse_output(step, client)
     place = room(workers, client)
     place = place if memory is None else replace(place, nbytes=memory)
-    step = _with_output(step, place, overwrite)
-    _refuse_own_input(step, client)
-    tiling = _tiling(step, block, place)
-    estimate = estimate_of(step, tiling, place)
+    new = None if step.output is None or step.sink is not None else _new(step, place, block)
+    tiling = _tiling(step, block, place) if new is None else Tiling(step.home, new.block)
+    estimate = estimate_of(step, tiling, place, new)
     if check:
         estimate.check(1.0 if step.sink is None else step.sink.compressed)
+    if new is not None:
+        made = {"step": step.name, "function": describe(step.function), **step.about(), "fingerprint": step.fingerprint}
+        volume = step.volumes[0].like(
+            step.output, dtype=new.dtype, kind=step.kind, axes=new.axes, made=made, overwrite=overwrite, **new.options
+        )
+        step = replace(step, output=volume.output())
+        tiling = _tiling(step, block or new.block, place)
     lead = step.lead()
     run = BlockRun(step, tiling, t=lead["t"], c=lead["c"], workers=workers, client=client, **how)
     run.restart = run.restart or overwrite
@@ -85,37 +95,17 @@ def plan(
     return run
 
 
-def _with_output(step: BlockStep, place: Room, overwrite: bool) -> BlockStep:
-    if step.output is None or step.sink is not None:
-        return step
-    volume = step.output if hasattr(step.output, "output") else _make(step, place, overwrite)
-    first = step.volumes[0]
-    if volume.box.shape != first.box.shape:
+def _refuse_output(step: BlockStep, client: Any) -> None:
+    """Refuse an output that is there and would not do, before anything is made."""
+    sink, first = step.sink, step.volumes[0]
+    if sink is None:
+        return
+    if sink.box.shape != first.box.shape:
         raise BadRequest(
-            f"step {step.name!r} would write {first.box.shape} voxels to a volume of {volume.box.shape}",
+            f"step {step.name!r} would write {first.box.shape} voxels to a volume of {sink.box.shape}",
             "output and inputs have the same extent (z, y, x)",
             "cut one of them",
         )
-    return replace(step, output=volume.output())
-
-
-def _make(step: BlockStep, place: Room, overwrite: bool) -> Any:
-    """Make the store; its type and axes are those of what the function returns on a small piece."""
-    first, lead = step.volumes[0], step.lead()
-    piece = np.asarray(step.preview())
-    seen = [a for a in step.axes[:-3] if a in first.axes]
-    returned = seen[len(seen) - max(0, piece.ndim - 3) :] if piece.ndim > 3 else []
-    axes = tuple(a for a in first.axes if a in "zyx" or lead.get(a) is not None or a in returned)
-    made = {"step": step.name, "function": describe(step.function), **step.about(), "fingerprint": step.fingerprint}
-    options = {"shard_voxels": math.prod(choose_block(first.box.shape, (1, 1, 1), place.tasks)), **step.options}
-    dtype = piece.dtype if step.dtype is None else np.dtype(step.dtype)
-    return first.like(step.output, dtype=dtype, kind=step.kind, axes=axes, made=made, overwrite=overwrite, **options)
-
-
-def _refuse_own_input(step: BlockStep, client: Any) -> None:
-    sink = step.sink
-    if sink is None:
-        return
     for name, volume in step.named.items():
         same = volume.url == sink.url and volume.level_index == sink.level if sink.url else False
         if same and (volume.box & sink.box).size:
@@ -132,17 +122,55 @@ def _refuse_own_input(step: BlockStep, client: Any) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _New:
+    """The store that a step will make: type and axes of what its function returns, and a shard for each block."""
+
+    dtype: np.dtype[Any]
+    axes: tuple[str, ...]
+    block: Int3
+    options: dict[str, Any]
+
+
+def _new(step: BlockStep, place: Room, block: Sequence[int] | None) -> _New:
+    first, lead, options = step.volumes[0], step.lead(), dict(step.options)
+    if step.dtype is not None and step.axes == "zyx":
+        piece = np.empty((0, 0, 0), step.dtype)
+    else:
+        piece = np.asarray(step.preview())
+    dtype = piece.dtype if step.dtype is None else np.dtype(step.dtype)
+    seen = [a for a in step.axes[:-3] if a in first.axes]
+    returned = seen[len(seen) - (piece.ndim - 3) :] if piece.ndim > 3 else []
+    kept = [a for a in first.axes if a in "tc" and (lead[a] is not None or a in returned)]
+    together = math.prod(n for a, n in zip(first.axes, first.shape, strict=True) if a in returned)
+    if "chunks" not in options and "shards" not in options:
+        cube = chunk_shape(first.voxel_size, dtype.itemsize)
+        # No larger than a small volume itself, but a power of two, for the levels.
+        options["chunks"] = [
+            min(c, 1 << max(0, n - 1).bit_length()) for c, n in zip(cube, first.box.shape, strict=True)
+        ]
+    if "shards" not in options:
+        most = _most_voxels(step, place, dtype.itemsize * together)
+        options["shards"] = choose_block(first.box.shape, options["chunks"], place.tasks, most)
+    z, y, x = options["shards"] if block is None else block
+    return _New(dtype, (*kept, "z", "y", "x"), (z, y, x), options)
+
+
 def _tiling(step: BlockStep, block: Sequence[int] | None, place: Room) -> Tiling:
     home = step.home
     if block is None:
         unit = step.volumes[0].chunks[-3:] if step.sink is None else step.sink.unit
-        voxel = task_bytes((1, 1, 1), (0, 0, 0), _itemsizes(step), _result_size(step), step.scratch)
-        most = 1 << 26
-        if place.nbytes is not None:
-            most = max(LEAST_BLOCK, min(most, place.nbytes // (2 * place.tasks * max(1, voxel))))
-        block = choose_block(home.shape, unit, place.tasks, most)
+        block = choose_block(home.shape, unit, place.tasks, _most_voxels(step, place, _result_size(step)))
     z, y, x = (max(1, min(int(b), e)) for b, e in zip(block, home.stop, strict=True))
     return Tiling(home, (z, y, x))
+
+
+def _most_voxels(step: BlockStep, place: Room, result: int) -> int:
+    """Return how many voxels a block may have so that all tasks at a time take half of what there is."""
+    if place.nbytes is None:
+        return MOST_VOXELS
+    voxel = task_bytes((1, 1, 1), (0, 0, 0), _itemsizes(step), result, step.scratch)
+    return max(_LEAST_BLOCK, min(MOST_VOXELS, place.nbytes // (2 * place.tasks * max(1, voxel))))
 
 
 def _itemsizes(step: BlockStep) -> dict[str, int]:
@@ -161,14 +189,15 @@ def _result_size(step: BlockStep) -> int:
     return int(step.sink.dtype.itemsize * math.prod(together))
 
 
-def estimate_of(step: BlockStep, tiling: Tiling, place: Room) -> Estimate:
-    """Return what the Run over `tiling` will take."""
+def estimate_of(step: BlockStep, tiling: Tiling, place: Room, new: _New | None = None) -> Estimate:
+    """Return what the Run over `tiling` will take; `new` is the store that it will make."""
     first, sink = step.volumes[0], step.sink
     repeats = math.prod(len(numbers) for numbers in step.lead().values() if numbers is not None)
     z, y, x = (min(b, n) for b, n in zip(tiling.block, tiling.box.shape, strict=True))
     at_home = Tiling(tiling.box.shift([-a for a in step.home.start]), tiling.block)
     factor = read_factor(at_home, step.margin, at_home.box.stop, first.chunks[-3:])
-    sizes, result, count = _itemsizes(step), _result_size(step), len(tiling) * repeats
+    sizes, count = _itemsizes(step), len(tiling) * repeats
+    result = _result_size(step) if new is None else new.dtype.itemsize
     return Estimate(
         step=step.name,
         blocks=count,
@@ -180,5 +209,5 @@ def estimate_of(step: BlockStep, tiling: Tiling, place: Room) -> Estimate:
         write_bytes=result * tiling.box.size * repeats,
         read_factor=factor,
         room=place,
-        free_disk=None if sink is None else free_disk(sink.url),
+        free_disk=free_disk(str(step.output) if new is not None else sink.url) if new or sink else None,
     )
