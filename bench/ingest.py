@@ -231,8 +231,8 @@ def main() -> int:
     bench = Bench("ingest", options)
     began = time.perf_counter()
     with scratch() as folder:
-        image = em((256, 512, 512) if options.quick else (256, 512, 1024), options.data)
-        ids = labels((128, 256, 256) if options.quick else (128, 256, 512), options.data)
+        image = em((256, 512, 512) if options.quick else (512, 512, 1024), options.data)
+        ids = labels((128, 256, 256) if options.quick else (256, 256, 512), options.data)
         found = {"EM in memory, finest level": from_memory(bench, folder, image, "image")["ndlab, finest level"]}
         from_memory(bench, folder, ids, "labels")
         for name, rows in from_files(bench, folder, image).items():

@@ -28,6 +28,8 @@ Voxels = np.ndarray[Any, Any]
 Kernel = Callable[..., Any]
 Cell = tuple[int, int, int]
 
+_PIECE_BYTES = 4 << 20
+
 
 def downsample(values: Voxels, factors: Sequence[int], rule: Rule = "mean", out: Voxels | None = None) -> Voxels:
     """Return `values` at whole-number `factors` coarser; runs without the GIL.
@@ -62,10 +64,20 @@ def downsample(values: Voxels, factors: Sequence[int], rule: Rule = "mean", out:
         result[...] = values
         return result
     work, coarse = _machine_view(values), _machine_view(result)
+    if not work.flags.c_contiguous and work.nbytes > _PIECE_BYTES and coarse.dtype == work.dtype:
+        return _by_pieces(work, coarse, factors, rule, result)
     if coarse.dtype != result.dtype and not np.shares_memory(coarse, result):  # float16 goes through float32
         result[...] = _reduce(work, np.empty(shape, coarse.dtype), factors, rule)
         return result
     _reduce(work, coarse, factors, rule)
+    return result
+
+
+def _by_pieces(values: Voxels, coarse: Voxels, factors: Sequence[int], rule: Rule, result: Voxels) -> Voxels:
+    """Reduce part by part what does not lie in C order, so that the copy that is needed stays in the cache."""
+    step = max(1, _PIECE_BYTES // max(1, values[: factors[0]].nbytes))
+    for k in range(0, len(coarse), step):
+        _reduce(values[k * factors[0] : (k + step) * factors[0]], coarse[k : k + step], factors, rule)
     return result
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -36,12 +35,15 @@ class Output:
         Start and stop of the axes before z.
     box : Box
         Voxels (z, y, x) of the level.
+    opener : str
+        Import name of what opens it again, for recipes.
     """
 
     stored: Stored
     level: int
     lead: tuple[tuple[int, int], ...]
     box: Box
+    opener: str = ""
 
     @property
     def url(self) -> str:
@@ -84,6 +86,19 @@ class Output:
             return 1.0
         return 0.1
 
+    @property
+    def made(self) -> str | None:
+        """Fingerprint of the step that the store was made for."""
+        found: str | None = self.stored.attrs.get("ndlab", {}).get("made", {}).get("fingerprint")
+        return found
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """Address, level, box (z, y, x) and parts of the other axes, as `Volume.where` gives them."""
+        found: dict[str, Any] = {"url": self.url, "level": self.level}
+        found |= {"start": list(self.box.start), "stop": list(self.box.stop)}
+        return found | {axis: list(part) for axis, part in zip(self.axes[:-3], self.lead, strict=True)}
+
     def write(self, box: Box, values: np.ndarray[Any, Any], t: int | None = None, c: int | None = None) -> None:
         """Write the voxels of `box` (z, y, x of the level); `t` and `c` count from the output's own first."""
         at = {"t": t, "c": c}
@@ -96,8 +111,7 @@ class Output:
 
     def open_record(self, name: str) -> Record:
         """Open the record of the run called `name`, holding it against others."""
-        safe = re.sub(r"[^\w.-]+", "-", name)
-        return open_record(self.url, safe, flushing=self._flushing)
+        return open_record(self.url, name, flushing=self._flushing)
 
     def begin(self) -> None:
         """Count a write and mark what will lag behind, before the first voxel is written."""

@@ -21,8 +21,8 @@ from ndlab.pipeline.progress import ProgressCallback
 from ndlab.store import state
 from ndlab.store.arrays import Array, Stored
 from ndlab.store.downsample import Rule, downsample
-from ndlab.store.layout import WORK_BYTES, LevelPlan, stages
-from ndlab.store.records import open_record
+from ndlab.store.layout import WORK_BYTES, LevelPlan, Stage, stages
+from ndlab.store.records import bulk, flushes_itself, open_record
 
 __all__ = ["build", "rebuild", "rule_of", "store_levels", "unsynced", "write_levels"]
 
@@ -64,9 +64,10 @@ def build(
     layout = store_levels(stored)
     before = _begin(stored)
     receipts = []
-    with open_record(stored.url, "pyramid") as record:
+    flushing = not flushes_itself(layout[0].unit, _itemsize(stored))
+    with open_record(stored.url, "pyramid", flushing=flushing) as record:
         for stage in stages(layout, _itemsize(stored), _WORK_BYTES):
-            step = stage_step(stored, layout, stage.source, stage.targets, version=before.version)
+            step = stage_step(stored, layout, stage, flushing, before.version)
             blocks = Grid(layout[stage.source].shape, stage.region, stage.source)
             receipts.append(_run(stored, step, blocks, record, workers, client, progress))
         record.forget()
@@ -97,7 +98,7 @@ def rebuild(
     layout = store_levels(stored)
     before = _begin(stored)
     written = 0
-    with open_record(stored.url, "pyramid") as record:
+    with open_record(stored.url, "pyramid", flushing=False) as record:
         for number in range(1, len(layout)):
             dirty = _dirty(layout, number, boxes, before)
             units = list(dict.fromkeys(unit for box in dirty for unit in _grid(layout, number).touching(box)))
@@ -111,12 +112,21 @@ def rebuild(
 
 
 def stage_step(
-    stored: Stored, layout: Sequence[LevelPlan], source: int, targets: Sequence[int], version: int = 0
+    stored: Stored, layout: Sequence[LevelPlan], stage: Stage, flushing: bool = False, version: int = 0
 ) -> Step:
-    """Return a step over regions of level `source` that writes `targets`."""
+    """Return a step over regions of the stage's source that writes its targets.
+
+    Parameters
+    ----------
+    flushing : bool
+        Whether the run's record flushes what is written; else the arrays do.
+    version : int
+        Of the store, so that a build is not resumed over other voxels.
+    """
+    source, targets = stage.source, stage.targets
     params = {
         "source": stored.levels[source].array,
-        "targets": [unsynced(stored.levels[i].array) for i in targets],
+        "targets": [bulk(stored.levels[i].array, flushing) for i in targets],
         "steps": [ratio(layout[i], layout[i - 1]) for i in targets],
         "rule": rule_of(stored.kind),
     }
@@ -128,7 +138,7 @@ def update_step(stored: Stored, layout: Sequence[LevelPlan], number: int) -> Ste
     """Return a step over units of level `number` that makes each from the level before."""
     params = {
         "source": stored.levels[number - 1].array,
-        "target": unsynced(stored.levels[number].array),
+        "target": stored.levels[number].array,
         "step": ratio(layout[number], layout[number - 1]),
         "rule": rule_of(stored.kind),
     }

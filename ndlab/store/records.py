@@ -4,36 +4,54 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import hashlib
+import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from ndlab.errors import ReadOnly
 from ndlab.pipeline import Record
+from ndlab.pipeline.places import record_name, runs_folder
+from ndlab.store.arrays import Array
+from ndlab.store.engine import TensorStoreArray
 from ndlab.store.kv import local_path
-from ndlab.store.state import FOLDER
 
-__all__ = ["flush", "open_record", "record_path"]
+__all__ = ["bulk", "flush", "flushes_itself", "open_record", "record_path"]
+
+_LARGE = 1 << 20
 
 
 def record_path(url: str, name: str) -> Path:
     """Where the record `name` of the store at `url` is: a local file in any case, because it is locked."""
-    path = local_path(url)
-    if path is not None:
-        return path / FOLDER / "runs" / f"{name}.jsonl"
-    base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    digest = hashlib.blake2b(url.encode(), digest_size=8).hexdigest()
-    return base / "ndlab" / "runs" / digest / f"{name}.jsonl"
+    return runs_folder(url) / f"{record_name(name)}.jsonl"
 
 
-def open_record(url: str, name: str) -> Record:
-    """Open the record, holding it against other runs; voxels are flushed before the record says they are there."""
+def open_record(url: str, name: str, *, flushing: bool = True) -> Record:
+    """Open the record, holding it against other runs; voxels are on disk before the record says they are there.
+
+    With `flushing` the record sees to that, by a flush of the file system every few seconds; without it, the arrays
+    that the run writes flush each file themselves.
+    """
     try:
-        return Record(record_path(url, name), flush_data=lambda: flush(url))
+        return Record(record_path(url, name), flush_data=(lambda: flush(url)) if flushing else None)
     except (PermissionError, OSError) as error:
         if not isinstance(error, PermissionError) and error.errno != errno.EROFS:
             raise
         raise ReadOnly(f"{url} cannot be written", str(error), "check the permissions of the folder") from None
+
+
+def flushes_itself(unit: Sequence[int], itemsize: int) -> bool:
+    """Whether files of this unit of writing are worth a flush each.
+
+    For large shards that costs nothing that can be measured, while a flush of the file system may have to write what
+    other programs left there; for small chunks one flush at the end is several times cheaper.
+    """
+    return math.prod(unit) * itemsize >= _LARGE
+
+
+def bulk(array: Array, flushing: bool) -> Array:
+    """Return the array for a run of many writes, which leaves flushing to the run's record if that does it."""
+    return array.unsynced() if flushing and isinstance(array, TensorStoreArray) else array
 
 
 def flush(url: str) -> None:

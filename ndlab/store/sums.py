@@ -8,6 +8,7 @@ compressing.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ _P1, _P2, _P3, _P4, _P5 = (
     0x27D4EB2F165667C5,
 )
 _MASK = (1 << 64) - 1
+_PIECE_BYTES = 2 << 20
 
 
 def voxel_checksum(values: np.ndarray[Any, Any]) -> str:
@@ -36,15 +38,27 @@ def voxel_checksum(values: np.ndarray[Any, Any]) -> str:
     """
     if not values.dtype.isnative or sys.byteorder == "big":
         values = values.astype(values.dtype.newbyteorder("<"))
-    raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-    stripes = raw.size // 32
-    if stripes:
-        lanes = np.array([_P1 + _P2 & _MASK, _P2, 0, -_P1 & _MASK], np.uint64)
-        compiled(_stripes)(raw[: stripes * 32].view(np.uint64), lanes, np.uint64(_P1), np.uint64(_P2))
-        digest = _merge([int(lane) for lane in lanes])
-    else:
-        digest = _P5
-    return f"{_finish(digest + raw.size & _MASK, raw[stripes * 32 :].tobytes()):016x}"
+    lanes = np.array([_P1 + _P2 & _MASK, _P2, 0, -_P1 & _MASK], np.uint64)
+    rest = np.empty(0, np.uint8)
+    for piece in _pieces(values):
+        raw = np.ascontiguousarray(piece).reshape(-1).view(np.uint8)
+        if rest.size:
+            raw = np.concatenate([rest, raw])
+        whole = raw.size // 32 * 32
+        compiled(_stripes)(raw[:whole].view(np.uint64), lanes, np.uint64(_P1), np.uint64(_P2))
+        rest = raw[whole:].copy()
+    digest = _merge([int(lane) for lane in lanes]) if values.nbytes >= 32 else _P5
+    return f"{_finish(digest + values.nbytes & _MASK, rest.tobytes()):016x}"
+
+
+def _pieces(values: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+    """Parts that follow each other in C order: the whole if it does in memory, else what a cache holds a copy of."""
+    if values.flags.c_contiguous or values.nbytes <= _PIECE_BYTES:
+        yield values
+        return
+    step = max(1, _PIECE_BYTES // max(1, values[:1].nbytes))
+    for i in range(0, len(values), step):
+        yield values[i : i + step]
 
 
 def _stripes(words: np.ndarray[Any, Any], lanes: np.ndarray[Any, Any], p1: Any, p2: Any) -> None:

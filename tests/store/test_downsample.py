@@ -193,3 +193,12 @@ def test_into_a_given_array() -> None:
 def test_bad_requests(values: np.ndarray[Any, Any], factors: Any, rule: Any, message: str) -> None:
     with pytest.raises(BadRequest, match=message):
         downsample(values, factors, rule)
+
+
+@pytest.mark.parametrize("rule", ["mean", "majority"])
+@pytest.mark.parametrize("factors", [(1, 2, 2), (2, 2, 2), (3, 2, 1)])
+def test_a_large_view_is_reduced_in_pieces(rule: Rule, factors: tuple[int, int, int]) -> None:
+    whole = np.random.default_rng(6).integers(0, 4, (41, 333, 1001), dtype=np.uint8)
+    view = whole[:, 1:, 3:998]
+    assert view.nbytes > 2 * (4 << 20)
+    np.testing.assert_array_equal(downsample(view, factors, rule), downsample(view.copy(), factors, rule))

@@ -60,3 +60,11 @@ def test_percentiles_are_numpys(values: np.ndarray[Any, Any], percents: tuple[fl
     for value, percent in zip(found, percents, strict=True):
         near = [np.percentile(values, np.clip(percent + d, 0, 100), method="inverted_cdf") for d in (-1e-9, 0, 1e-9)]
         assert value in near
+
+
+def test_checksum_of_a_large_view_takes_no_copy_of_it() -> None:
+    """What does not lie in C order goes through the cache in pieces, of any length."""
+    whole = np.random.default_rng(0).integers(0, 256, (37, 333, 1001), dtype=np.uint8)
+    view = whole[:, 1:, 3:998]
+    assert voxel_checksum(view) == voxel_checksum(view.copy())
+    assert voxel_checksum(view.transpose(2, 0, 1)) == voxel_checksum(view.transpose(2, 0, 1).copy())

@@ -45,7 +45,7 @@ class GrowingArray:
             "metadata": json.loads(self.document),
         }
         # No cache: another process may have read the same chunks when they were less full.
-        return ts.open(spec, open=True, assume_metadata=True, context=context(sync=False)).result()
+        return ts.open(spec, open=True, assume_metadata=True, context=context(cached=False)).result()
 
     @cached_property
     def shape(self) -> tuple[int, ...]:

@@ -28,7 +28,6 @@ from ndlab.store.kv import Kv, join
 from ndlab.store.layout import LevelPlan, plan
 from ndlab.store.multiscale import open_store
 from ndlab.store.pyramid import rebuild
-from ndlab.store.records import flush
 from ndlab.store.state import FOLDER
 from ndlab.store.sums import voxel_checksum
 
@@ -128,7 +127,6 @@ class Growing:
         plane = self.levels[0].shape[1:]
         if len(self.levels) > 1:
             rebuild(grown, [Box((z0, 0, 0), (z1, *plane))], workers=workers)
-        flush(self.url)
         for key in reversed(list(documents)):
             if key != self._root and key != ".zgroup":
                 kv.write(key, documents[key])
@@ -154,7 +152,6 @@ class Growing:
                 for c in range(self.channel_count)
             ]
             write_windows(self.url, self.multiscale, found, self._attrs())
-        flush(self.url)
 
     def _attrs(self) -> dict[str, Any]:
         return {"source": os.path.abspath(self.folder), "records": GROWING_KEY}

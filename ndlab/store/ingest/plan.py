@@ -21,6 +21,7 @@ from ndlab.store.ingest.slab import needs_slab
 from ndlab.store.ingest.sources import Source, find_source, settle_calibration
 from ndlab.store.kv import normal_url
 from ndlab.store.layout import WORK_BYTES, LevelPlan, Stage, plan, stages, work_region
+from ndlab.store.records import flushes_itself
 from ndlab.store.sums import voxel_checksum
 
 __all__ = ["Options", "Plan", "channels_of", "choose_codec", "make_plan", "sample_of"]
@@ -115,6 +116,11 @@ class Plan:
     def lead(self) -> dict[str, int]:
         """Lengths of t and c, as far as the volume has them."""
         return dict(zip(self.multiscale.axes[:-3], self.source.array.shape[:-3], strict=True))
+
+    @property
+    def flushing(self) -> bool:
+        """Whether writes leave flushing to the run's record, because a flush for each would cost more."""
+        return not flushes_itself(self.levels[0].unit, self.source.array.dtype.itemsize)
 
     @property
     def nbytes(self) -> int:

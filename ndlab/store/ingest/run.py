@@ -27,8 +27,8 @@ from ndlab.store.ingest.voxels import find_window, write_region
 from ndlab.store.ingest.windows import write_windows
 from ndlab.store.kv import Kv, local_path
 from ndlab.store.multiscale import open_store
-from ndlab.store.pyramid import ratio, rule_of, stage_step, unsynced
-from ndlab.store.records import flush, open_record, record_path
+from ndlab.store.pyramid import ratio, rule_of, stage_step
+from ndlab.store.records import bulk, flush, open_record, record_path
 
 __all__ = ["Ingested", "ingest"]
 
@@ -126,7 +126,7 @@ def ingest(
     _announce(plan, say, progress)
     if not plan.source.travels:
         client = False
-    with open_record(plan.url, _STEP) as record:
+    with open_record(plan.url, _STEP, flushing=plan.flushing) as record:
         if given.overwrite:
             _start_over(plan, record)
             earlier = None
@@ -214,7 +214,7 @@ def _work(
         step = _base_step(plan, stored, plan.source.array)
         receipts = [Run(step, grid, record, lead.get("t"), lead.get("c"), **common).run()]
     for stage in plan.later:
-        step = stage_step(stored, plan.levels, stage.source, stage.targets)
+        step = stage_step(stored, plan.levels, stage, plan.flushing)
         blocks = Grid(plan.levels[stage.source].shape, stage.region, stage.source)
         receipts.append(Run(step, blocks, record, lead.get("t"), lead.get("c"), **common).run())
     return receipts
@@ -224,8 +224,8 @@ def _base_step(plan: Plan, stored: Stored, source: Array) -> Step:
     levels = plan.levels
     params = {
         "source": source,
-        "base": unsynced(stored.levels[0].array),
-        "targets": [unsynced(stored.levels[i].array) for i in plan.targets],
+        "base": bulk(stored.levels[0].array, plan.flushing),
+        "targets": [bulk(stored.levels[i].array, plan.flushing) for i in plan.targets],
         "steps": [ratio(levels[i], levels[i - 1]) for i in plan.targets],
         "rule": rule_of(plan.multiscale.kind),
     }
@@ -246,7 +246,8 @@ def _finish(plan: Plan, record: Record, receipts: Sequence[Receipt]) -> Ingested
             for c in range(len(plan.multiscale.channels))
         ]
         write_windows(plan.url, plan.multiscale, found, plan.layout()["attrs"])
-    flush(plan.url)
+    if plan.flushing:
+        flush(plan.url)
     kv.write_json(INGEST_KEY, _note(plan, True))
     receipt = _receipt(plan, receipts)
     path = record_path(plan.url, _STEP).with_name("ingest-receipt.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +20,8 @@ from ndlab.store.ingest.slab import Slab, fill
 from ndlab.store.kv import local_path
 
 __all__ = ["by_slabs"]
+
+_TASK_BYTES = 8 << 20
 
 
 def by_slabs(
@@ -67,7 +70,7 @@ def _decoded(plan: Plan, lead: Sequence[tuple[int, int]], block: Box, common: di
             file.truncate(slab.nbytes)
         slab = replace(slab, path=str(path))
     try:
-        depth = array.chunks[-3]
+        depth = _planes_a_task(array)
         planes = Grid((stop[-3], *array.shape[-2:]), (depth, *array.shape[-2:])).touching(
             Box((block.start[0], 0, 0), (block.stop[0], 1, 1))
         )
@@ -79,6 +82,13 @@ def _decoded(plan: Plan, lead: Sequence[tuple[int, int]], block: Box, common: di
     finally:
         if path is not None:
             path.unlink(missing_ok=True)
+
+
+def _planes_a_task(array: Array) -> int:
+    """Return how many planes one task decodes: whole chunks of them, enough to outweigh what a task costs."""
+    depth = array.chunks[-3]
+    nbytes = depth * math.prod(array.shape[-2:]) * array.dtype.itemsize
+    return depth * max(1, _TASK_BYTES // max(1, nbytes))
 
 
 class _Total:

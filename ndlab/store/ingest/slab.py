@@ -18,6 +18,7 @@ import numpy as np
 
 from ndlab.geometry import Box
 from ndlab.store.arrays import Array
+from ndlab.store.files.raw import RawArray
 
 __all__ = ["Slab", "fill", "needs_slab"]
 
@@ -26,6 +27,8 @@ _WASTE = 1.5
 
 def needs_slab(source: Array, region: Sequence[int]) -> bool:
     """Whether reading the source in regions (z, y, x), one channel at a time, would decode much of it repeatedly."""
+    if isinstance(source, RawArray) and source.encoding == "raw":
+        return False  # Nothing is decoded: any box of a mapped file is read alone.
     decoded = 1.0
     shape = source.shape[-3:]
     for chunk, side, n in zip(source.chunks[-3:], region, shape, strict=True):

@@ -209,6 +209,9 @@ class IndexedArray:
         self.names, self._order = canonical_order(tuple(a.lower() for a in axes))
         self.shape = tuple(1 if i is None else int(values.shape[i]) for i in self._order)
         self.dtype = np.dtype(values.dtype).newbyteorder("=")
+        # Voxels in memory are lent, not copied; a memory map would count as memory of this process, page by page.
+        plain = isinstance(values, np.ndarray) and not isinstance(values, np.memmap)
+        self.lends = plain and values.dtype.isnative
         chunks = _chunks(values)
         self.chunks = tuple(1 if i is None or chunks is None else chunks[i] for i in self._order)
 
@@ -221,12 +224,18 @@ class IndexedArray:
             if i is not None:
                 key[i] = slice(a, b)
         part = np.asarray(self._values[tuple(key)])
-        part = part.transpose([i for i in self._order if i is not None])
-        part = part.reshape([b - a for a, b in zip(start, stop, strict=True)])
+        if self.lends and out is None:
+            return self._ordered(part)
+        part = self._ordered(part)
         if out is None:
             return np.ascontiguousarray(part, self.dtype)
         out[...] = part
         return out
+
+    def _ordered(self, part: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """View the stored axes as (t)(c)zyx; axes of length 1 are added."""
+        part = part.transpose([i for i in self._order if i is not None])
+        return part[tuple(np.newaxis if i is None else slice(None) for i in self._order)]
 
     def write(self, start: Sequence[int], values: np.ndarray[Any, Any]) -> None:
         """Refused: a source is only read."""

@@ -43,7 +43,7 @@ def write_region(
     """Ingest one region and return its checksum and a sample of its values."""
     lead = [i for i in (t, c) if i is not None]
     stop = [*(i + 1 for i in lead), *block.stop]
-    values = _read(source, [*lead, *block.start], stop).reshape(block.shape)
+    values = _read(source, [*lead, *block.start], stop)[(0,) * len(lead)]
     if values.dtype != base.dtype:
         values = values.astype(base.dtype)
     base.write([*lead, *block.start], values[(np.newaxis,) * len(lead)])
@@ -59,7 +59,7 @@ def _read(source: Array, start: Sequence[int], stop: Sequence[int]) -> np.ndarra
 
     The engine keeps no reference to what bulk writes gave it, so the memory is free again when the task ends.
     """
-    if isinstance(source, Slab):
+    if isinstance(source, Slab) or getattr(source, "lends", False):
         return source.read(start, stop)
     shape = [b - a for a, b in zip(start, stop, strict=True)]
     needed = math.prod(shape) * source.dtype.itemsize
