@@ -181,7 +181,7 @@ from ndlab.samples import phantom
 def main():
     shape, dest = json.loads(sys.argv[1]), sys.argv[2]
     source = phantom(shape, voxel_size=(10, 10, 10)).volume("labels")
-    volume = ndlab.ingest(source, dest, memory="1 GiB", progress=False)
+    volume = ndlab.ingest(source, dest, memory="768 MiB", progress=False)
     peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
     print(json.dumps({"bytes": volume.nbytes, "peak": int(peak.split()[1]) * 1024}))
 
