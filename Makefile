@@ -27,7 +27,7 @@ system: setup ## install what the tests need of the system (root on Debian), or 
 # npm writes this file last, so it is as new as the lock that it installed.
 MODULES := widgets/node_modules/.package-lock.json
 $(MODULES): widgets/package-lock.json
-	@npm --prefix widgets ci --silent && touch $@
+	@npm --prefix widgets ci --loglevel=error && touch $@
 
 widgets: $(MODULES) ## build the browser half into ndlab/explore/static, which is committed
 	@npm --prefix widgets run --silent build
