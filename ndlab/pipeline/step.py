@@ -104,7 +104,7 @@ class Task:
 
 
 def describe(value: Any) -> Any:
-    """`value` as JSON can hold it: dataclasses by their fields, arrays by digest, the rest by repr.
+    """`value` as JSON can hold it: dataclasses by the fields they are compared by, arrays by digest, the rest by repr.
 
     Two values with the same description are taken to be the same input.
     """
@@ -118,7 +118,7 @@ def describe(value: Any) -> Any:
     if all(hasattr(value, name) for name in ("url", "level_index", "box", "version")):
         return _describe_volume(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value) if f.compare}
         return {"kind": type(value).__name__, **fields}
     if isinstance(value, Mapping):
         return {str(k): describe(v) for k, v in value.items()}
