@@ -21,7 +21,7 @@ from ndlab.store.output import Output
 if TYPE_CHECKING:
     from ndlab.volume import Volume
 
-__all__ = ["like", "output"]
+__all__ = ["earlier", "like", "output", "where"]
 
 # A step's task holds a whole shard of its output: 64 Mvoxel are as much as is worth a task.
 _SHARD_VOXELS = 1 << 26
@@ -126,6 +126,15 @@ def _there(url: str, made: Mapping[str, Any]) -> Stored:
     return stored
 
 
+def earlier(url: str | os.PathLike[str], fingerprint: str) -> Stored | None:
+    """Return the store at `url` if it was made for the step of that fingerprint, else None."""
+    address = normal_url(url)
+    if not exists(address):
+        return None
+    stored = open_store(address)
+    return stored if stored.attrs.get("ndlab", {}).get("made", {}).get("fingerprint") == fingerprint else None
+
+
 def output(volume: Volume) -> Output:
     """Return the view as what a run writes to."""
     stored, spans = volume._stored, volume._spans
@@ -135,4 +144,13 @@ def output(volume: Volume) -> Output:
         )
     lead = tuple((span.start, span.stop) for span in spans[:-3])
     box = Box([span.start for span in spans[-3:]], [span.stop for span in spans[-3:]], volume.level_index)
-    return Output(stored, volume.level_index, lead, box)
+    return Output(stored, volume.level_index, lead, box, f"{type(volume).__module__}:open")
+
+
+def where(volume: Volume) -> dict[str, Any]:
+    """Return address, level, box (z, y, x) and picked time points and channels of a view, as plain values."""
+    found: dict[str, Any] = {"url": volume.url, "level": volume.level_index}
+    found |= {"start": list(volume.box.start), "stop": list(volume.box.stop)}
+    for axis, span in zip(volume._stored.axes[:-3], volume._spans, strict=False):
+        found[axis] = span.start if span.dropped else [span.start, span.stop]
+    return found

@@ -564,9 +564,19 @@ class Volume:
         """Make an empty store that covers the same space, and open it; options as for `ndlab.derived.like`."""
         return Volume(derived.like(self, url, **options))
 
+    @staticmethod
+    def earlier(url: str | os.PathLike[str], fingerprint: str) -> Volume | None:
+        """Open what a step of that fingerprint made at `url` before; None if it did not."""
+        found = derived.earlier(url, fingerprint)
+        return None if found is None else Volume(found)
+
     def output(self) -> Output:
         """Return this view as what a run of `ndlab.pipeline` writes to."""
         return derived.output(self)
+
+    def where(self) -> dict[str, Any]:
+        """Return address, level, box and picked time points and channels as plain values, for recipes."""
+        return derived.where(self)
 
     def estimate(self, box: Box | NmBox | None = None) -> Estimate:
         """Say what reading would move: bytes, chunks and requests, before anything does.

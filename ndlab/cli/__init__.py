@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ndlab.cli import care, catalogue, look, make, notebooks, take
+from ndlab.cli import care, catalogue, look, make, notebooks, run, take
 from ndlab.cli.command import Command
 from ndlab.errors import NdlabError, RunFailed, StaleLevelWarning
 
@@ -24,6 +24,7 @@ __all__ = ["main"]
 COMMANDS: tuple[Command, ...] = (
     *look.COMMANDS,
     *make.COMMANDS,
+    *run.COMMANDS,
     *take.COMMANDS,
     *catalogue.COMMANDS,
     *care.COMMANDS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,4 +76,4 @@ def _path(run: Run) -> Path | None:
         return Path(os.fspath(record))
     if run.step.output is None or not run.step.output.url:
         return None
-    return record_path(str(run.step.output.url), re.sub(r"[^\w.-]+", "-", run.step.name))
+    return record_path(str(run.step.output.url), run.step.name)

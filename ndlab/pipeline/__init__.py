@@ -8,12 +8,14 @@ thread pool's or Dask's; the list of blocks, the window and the receipts are ndl
 
 from ndlab.pipeline.blockwise import BlockStep
 from ndlab.pipeline.estimate import Estimate
+from ndlab.pipeline.loading import attach, load
 from ndlab.pipeline.outcome import Outcome
 from ndlab.pipeline.progress import Progress, progress_bar
 from ndlab.pipeline.receipt import Receipt
 from ndlab.pipeline.record import Record
 from ndlab.pipeline.run import Run
 from ndlab.pipeline.runners import current_client
+from ndlab.pipeline.status import Status, status
 from ndlab.pipeline.step import Step, Task, describe, environment, fingerprint
 from ndlab.pipeline.tasks import Tiling
 from ndlab.pipeline.watching import Event, Look
@@ -29,13 +31,17 @@ __all__ = [
     "Receipt",
     "Record",
     "Run",
+    "Status",
     "Step",
     "Task",
     "Tiling",
     "Window",
+    "attach",
     "current_client",
     "describe",
     "environment",
     "fingerprint",
+    "load",
     "progress_bar",
+    "status",
 ]

@@ -18,7 +18,16 @@ from ndlab.pipeline.outcome import Outcome
 from ndlab.pipeline.reduce import Node, Tree
 from ndlab.pipeline.tasks import Pages, Tasks
 
-__all__ = ["Done", "StepLines", "boot", "cut_torn_line", "last_flush", "line_bytes", "read_lines"]
+__all__ = [
+    "Done",
+    "StepLines",
+    "boot",
+    "cut_torn_line",
+    "last_flush",
+    "line_bytes",
+    "read_lines",
+    "recorded_block",
+]
 
 _CHUNK = 1 << 20
 _MOST_FAILURES = 1000
@@ -242,6 +251,22 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                 raise BadMetadata(
                     f"the record {path} is damaged", str(error), "start over with overwrite=True, or remove it"
                 ) from None
+
+
+def recorded_block(path: Path, step: str) -> tuple[int, int, int] | None:
+    """Return the block shape that a record of `step` begins with, None where there is none.
+
+    On another machine another shape would be chosen, and what is done in the first one not be recognized.
+    """
+    if not path.exists():
+        return None
+    with open(path, "rb") as file:
+        first = file.readline()
+    header = json.loads(first) if first.endswith(b"\n") else {}
+    if header.get("step") != step or "basis" not in header:
+        return None
+    z, y, x = header["basis"]["block"]
+    return z, y, x
 
 
 def last_flush(path: Path) -> tuple[str, int]:

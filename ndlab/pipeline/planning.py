@@ -12,6 +12,7 @@ import numpy as np
 from ndlab.errors import BadRequest
 from ndlab.geometry import Int3, chunk_shape
 from ndlab.pipeline.estimate import MOST_VOXELS, Estimate, Room, choose_block, free_disk, read_factor, room, task_bytes
+from ndlab.pipeline.lines import recorded_block
 from ndlab.pipeline.run import Run
 from ndlab.pipeline.runners import current_client
 from ndlab.pipeline.step import describe
@@ -71,13 +72,20 @@ def plan(
     """
     if client is None and workers is None:
         client = current_client()
+    block = None if block is None else _int3(block)
     if hasattr(step.output, "output"):
         step = replace(step, output=step.output.output())
     _refuse_output(step, client)
+    if step.output is not None and step.sink is None and not overwrite:
+        # Begun before: what the function returns is known, and it need not be tried.
+        earlier = step.volumes[0].earlier(step.output, step.fingerprint)
+        if earlier is not None:
+            step = replace(step, output=earlier.output())
+            block = block or recorded_block(step.sink.record_path(step.name), step.name)
     place = room(workers, client)
     place = place if memory is None else replace(place, nbytes=memory)
-    new = None if step.output is None or step.sink is not None else _new(step, place, block)
-    tiling = _tiling(step, block, place) if new is None else Tiling(step.home, new.block)
+    new = None if step.output is None or step.sink is not None else _new(step, place)
+    tiling = _tiling(step, block, place) if new is None else Tiling(step.home, block or new.block)
     estimate = estimate_of(step, tiling, place, new)
     if check:
         estimate.check(1.0 if step.sink is None else step.sink.compressed)
@@ -132,7 +140,7 @@ class _New:
     options: dict[str, Any]
 
 
-def _new(step: BlockStep, place: Room, block: Sequence[int] | None) -> _New:
+def _new(step: BlockStep, place: Room) -> _New:
     first, lead, options = step.volumes[0], step.lead(), dict(step.options)
     if step.dtype is not None and step.axes == "zyx":
         piece = np.empty((0, 0, 0), step.dtype)
@@ -149,11 +157,10 @@ def _new(step: BlockStep, place: Room, block: Sequence[int] | None) -> _New:
         options["chunks"] = [
             min(c, 1 << max(0, n - 1).bit_length()) for c, n in zip(cube, first.box.shape, strict=True)
         ]
-    if "shards" not in options:
-        most = _most_voxels(step, place, dtype.itemsize * together)
-        options["shards"] = choose_block(first.box.shape, options["chunks"], place.tasks, most)
-    z, y, x = options["shards"] if block is None else block
-    return _New(dtype, (*kept, "z", "y", "x"), (z, y, x), options)
+    unit = options["shards"] if "shards" in options else options["chunks"]
+    block = choose_block(first.box.shape, unit, place.tasks, _most_voxels(step, place, dtype.itemsize * together))
+    options.setdefault("shards", block)
+    return _New(dtype, (*kept, "z", "y", "x"), block, options)
 
 
 def _tiling(step: BlockStep, block: Sequence[int] | None, place: Room) -> Tiling:
@@ -163,6 +170,11 @@ def _tiling(step: BlockStep, block: Sequence[int] | None, place: Room) -> Tiling
         block = choose_block(home.shape, unit, place.tasks, _most_voxels(step, place, _result_size(step)))
     z, y, x = (max(1, min(int(b), e)) for b, e in zip(block, home.stop, strict=True))
     return Tiling(home, (z, y, x))
+
+
+def _int3(block: Sequence[int]) -> Int3:
+    z, y, x = (int(b) for b in block)
+    return z, y, x
 
 
 def _most_voxels(step: BlockStep, place: Room, result: int) -> int:

@@ -9,14 +9,14 @@ import tempfile
 import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ndlab.errors import Conflict
+from ndlab.errors import BadRequest, Conflict
 from ndlab.pipeline import failures
 from ndlab.pipeline.background import Background
 from ndlab.pipeline.engine import Engine, Grouping
@@ -24,11 +24,13 @@ from ndlab.pipeline.hold import claim
 from ndlab.pipeline.outcome import Outcome
 from ndlab.pipeline.progress import ProgressCallback
 from ndlab.pipeline.receipt import Receipt
+from ndlab.pipeline.recipe import recipe_of
 from ndlab.pipeline.record import Record
 from ndlab.pipeline.reduce import Combine, Tree
 from ndlab.pipeline.runners import Cluster, Lost, Runner, Threads, current_client
 from ndlab.pipeline.step import Step, Task, describe, fingerprint
 from ndlab.pipeline.tasks import Blocks, Tasks
+from ndlab.pipeline.toml import dumps
 from ndlab.pipeline.watching import Event, Look, Watched
 from ndlab.pipeline.work import Work
 
@@ -85,6 +87,7 @@ class Run:
     group: int | None = None
     restart: bool = False
     receipt: Receipt | None = field(default=None, init=False, repr=False)
+    reduction: tuple[Combine, int] | None = field(default=None, init=False, repr=False)
     _engine: Engine | None = field(default=None, init=False, repr=False)
     _stopped: bool = field(default=False, init=False, repr=False)
     _thread: Background[Receipt] | None = field(default=None, init=False, repr=False)
@@ -105,6 +108,19 @@ class Run:
     @cached_property
     def _watched(self) -> Watched:
         return Watched(self.step.name, len(self))
+
+    def recipe(self, path: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+        """Return what repeats this Run, as `ndlab.pipeline.load` and ``ndlab run`` take it; write it as TOML to `path`.
+
+        Raises
+        ------
+        BadRequest
+            If its function cannot be imported (one of a notebook), or a parameter does not fit into a file.
+        """
+        found = recipe_of(self)
+        if path is not None:
+            Path(path).write_text(dumps(found))
+        return found
 
     def tasks(self) -> Iterator[Task]:
         """Every task, time point by time point and channel by channel."""
@@ -150,6 +166,7 @@ class Run:
         >>> run.reduce(set.union)
         {0, 1, 2}
         """
+        self.reduction = (combine, fan_in)
         with self._open() as record:
             tree = Tree(len(self), combine, fan_in, record.keep, record.load)
             self._run(record, (combine, fan_in, tree))
@@ -318,6 +335,9 @@ class Run:
         step, watched = self.step, self._watched
         inputs, params = step.described_inputs(), describe(step.params)
         output = "" if step.output is None else str(step.output.url)
+        recipe: dict[str, Any] = {}
+        with suppress(BadRequest):
+            recipe = recipe_of(self)
 
         def make(state: str) -> Receipt:
             return Receipt(
@@ -325,7 +345,7 @@ class Run:
                 done=watched.done, skipped=watched.skipped, retried=watched.retried,
                 seconds=round(watched.progress().seconds, 3), started=started.isoformat(timespec="seconds"),
                 runner=words, state=state, failed=dict(watched.failed), output=output, seed=step.seed,
-                code=tuple(record.codes(step.name)),
+                code=tuple(record.codes(step.name)), recipe=recipe,
             )  # fmt: skip
 
         return make

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ndlab.pipeline.progress import ProgressCallback
 from ndlab.store import pyramid, state
 from ndlab.store.arrays import Array, Stored
 from ndlab.store.kv import local_path, refuse_read_only
-from ndlab.store.records import bulk, flushes_itself, open_record
+from ndlab.store.records import bulk, flushes_itself, open_record, record_path
 from ndlab.store.writing import box_at_level, same_values
 
 __all__ = ["Output"]
@@ -108,6 +109,10 @@ class Output:
             lead.append((first, last) if number is None else (first + number, first + number + 1))
         full = values.reshape([*(b - a for a, b in lead), *box.shape])
         self.array.write([*(a for a, _ in lead), *box.start], same_values(full, self.dtype, self.url))
+
+    def record_path(self, name: str) -> Path:
+        """Return where the record of the run called `name` is."""
+        return record_path(self.url, name)
 
     def open_record(self, name: str) -> Record:
         """Open the record of the run called `name`, holding it against others."""
