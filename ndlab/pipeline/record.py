@@ -79,7 +79,12 @@ class Record:
         self._at = ""
         self._workers: dict[str, int] = {}
         self._last_sync = time.monotonic()
-        self._load()
+        try:
+            self._load()
+        except BaseException:
+            self._file.close()
+            os.close(self._lock)
+            raise
 
     def __enter__(self) -> Record:
         return self

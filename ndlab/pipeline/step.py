@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import sys
+import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -141,14 +142,25 @@ def _describe_volume(volume: Any) -> dict[str, Any]:
 
 
 def source_digest(function: Any) -> str | None:
-    """Return a digest of a function's source; None where there is none (compiled code)."""
+    """Return a digest of a function's source; None where there is none (compiled code).
+
+    The source of a lambda is the whole line around it, so its code is taken instead.
+    """
     while isinstance(function, functools.partial):
         function = function.func
     try:
-        source = inspect.getsource(function if inspect.isroutine(function) else type(function))
+        if getattr(function, "__name__", "") == "<lambda>":
+            source = repr(_code_of(function.__code__))
+        else:
+            source = inspect.getsource(function if inspect.isroutine(function) else type(function))
     except (OSError, TypeError):
         return None
     return hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
+
+
+def _code_of(code: types.CodeType) -> tuple[Any, ...]:
+    constants = [_code_of(one) if isinstance(one, types.CodeType) else one for one in code.co_consts]
+    return code.co_code, code.co_names, constants
 
 
 def fingerprint(value: Any) -> str:
