@@ -99,6 +99,8 @@ class TensorStoreArray:
         More members of the TensorStore spec, as JSON.
     sync : bool
         Whether each write is flushed to disk before it returns.
+    alone : bool
+        Whether nobody else writes into the chunks that this one writes.
     """
 
     driver: str
@@ -106,6 +108,7 @@ class TensorStoreArray:
     order: Order
     extra: str = "{}"
     sync: bool = True
+    alone: bool = False
 
     @property
     def store(self) -> ts.TensorStore:
@@ -190,11 +193,17 @@ class TensorStoreArray:
         TensorStore 0.1.86 takes a whole chunk that it only refers to for empty, and does not store it, if four or
         more of its axes are longer than 1 (channels beside z, y and x).
         """
-        return not self.sync and sum(min(n, c) > 1 for n, c in zip(values.shape, self.chunks, strict=True)) <= 3
+        return (self.alone or not self.sync) and sum(
+            min(n, c) > 1 for n, c in zip(values.shape, self.chunks, strict=True)
+        ) <= 3
 
     def unsynced(self) -> TensorStoreArray:
         """Return the same array with flushing left to the system, for bulk writes."""
         return TensorStoreArray(self.driver, self.url, self.order, self.extra, sync=False)
+
+    def sole_writer(self) -> TensorStoreArray:
+        """Return the same array for a run that alone writes its chunks: no copy is made of what it writes."""
+        return TensorStoreArray(self.driver, self.url, self.order, self.extra, self.sync, alone=True)
 
 
 def io_error(array: TensorStoreArray, start: Sequence[int], stop: Sequence[int], error: Exception) -> Exception:

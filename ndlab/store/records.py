@@ -51,7 +51,9 @@ def flushes_itself(unit: Sequence[int], itemsize: int) -> bool:
 
 def bulk(array: Array, flushing: bool) -> Array:
     """Return the array for a run of many writes, which leaves flushing to the run's record if that does it."""
-    return array.unsynced() if flushing and isinstance(array, TensorStoreArray) else array
+    if not isinstance(array, TensorStoreArray):
+        return array
+    return array.unsynced() if flushing else array.sole_writer()
 
 
 def flush(url: str) -> None:

@@ -211,7 +211,7 @@ class IndexedArray:
         self.dtype = np.dtype(values.dtype).newbyteorder("=")
         # Voxels in memory are lent, not copied; a memory map would count as memory of this process, page by page.
         plain = isinstance(values, np.ndarray) and not isinstance(values, np.memmap)
-        self.lends = plain and values.dtype.isnative
+        self._lends = plain and values.dtype.isnative
         chunks = _chunks(values)
         self.chunks = tuple(1 if i is None or chunks is None else chunks[i] for i in self._order)
 
@@ -223,14 +223,11 @@ class IndexedArray:
         for i, a, b in zip(self._order, start, stop, strict=True):
             if i is not None:
                 key[i] = slice(a, b)
-        part = np.asarray(self._values[tuple(key)])
-        if self.lends and out is None:
-            return self._ordered(part)
-        part = self._ordered(part)
-        if out is None:
-            return np.ascontiguousarray(part, self.dtype)
-        out[...] = part
-        return out
+        part = self._ordered(np.asarray(self._values[tuple(key)]))
+        if out is not None:
+            out[...] = part
+            return out
+        return part if self._lends else np.ascontiguousarray(part, self.dtype)
 
     def _ordered(self, part: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """View the stored axes as (t)(c)zyx; axes of length 1 are added."""

@@ -15,6 +15,7 @@ from ndlab.geometry import Box, Int3
 from ndlab.store.arrays import Array
 from ndlab.store.downsample import Rule
 from ndlab.store.ingest.slab import Slab
+from ndlab.store.ingest.sources import IndexedArray
 from ndlab.store.pyramid import write_levels
 from ndlab.store.sums import histogram, percentiles, voxel_checksum
 
@@ -59,7 +60,7 @@ def _read(source: Array, start: Sequence[int], stop: Sequence[int]) -> np.ndarra
 
     The engine keeps no reference to what bulk writes gave it, so the memory is free again when the task ends.
     """
-    if isinstance(source, Slab) or getattr(source, "lends", False):
+    if isinstance(source, Slab | IndexedArray):  # These hand out what they hold or were given: no copy at all.
         return source.read(start, stop)
     shape = [b - a for a, b in zip(start, stop, strict=True)]
     needed = math.prod(shape) * source.dtype.itemsize
