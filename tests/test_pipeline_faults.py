@@ -8,7 +8,6 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ import pytest
 
 from ndlab.errors import RunFailed
 from ndlab.geometry import Box, Grid
-from ndlab.pipeline import Record, Run, Step
+from ndlab.pipeline import Progress, Record, Run, Step
 from ndlab.volume import open as open_volume
 from tests.store.making import make
 
@@ -90,16 +89,25 @@ def test_a_killed_worker_is_replaced_and_its_blocks_are_counted_as_tried_again(t
 
 def test_a_worker_killed_from_outside_costs_no_block(tmp_path: Path, client: Any) -> None:
     grid = Grid((40, 1, 1), (1, 1, 1))
-    run = Run(Step("outside", killed_once, {"folder": str(tmp_path), "at": ()}), grid, client=client)
-    victims = client.run(os.getpid)
-    threading.Timer(0.3, os.kill, (next(iter(victims.values())), signal.SIGKILL)).start()
+    victims = list(client.run(os.getpid).values())
+
+    def kill(progress: Progress) -> None:
+        if progress.done >= 5 and victims:
+            os.kill(victims.pop(), signal.SIGKILL)
+            victims.clear()
+
+    step = Step("outside", killed_once, {"folder": str(tmp_path), "at": ()})
+    run = Run(step, grid, client=client, group=1, progress=kill)
     assert run.run().done == 40
     assert sorted(o.key for o in run.outcomes()) == sorted(task.key for task in run.tasks())
 
 
 def test_a_block_that_always_kills_its_worker_fails_alone(tmp_path: Path, client: Any) -> None:
+    run = Run(Step("deadly", deadly), GRID, tmp_path / "run.jsonl", client=client, group=4)
     with pytest.raises(RunFailed, match="1 of 8 blocks failed, 7 are done") as caught:
-        Run(Step("deadly", deadly), GRID, tmp_path / "run.jsonl", client=client, group=4).run()
+        run.run()
+    assert run.receipt is not None
+    assert run.receipt.retried >= 2 * 4 + 1, "twice the group of four, twice the one alone"
     assert list(caught.value.failed) == ["2:4,3:6,0:4"], "its neighbours in the group are innocent"
     assert "lost (killed, crashed or unreachable)" in str(caught.value)
     assert "KilledWorker" in str(caught.value)

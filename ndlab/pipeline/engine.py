@@ -66,6 +66,7 @@ class Engine:
         self._numbers, self._left = numbers, left
         self._events: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._alone: deque[int] = deque()
+        self._aside: dict[int, list[str]] = {}
         self._next = 0
         self._in_company: set[int] = set()
         self._stopping = False
@@ -109,9 +110,12 @@ class Engine:
                 group = self.running.pop(ticket)
                 report = self._runner.report(ticket, group, ticket not in self._in_company)
                 self._in_company.discard(ticket)
-                if report is None:
+                if report.aside is not None:
                     self._alone.extend(group.numbers)
+                    self._aside |= dict.fromkeys(group.numbers, report.aside)
                     continue
+                for number in group.numbers if self._aside else ():
+                    report.add_losses(self._aside.pop(number, []))
                 self._grouping.observe(report)
                 yield report
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -42,8 +43,15 @@ class Losses:
                 if before is not None:
                     client.subscribe_topic(topic, before)
 
-    def of(self, key: str) -> list[str]:
-        """Return one sentence for each worker that was lost while it had the task, and forget them."""
+    def of(self, key: str, expected: int = 0) -> list[str]:
+        """Return one sentence for each worker that was lost while it had the task, and forget them.
+
+        The scheduler says that a task failed a moment before it says that its worker is gone: so many as are
+        `expected` are waited for, half a second at most.
+        """
+        deadline = time.monotonic() + 0.5
+        while len(self._lost.get(key, ())) < expected and time.monotonic() < deadline:
+            time.sleep(0.02)
         return [self._words(worker, expected) for worker, expected in self._lost.pop(key, [])]
 
     def _words(self, worker: str, expected: bool) -> str:

@@ -38,8 +38,8 @@ class Runner(Protocol):
         """Hand out a group; `done` is called with the ticket when it has ended in any way."""
         ...
 
-    def report(self, ticket: int, group: Group, alone: bool) -> Report | None:
-        """Return how the group went; None if its blocks should be tried again, each `alone` in the cluster."""
+    def report(self, ticket: int, group: Group, alone: bool) -> Report:
+        """Return how the group went; `alone` says that it was one block with nothing beside it."""
         ...
 
     def check(self) -> None:
@@ -146,13 +146,12 @@ class Cluster:
         self._futures[ticket] = future
         future.add_done_callback(lambda _: done(ticket))
 
-    def report(self, ticket: int, group: Group, alone: bool) -> Report | None:
+    def report(self, ticket: int, group: Group, alone: bool) -> Report:
         """Return how the group went; a lost worker is a failure of the block, with what Dask says about it."""
         from distributed import CancelledError
         from distributed.scheduler import KilledWorker
 
         future = self._futures.pop(ticket)
-        reasons = self._losses.of(future.key)
         try:
             report: Report = future.result()
         except CancelledError:
@@ -160,16 +159,17 @@ class Cluster:
                 return Report(left=group.numbers)
             raise Lost("its tasks were cancelled: the scheduler went away, or somebody restarted it") from None
         except KilledWorker as error:
+            reasons = self._losses.of(future.key, error.allowed_failures + 1)
             if not alone:
-                return None
-            why = "\n".join([*reasons, f"KilledWorker: {error}"])
-            return Report(failed={number: Failure(why, max(1, len(reasons))) for number in group.numbers})
+                return Report(left=group.numbers, aside=reasons)
+            why = "\n".join([*reasons[:1], f"KilledWorker: {error}"])
+            report = Report(failed={number: Failure(why) for number in group.numbers})
+            report.add_losses(reasons[1:])
+            return report
         except Exception as error:
             why = f"{type(error).__name__}: {error}"
             return Report(failed={number: Failure(why) for number in group.numbers})
-        # Which block of the group its worker was at nobody knows: all count as tried again, none as less.
-        for number in report.numbers if reasons else ():
-            report.attempts[number] = report.attempts.get(number, 1) + len(reasons)
+        report.add_losses(self._losses.of(future.key))
         return report
 
     def check(self) -> None:

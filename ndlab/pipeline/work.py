@@ -78,6 +78,9 @@ class Report:
         Tasks that were not tried.
     nodes : list of (node, value)
         A reduction's values, combined as far as this group allows.
+    aside : list of str or None
+        Set where all workers that the group was given to were lost: one sentence for each. Any of its blocks may
+        be innocent, so each is to be tried again alone.
     """
 
     numbers: list[int] = field(default_factory=list)
@@ -88,6 +91,15 @@ class Report:
     failed: dict[int, Failure] = field(default_factory=dict)
     left: Sequence[int] = ()
     nodes: list[tuple[Node, Any]] = field(default_factory=list)
+    aside: list[str] | None = None
+
+    def add_losses(self, reasons: list[str]) -> None:
+        """Count what was lost with workers before: as attempts of every block, for nobody knows of which."""
+        for number in self.numbers if reasons else ():
+            self.attempts[number] = self.attempts.get(number, 1) + len(reasons)
+        for number, failure in self.failed.items():
+            error = "\n".join([*dict.fromkeys(reasons), failure.error])
+            self.failed[number] = Failure(error, failure.attempts + len(reasons), failure.seconds)
 
     @property
     def retried(self) -> int:
