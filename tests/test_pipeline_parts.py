@@ -21,9 +21,9 @@ from hypothesis.extra import numpy as hnp
 from ndlab.errors import BadMetadata, BadRequest, Conflict, RunFailed, TooLarge
 from ndlab.geometry import Box, Grid
 from ndlab.pipeline import Event, Record, Run, Step, Task, Tiling, plain
+from ndlab.pipeline.done import Done
 from ndlab.pipeline.engine import Grouping
 from ndlab.pipeline.hold import claim, holder
-from ndlab.pipeline.lines import Done
 from ndlab.pipeline.reduce import Tree
 from ndlab.pipeline.tasks import Pages, Tasks
 from ndlab.pipeline.watching import BEFORE, DONE, FAILED, RUNNING, WAITING
@@ -156,7 +156,7 @@ def test_a_reduction_of_big_arrays_keeps_few_of_them(tmp_path: Path) -> None:
         return np.full(250_000, block.start[2], np.int64)
 
     with Record(tmp_path / "r.jsonl") as record:
-        tree = Tree(64, np.add, 8, record.keep, record.load)
+        tree = Tree(64, np.add, 8, record.values.keep, record.values.load)
         tracemalloc.start()
         try:
             for number in order:

@@ -5,31 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ndlab.errors import BadRequest, Conflict
-from ndlab.pipeline import plain
+from ndlab.errors import Conflict
+from ndlab.pipeline.done import Done
 from ndlab.pipeline.hold import hold
-from ndlab.pipeline.lines import Done, StepLines, boot, cut_torn_line, last_flush, line_bytes, read_lines
+from ndlab.pipeline.lines import StepLines, boot, cut_torn_line, last_flush, line_bytes, read_lines
 from ndlab.pipeline.outcome import Outcome
 from ndlab.pipeline.reduce import Node, Tree
 from ndlab.pipeline.tasks import Tasks
+from ndlab.pipeline.values import Values, write_all
 from ndlab.pipeline.work import Report
 
 __all__ = ["Outcome", "Record"]
 
 _GROUP_SECONDS = 5.0
-_BIG = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A value whose arrays stand in the record's second file."""
-
-    encoded: Any
 
 
 class Record:
@@ -74,7 +66,7 @@ class Record:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = hold(self.path)
         self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115 - closed by close()
-        self._values: Any = None
+        self.values = Values(self.path.with_suffix(".values"), trusted=scratch)
         self._steps: dict[str, StepLines] = {}
         self._at = ""
         self._workers: dict[str, int] = {}
@@ -167,21 +159,11 @@ class Record:
         """Yield the values of a reduction so far, leaves of low number first; read as they come."""
         found = self._step(step).nodes
         for node in sorted(found, key=lambda node: tree.leaves(node).start):
-            yield node, self._value(found[node])
-
-    def keep(self, value: Any) -> Any:
-        """Put a value that has to wait beside the record, unless it is small; `load` brings it back."""
-        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
-        big = any(getattr(part, "nbytes", 0) >= _BIG for part in parts)
-        return _Kept(self._encoded(value)) if big else value
-
-    def load(self, kept: Any) -> Any:
-        """Return a value that `keep` was given."""
-        return self._value(kept.encoded) if isinstance(kept, _Kept) else kept
+            yield node, self.values.decode(found[node])
 
     def outcomes(self, step: str) -> Iterator[Outcome]:
         """Yield the outcome of each block of `step` that is done, in the order of the file."""
-        yield from self._step(step).outcomes(step, read_lines(self.path), self._value)
+        yield from self._step(step).outcomes(step, read_lines(self.path), self.values.decode)
 
     # --- adding to it -----------------------------------------------------------------------------------------
 
@@ -194,7 +176,7 @@ class Record:
             fields["a"] = outcome.attempts
         if outcome.state == "done":
             if outcome.result is not None:
-                fields["r"] = self._encoded(outcome.result)
+                fields["r"] = self.values.encode(outcome.result)
             self._step(step).done.add_key(outcome.key)
         else:
             fields |= {"state": outcome.state, "error": outcome.error}
@@ -211,7 +193,7 @@ class Record:
         numbered = known.basis is not None and tasks.regular
         lines = [self._switch(step)]
         for node, value in report.nodes if nodes else ():
-            known.nodes[node] = encoded = self._encoded(value)
+            known.nodes[node] = encoded = self.values.encode(value)
             lines.append(line_bytes({"node": list(node), "v": encoded}))
         worker = self._worker(report.worker)
         for at, (number, seconds) in enumerate(zip(report.numbers, report.seconds, strict=True)):
@@ -219,7 +201,7 @@ class Record:
             more = f',"a":{report.attempts[number]}' if number in report.attempts else ""
             result = None if report.results is None else report.results[at]
             if result is not None:
-                more += f',"r":{line_bytes(self._encoded(result))[:-1].decode()}'
+                more += f',"r":{line_bytes(self.values.encode(result))[:-1].decode()}'
             lines.append(f'{{{name},"s":{seconds:.4g},"w":{worker}{more}}}\n'.encode())
         for number, failure in report.failed.items():
             fields = {"b": tasks[number].key, "s": round(failure.seconds, 4), "w": worker, "a": failure.attempts}
@@ -232,8 +214,7 @@ class Record:
         """Empty the record: all is done, and the next run starts anew."""
         self._flush_data()
         self._file.truncate(0)
-        if self._values is not None or self.path.with_suffix(".values").exists():
-            self._open_values().truncate(0)
+        self.values.clear()
         os.fsync(self._file.fileno())
         self._steps.clear()
         self._workers.clear()
@@ -245,8 +226,7 @@ class Record:
         if self.scratch:
             return
         self._flush_data()
-        if self._values is not None:
-            os.fsync(self._values.fileno())
+        self.values.sync()
         self._append(line_bytes({"synced": boot()}))
         os.fsync(self._file.fileno())
 
@@ -258,8 +238,7 @@ class Record:
             self.sync()
         finally:
             self._file.close()
-            if self._values is not None:
-                self._values.close()
+            self.values.close()
             os.close(self._lock)
 
     # --- the file ---------------------------------------------------------------------------------------------
@@ -287,39 +266,10 @@ class Record:
     def _append(self, data: bytes) -> None:
         size = self._file.seek(0, os.SEEK_END)
         try:
-            self._write(self._file, data)
+            write_all(self._file, data)
         except OSError:
             self._file.truncate(size)  # A full disk: no half line may stay, or the next one would follow it.
             raise
-
-    @staticmethod
-    def _write(file: Any, data: bytes) -> None:
-        view = memoryview(data)
-        while view:  # An unbuffered write may be partial, e.g. on a nearly full disk.
-            view = view[file.write(view) :]
-
-    def _open_values(self) -> Any:
-        if self._values is None:
-            self._values = open(self.path.with_suffix(".values"), "a+b", buffering=0)  # noqa: SIM115 - as above
-        return self._values
-
-    def _encoded(self, value: Any) -> Any:
-        return plain.encode(value, self._put, self.scratch)
-
-    def _put(self, data: bytes) -> list[int]:
-        file = self._open_values()
-        at = file.seek(0, os.SEEK_END)
-        self._write(file, data)
-        return [at, len(data)]
-
-    def _get(self, where: list[int]) -> bytes:
-        found = os.pread(self._open_values().fileno(), where[1], where[0])
-        if len(found) < where[1]:
-            raise BadRequest(f"{self._values.name} ends early", "the record speaks of more", "start over")
-        return found
-
-    def _value(self, encoded: Any) -> Any:
-        return plain.decode(encoded, self._get, self.scratch)
 
     def _load(self) -> None:
         cut_torn_line(self._file)

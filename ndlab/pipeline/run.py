@@ -6,18 +6,17 @@ import asyncio
 import os
 import shutil
 import tempfile
-import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ndlab.errors import BadRequest, Conflict
+from ndlab.errors import Conflict
 from ndlab.pipeline import failures
+from ndlab.pipeline.accounts import receipts, warn_of_edits
 from ndlab.pipeline.background import Background
 from ndlab.pipeline.engine import Engine, Grouping
 from ndlab.pipeline.hold import claim
@@ -28,7 +27,7 @@ from ndlab.pipeline.recipe import recipe_of
 from ndlab.pipeline.record import Record
 from ndlab.pipeline.reduce import Combine, Tree
 from ndlab.pipeline.runners import Cluster, Lost, Runner, Threads, current_client
-from ndlab.pipeline.step import Step, Task, describe, fingerprint
+from ndlab.pipeline.step import Step, Task, fingerprint
 from ndlab.pipeline.tasks import Blocks, Tasks
 from ndlab.pipeline.toml import dumps
 from ndlab.pipeline.watching import Event, Look, Watched
@@ -168,7 +167,7 @@ class Run:
         """
         self.reduction = (combine, fan_in)
         with self._open() as record:
-            tree = Tree(len(self), combine, fan_in, record.keep, record.load)
+            tree = Tree(len(self), combine, fan_in, record.values.keep, record.values.load)
             self._run(record, (combine, fan_in, tree))
             found = tree.root
         if found is None or initial is None:
@@ -254,7 +253,7 @@ class Run:
         return Record(self._scratch, scratch=True)
 
     def _run(self, record: Record, reduction: tuple[Combine, int, Tree] | None) -> Receipt:
-        started, tasks, name = datetime.now(UTC), self._tasks, self.step.name
+        tasks, name = self._tasks, self.step.name
         digest = self.step.fingerprint
         if reduction is not None:
             digest = fingerprint([digest, reduction[0], reduction[1], tasks.basis() or [task.key for task in tasks]])
@@ -263,7 +262,7 @@ class Run:
         record.begin(name, digest, tasks=tasks, code=self.step.code)
         if reduction is not None:
             record.prune(name, tasks, reduction[2])
-        self._warn_of_edits(record)
+        warn_of_edits(name, record)
         watched = self._watched
         watched.total = len(tasks)
         before = record.done(name).among(tasks)
@@ -276,7 +275,7 @@ class Run:
                 stack.enter_context(claim(record.path.parent / "claims", self.step.output.claims, f"step {name!r}"))
             watched.start(before.copy())
             runner = self._runner(work)
-            make = self._receipts(record, digest, started, runner.words)
+            make = receipts(self, watched, record, digest, runner.words)
             phase = "failed"
             try:
                 if self.step.output is not None:
@@ -315,37 +314,8 @@ class Run:
         except Lost as lost:
             raise failures.lost(watched, record, runner.words, lost) from None
 
-    def _warn_of_edits(self, record: Record) -> None:
-        codes = record.codes(self.step.name)
-        if len(codes) > 1 and len(record.done(self.step.name)):
-            warnings.warn(
-                f"the function of step {self.step.name!r} was edited since {len(record.done(self.step.name))} blocks "
-                "were done; they are kept as they are. Run with restart=True to do all again.",
-                stacklevel=4,
-            )
-
     def _runner(self, work: Work) -> Runner:
         client = self.client
         if client is None and self.workers is None:
             client = current_client()
         return Cluster(work, client) if client else Threads(work, self.workers or os.cpu_count() or 1)
-
-    def _receipts(self, record: Record, digest: str, started: datetime, words: str) -> Callable[[str], Receipt]:
-        """Return what makes the receipt of any moment; inputs are described as they are now."""
-        step, watched = self.step, self._watched
-        inputs, params = step.described_inputs(), describe(step.params)
-        output = "" if step.output is None else str(step.output.url)
-        recipe: dict[str, Any] = {}
-        with suppress(BadRequest):
-            recipe = recipe_of(self)
-
-        def make(state: str) -> Receipt:
-            return Receipt(
-                step=step.name, fingerprint=digest, inputs=inputs, params=params, blocks=watched.total,
-                done=watched.done, skipped=watched.skipped, retried=watched.retried,
-                seconds=round(watched.progress().seconds, 3), started=started.isoformat(timespec="seconds"),
-                runner=words, state=state, failed=dict(watched.failed), output=output, seed=step.seed,
-                code=tuple(record.codes(step.name)), recipe=recipe,
-            )  # fmt: skip
-
-        return make
