@@ -261,3 +261,46 @@ def test_a_store_that_cannot_be_read_fails_the_blocks_that_need_it(tmp_path: Pat
     run = Run(total, Grid((64, 32, 32), (32, 32, 32)), tmp_path / "run.jsonl", workers=2)
     assert run.run().skipped == 1
     assert sum(o.result for o in run.outcomes()) == 7 * 64 * 32 * 32
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(5))
+def test_workers_killed_at_random_change_nothing(tmp_path: Path, seed: int) -> None:
+    """A killer beside a Run that writes whole shards: every voxel right, every block once in the record."""
+    from ndlab.pipeline import BlockStep
+
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 255, (64, 64, 64), np.uint8)
+    make(tmp_path / "in", values.shape, chunk=(8, 8, 8), shard=(16, 16, 16))
+    source = open_volume(tmp_path / "in")
+    source.write(None, values)
+    with cluster(3) as client:
+        step = BlockStep("slowly", slowly, inputs=source, output=str(tmp_path / "out"), overlap=1,
+                         options={"chunks": (8, 8, 8), "shards": (8, 8, 8), "levels": 1})  # fmt: skip
+        for _ in range(20):
+            run = step.plan(block=(8, 8, 8), client=client, group=1)
+            run.progress = _killer(client, rng)
+            with contextlib.suppress(RunFailed):
+                run.run()
+                break
+    assert run.receipt is not None
+    assert run.receipt.done == 512
+    np.testing.assert_array_equal(open_volume(tmp_path / "out").read(), 255 - values)
+    keys = [outcome.key for outcome in run.outcomes()]
+    assert len(keys) == len(set(keys)) == 512
+
+
+def slowly(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    time.sleep(0.01)
+    return 255 - image
+
+
+def _killer(client: Any, rng: np.random.Generator) -> Any:
+    def kill(progress: Progress) -> None:
+        if rng.random() < 0.02:
+            pids = list(client.run(os.getpid, on_error="ignore").values())
+            if pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pids[int(rng.integers(len(pids)))], signal.SIGKILL)
+
+    return kill
