@@ -6,7 +6,7 @@ import base64
 import html as _html
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,9 +97,22 @@ def facts(volume: Volume) -> dict[str, str]:
         found["channels"] = ", ".join(c.name for c in volume.channels)
     if volume.window:
         found["window"] = f"{volume.window[0]:g} to {volume.window[1]:g}"
+    if made := volume.provenance.get("made"):
+        found["made by"] = _made(made)
     for note in volume.notes:
         found.setdefault("note", note)
     return found
+
+
+def _made(made: Mapping[str, Any]) -> str:
+    """Say which step filled the store, with which parameters, from what."""
+    params = ", ".join(f"{name}={value}" for name, value in (made.get("params") or {}).items())
+    sources = [
+        f"{one['uri'] or 'memory'} level {one['level']}"
+        + (f" after {one['version']} writes" if one.get("version") else "")
+        for one in made.get("inputs", {}).values()
+    ]
+    return f"{made.get('step')}({params}) from " + "; ".join(sources)
 
 
 def text(volume: Volume) -> str:
