@@ -68,7 +68,7 @@ def test_a_recipe_repeats_its_run(tmp_path: Path, source: Volume) -> None:
     assert tomllib.loads((tmp_path / "smooth.toml").read_text()) == recipe
     assert recipe["inputs"]["image"]["start"] == [3, 5, 0]
     said = repr(open_volume(tmp_path / "a.zarr"))
-    assert f"made by          smooth(sigma=2.0) from {source.url} level 0 after 1 writes" in said
+    assert f"made by          smooth(sigma=2.0) from {source.url} level 0, version 1" in said
     again = load(tmp_path / "smooth.toml", workers=1)
     assert again.step.fingerprint == run.step.fingerprint
     assert (again.retries, again.step.seed) == (2, 3)

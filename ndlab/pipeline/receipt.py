@@ -117,5 +117,5 @@ def _where(value: Any) -> str:
     if not isinstance(value, dict) or "uri" not in value:
         return _short(value)
     (z, y, x), (z1, y1, x1) = value["box"]
-    version = f" after {value['version']} writes" if value.get("version") else ""
+    version = f", version {value['version']}" if value.get("version") else ""
     return f"{value['uri'] or 'in memory'} level {value['level']} [{z}:{z1}, {y}:{y1}, {x}:{x1}]{version}"
