@@ -108,8 +108,7 @@ def _made(made: Mapping[str, Any]) -> str:
     """Say which step filled the store, with which parameters, from what."""
     params = ", ".join(f"{name}={value}" for name, value in (made.get("params") or {}).items())
     sources = [
-        f"{one['uri'] or 'memory'} level {one['level']}"
-        + (f", version {one['version']}" if one.get("version") else "")
+        f"{one['uri'] or 'memory'} level {one['level']}" + (f", version {one['version']}" if one.get("version") else "")
         for one in made.get("inputs", {}).values()
     ]
     return f"{made.get('step')}({params}) from " + "; ".join(sources)
