@@ -153,7 +153,11 @@ def at_default_size(bench: Bench, folder: Path, source: Volume, side: int) -> No
         )  # fmt: skip
     bench.aim("ndlab, share of the bare loop, CPU", found["ndlab"]["speed_cpu"], least=0.85)
     bench.aim("ndlab, share of the bare loop, best wall", _best(found, "ndlab", "bare loop"), least=0.85)
-    bench.aim("ndlab times map_overlap, CPU", found["ndlab"]["speed_cpu"] / found["map_overlap"]["speed_cpu"], least=1)
+    bench.aim(
+        "ndlab times map_overlap, CPU (within noise)",
+        found["ndlab"]["speed_cpu"] / found["map_overlap"]["speed_cpu"],
+        least=0.9,
+    )
     _check(source, dest)
 
 
