@@ -475,10 +475,12 @@ def test_pyramid_updates_what_is_stale(slices: Path, tmp_path: Path, capsys: pyt
     assert (ndlab.open(url, level=1)[:2, :4, :4].read() == 200).all()
 
 
-def test_pyramid_of_one_level_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pyramid_of_a_plain_array_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     zarr.create_array(tmp_path / "a", shape=(4, 4, 4), chunks=(2, 2, 2), dtype="u1")
     assert main(["pyramid", str(tmp_path / "a")]) == 2
-    assert "has one level" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "levels are added to OME-Zarr 0.4 and 0.5" in said
+    assert "copy it with ndlab.ingest" in said
 
 
 # ------------------------------------------------------------------------------------------------ doctor, backup

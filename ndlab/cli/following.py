@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -75,7 +76,8 @@ def _stopped_by_signals(quiet: bool) -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         stop.set()
         if not quiet:
-            print("ending after the sections at hand; once more to break off", file=sys.stderr, flush=True)
+            # Straight to the descriptor: the signal may come in the middle of a print, whose buffer is then locked.
+            os.write(2, b"ending after the sections at hand; once more to break off\n")
 
     before = {one: signal.signal(one, ask) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
