@@ -91,7 +91,8 @@ def ingest(
     levels : int
         How many, the finest included; without it until no axis is longer than 64.
     memory : int or str
-        What the process may hold, e.g. ``"1 GiB"``; without it half of what is free, 1 to 8 GiB.
+        What the process may hold, e.g. ``"1 GiB"``; without it half of what is free, 1 to 8 GiB. What a source that
+        computes its voxels allocates for itself comes on top.
     task_bytes : int or str
         Most voxel bytes that one task takes; a shard at least. Without it 128 MiB.
     workers : int, optional
