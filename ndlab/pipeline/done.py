@@ -32,7 +32,7 @@ class Done(Set[str]):
     def __iter__(self) -> Iterator[str]:
         yield from self._keys
         if self.tasks is not None:
-            yield from (self.tasks[number].key for number in self.numbers.nonzero())
+            yield from (self.tasks.key(number) for number in self.numbers.nonzero())
 
     def add_key(self, key: str) -> None:
         """Add a block by name."""
@@ -54,7 +54,7 @@ class Done(Set[str]):
             if tasks is None:
                 self.add_number(number)
             else:
-                self.add_key(tasks[number].key)
+                self.add_key(tasks.key(number))
 
     def discard(self, key: str) -> None:
         """Take a block out."""

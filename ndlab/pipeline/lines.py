@@ -71,7 +71,7 @@ class StepLines:
                 del self.nodes[node]
         for number in have.nonzero():
             if not covered[number]:
-                self.done.discard(tasks[number].key)
+                self.done.discard(tasks.key(number))
 
     @staticmethod
     def load(lines: Iterator[dict[str, Any]]) -> tuple[dict[str, StepLines], dict[str, int]]:
@@ -137,9 +137,9 @@ class StepLines:
             if self.done.numbers[number] != 1 or seen.numbers[number]:
                 return None
             seen.add_number(number)
-            found: str = tasks[number].key
+            found: str = tasks.key(number)
             return found
-        key: str = tasks[line["n"]].key if "n" in line else line["b"]
+        key: str = tasks.key(line["n"]) if "n" in line else line["b"]
         if key not in self.done or key in seen:
             return None
         seen.add_key(key)

@@ -197,14 +197,14 @@ class Record:
             lines.append(line_bytes({"node": list(node), "v": encoded}))
         worker = self._worker(report.worker)
         for at, (number, seconds) in enumerate(zip(report.numbers, report.seconds, strict=True)):
-            name = f'"n":{number}' if numbered else f'"b":"{tasks[number].key}"'
+            name = f'"n":{number}' if numbered else f'"b":"{tasks.key(number)}"'
             more = f',"a":{report.attempts[number]}' if number in report.attempts else ""
             result = None if report.results is None else report.results[at]
             if result is not None:
                 more += f',"r":{line_bytes(self.values.encode(result))[:-1].decode()}'
             lines.append(f'{{{name},"s":{seconds:.4g},"w":{worker}{more}}}\n'.encode())
         for number, failure in report.failed.items():
-            fields = {"b": tasks[number].key, "s": round(failure.seconds, 4), "w": worker, "a": failure.attempts}
+            fields = {"b": tasks.key(number), "s": round(failure.seconds, 4), "w": worker, "a": failure.attempts}
             lines.append(line_bytes(fields | {"state": "failed", "error": failure.error}))
         self._append(b"".join(lines))
         known.done.add_numbers(report.numbers, tasks if not numbered else None)

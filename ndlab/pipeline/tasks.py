@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, overload
 
 import numpy as np
@@ -76,6 +77,19 @@ class Tiling:
 Blocks = Grid | Tiling | Sequence[Box]
 
 
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What a name is made of: a Tiling's numbers worked out once, and what stands before each round of its blocks."""
+
+    start: Int3
+    stop: Int3
+    block: Int3
+    first: Int3
+    counts: Int3
+    leads: list[str]
+    total: int
+
+
 class Tasks(Sequence[Task]):
     """Every block at every time point and channel, numbered from 0: time points, then channels, then blocks.
 
@@ -115,6 +129,33 @@ class Tasks(Sequence[Task]):
     def __iter__(self) -> Iterator[Task]:
         return map(self.__getitem__, range(len(self)))
 
+    def key(self, number: int) -> str:
+        """Return the name of a task, as `self[number].key`, at a tenth of its cost where the blocks follow a rule."""
+        rule = self._rule
+        if rule is None or not 0 <= number < rule.total:
+            return self[number].key
+        rest, x = divmod(number, rule.counts[2])
+        rest, y = divmod(rest, rule.counts[1])
+        rest, z = divmod(rest, rule.counts[0])
+        (kz, ky, kx), (fz, fy, fx) = rule.block, rule.first
+        (az, ay, ax), (bz, by, bx) = rule.start, rule.stop
+        z, y, x = (z + fz) * kz, (y + fy) * ky, (x + fx) * kx
+        return (
+            f"{rule.leads[rest]}{z if z > az else az}:{z + kz if z + kz < bz else bz},"
+            f"{y if y > ay else ay}:{y + ky if y + ky < by else by},{x if x > ax else ax}:{x + kx if x + kx < bx else bx}"
+        )
+
+    @cached_property
+    def _rule(self) -> _Rule | None:
+        blocks = self.blocks
+        if isinstance(blocks, Grid):
+            blocks = Tiling(Box((0, 0, 0), blocks.shape, blocks.level), blocks.block)
+        if not isinstance(blocks, Tiling):
+            return None
+        times = [""] if self.t is None else [f"t{t} " for t in self.t]
+        leads = [f"{t}{c}" for t in times for c in ([""] if self.c is None else [f"c{c} " for c in self.c])]
+        return _Rule(blocks.box.start, blocks.box.stop, blocks.block, blocks.first, blocks.counts, leads, len(self))
+
     def number(self, key: str) -> int | None:
         """Find the number of the task called `key`; None if there is no such task here."""
         if not self.regular:
@@ -133,7 +174,7 @@ class Tasks(Sequence[Task]):
             if (wanted is None) != (have is None) or (have is not None and wanted not in have) or number is None:
                 return None
             number += have.index(wanted) * stride if have is not None and wanted is not None else 0
-        return number if number is not None and self[number].key == key else None
+        return number if number is not None and self.key(number) == key else None
 
     def _block_number(self, start: Sequence[int]) -> int | None:
         blocks = self.blocks
