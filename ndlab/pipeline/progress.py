@@ -26,6 +26,8 @@ class Progress:
         Blocks altogether; done now or before; failed; done before this Run started.
     seconds : float
         Since this Run started [s].
+    retried : int
+        Attempts beyond the first, of the blocks that have ended.
     """
 
     step: str
@@ -34,6 +36,7 @@ class Progress:
     failed: int
     skipped: int
     seconds: float
+    retried: int = 0
 
 
 ProgressCallback = Callable[[Progress], None]
@@ -80,8 +83,8 @@ def _bars() -> Iterator[ProgressCallback]:
             bar = bars[progress.step] = tqdm(
                 total=progress.total, initial=progress.skipped, desc=progress.step, unit="block"
             )
-        if progress.failed:
-            bar.set_postfix(failed=progress.failed)
+        counts = {"failed": progress.failed, "retried": progress.retried}
+        bar.set_postfix({name: count for name, count in counts.items() if count}, refresh=False)
         bar.total = progress.total
         bar.update(progress.done + progress.failed - bar.n)
 

@@ -308,7 +308,7 @@ class Run:
                 record.add_report(name, report, tasks, nodes=tree is not None)
                 for node, value in report.nodes if tree is not None else ():
                     tree.add(node, value)  # type: ignore[union-attr]
-                watched.ended(report, lambda number: tasks.key(number))
+                watched.ended(report, tasks.key)
                 if self.progress is not None and (report.numbers or report.failed):
                     self.progress(watched.progress())
         except Lost as lost:

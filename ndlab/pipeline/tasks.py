@@ -139,11 +139,11 @@ class Tasks(Sequence[Task]):
         rest, z = divmod(rest, rule.counts[0])
         (kz, ky, kx), (fz, fy, fx) = rule.block, rule.first
         (az, ay, ax), (bz, by, bx) = rule.start, rule.stop
+        # Without max and min, whose calls would take most of the time of a million names.
         z, y, x = (z + fz) * kz, (y + fy) * ky, (x + fx) * kx
-        return (
-            f"{rule.leads[rest]}{z if z > az else az}:{z + kz if z + kz < bz else bz},"
-            f"{y if y > ay else ay}:{y + ky if y + ky < by else by},{x if x > ax else ax}:{x + kx if x + kx < bx else bx}"
-        )
+        along_z = f"{z if z > az else az}:{z + kz if z + kz < bz else bz}"
+        along_y = f"{y if y > ay else ay}:{y + ky if y + ky < by else by}"
+        return f"{rule.leads[rest]}{along_z},{along_y},{x if x > ax else ax}:{x + kx if x + kx < bx else bx}"
 
     @cached_property
     def _rule(self) -> _Rule | None:

@@ -29,7 +29,7 @@ class Look:
     phase : str
         ``"waiting"``, ``"running"``, ``"done"``, ``"failed"`` or ``"stopped"``.
     progress : Progress
-        Counts and seconds.
+        Counts, retries among them, and seconds.
     blocks : array of uint8
         For each task in order: 0 waiting, 1 done before this Run started, 2 handed out, 3 done, 4 failed. Empty
         beyond 10^7 tasks.
@@ -124,7 +124,8 @@ class Watched:
     def progress(self) -> Progress:
         """Return the counts."""
         seconds = time.monotonic() - self.clock if self.seconds is None else self.seconds
-        return Progress(self.step, self.total, self.done, len(self.failed), self.skipped, seconds)
+        failed = len(self.failed)
+        return Progress(self.step, self.total, self.done, failed, self.skipped, seconds, self.retried)
 
     def tell(self, kind: str, numbers: Sequence[int] = (), failed: Sequence[int] = ()) -> None:
         """Tell all who listen; who fails at listening is told no more, and the Run goes on."""
