@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -14,18 +14,26 @@ from ndlab.geometry import Box, Grid, NmBox
 from ndlab.lazy import block_shape
 from ndlab.pipeline import Run, Step, Tiling, current_client, describe, progress_bar
 from ndlab.pipeline.progress import ProgressCallback
-from ndlab.store.memory import MemoryArray
 from ndlab.volume import Volume
+
+if TYPE_CHECKING:
+    import xarray
+
+    Voxels: TypeAlias = Volume | xarray.DataArray
+else:
+    Voxels = Volume  # xarray is not imported for a name
 
 __all__ = [
     "Bound",
     "How",
+    "Voxels",
     "blocks_of",
     "gather",
     "identity_of",
     "part",
     "same_space",
     "sides",
+    "volume_of",
     "watched",
     "whole_numbers",
     "with_upper",
@@ -44,16 +52,42 @@ class How:
     progress: bool | ProgressCallback | None = None
 
     def near(self, *volumes: Volume | None) -> How:
-        """Keep to threads where a volume's voxels are in this process's memory."""
-        if any(volume is not None and _in_memory(volume) for volume in volumes):
+        """Keep to threads where a volume's voxels are in this process's memory, or come through it."""
+        if any(volume is not None and not _travels(volume) for volume in volumes):
             return replace(self, client=False)
         if self.client is None and self.workers is None:
             return replace(self, client=current_client() or False)
         return self
 
 
-def part(volume: Volume, box: Box | NmBox | None = None) -> Volume:
-    """Return the (z, y, x) view of `volume`, or of its `box`.
+def volume_of(values: Any) -> Volume:
+    """Return a Volume as it is, a DataArray as one; nothing is read.
+
+    Raises
+    ------
+    BadRequest
+        If it is neither, or a DataArray without a voxel size.
+    """
+    if isinstance(values, Volume):
+        return values
+    if hasattr(values, "dims") and hasattr(values, "coords"):
+        try:
+            return Volume.from_array(values)
+        except BadRequest as error:
+            raise BadRequest(
+                "a DataArray was to be measured",
+                str(error),
+                "wrap it: ndlab.Volume.from_array(values, voxel_size=(z, y, x))",
+            ) from None
+    raise BadRequest(
+        f"a {type(values).__name__} was to be measured",
+        "measurements take a Volume or a DataArray, which know their voxel size",
+        "wrap it: ndlab.Volume.from_array(values, voxel_size=(z, y, x))",
+    )
+
+
+def part(volume: Any, box: Box | NmBox | None = None) -> Volume:
+    """Return the (z, y, x) view of `volume`, a Volume or a DataArray, or of its `box`.
 
     Raises
     ------
@@ -62,12 +96,7 @@ def part(volume: Volume, box: Box | NmBox | None = None) -> Volume:
     OutOfBounds
         If the box leaves the volume.
     """
-    if not isinstance(volume, Volume):
-        raise BadRequest(
-            f"a {type(volume).__name__} was to be measured",
-            "measurements take a Volume, which knows its voxel size",
-            "wrap it: ndlab.Volume.from_array(values, voxel_size=(z, y, x))",
-        )
+    volume = volume_of(volume)
     several = [axis for axis, n in zip(volume.axes, volume.shape, strict=True) if axis in "tc" and n > 1]
     if several:
         raise BadRequest(
@@ -77,7 +106,7 @@ def part(volume: Volume, box: Box | NmBox | None = None) -> Volume:
         )
     for axis in set(volume.axes) & {"t", "c"}:
         volume = volume.isel(**{axis: 0})
-    view = volume.boxed(box)
+    view: Volume = volume.boxed(box)
     return view.boxed(view.box)
 
 
@@ -112,7 +141,7 @@ def blocks_of(view: Volume, block: Block = None) -> Tiling:
     """Cut a view into blocks of whole chunks (about 32 Mvoxel, at most 128 MiB), or of `block` voxels."""
     shape = view.levels[view.level_index].shape[-3:]
     if block is None:
-        chunks = (1, 1, 1) if _in_memory(view) else view.chunks[-3:]
+        chunks = (1, 1, 1) if _held(view) is not None else view.chunks[-3:]
         shards = None if view.shards is None else view.shards[-3:]
         side: Sequence[int] = block_shape(shape, chunks, shards, view.dtype.itemsize)
         side = [max(1, n) for n in side]
@@ -169,12 +198,19 @@ def watched(progress: bool | ProgressCallback | None) -> Iterator[ProgressCallba
 def identity_of(view: Volume) -> dict[str, Any]:
     """Say which voxels a view stands for: equal for views that would read the same; those in memory by digest."""
     array = view._stored.levels[view.level_index].array
-    what: Any = array.values if isinstance(array, MemoryArray) else repr(array)
+    held = _held(view)
+    what: Any = repr(array) if held is None else held
     return {"url": view.url, "version": view.version, "array": describe(what), "spans": repr(view._spans)}
 
 
-def _in_memory(view: Volume) -> bool:
-    return isinstance(view._stored.levels[view.level_index].array, MemoryArray)
+def _held(view: Volume) -> Any:
+    """Voxels of the view's level if they are in this process's memory."""
+    return getattr(view._stored.levels[view.level_index].array, "held", None)
+
+
+def _travels(view: Volume) -> bool:
+    """Whether other processes can read the view on their own: not an array in memory, nor one that Dask computes."""
+    return not hasattr(view._stored.levels[view.level_index].array, "held")
 
 
 def with_upper(block: Box, box: Box) -> Box:

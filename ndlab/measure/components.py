@@ -10,7 +10,7 @@ from typing import Any
 
 from ndlab.errors import BadRequest
 from ndlab.geometry import Box, Grid, NmBox
-from ndlab.measure.blocks import How, identity_of, part, sides, whole_numbers
+from ndlab.measure.blocks import How, Voxels, identity_of, part, sides, volume_of, whole_numbers
 from ndlab.measure.labelling import Work, join_pieces, label_blocks, number_pieces, write_labels
 from ndlab.measure.labels_out import Destination, check_memory, memory_out
 from ndlab.pipeline import fingerprint
@@ -22,7 +22,7 @@ __all__ = ["components"]
 
 
 def components(
-    volume: Volume,
+    volume: Voxels,
     *,
     connectivity: int = 1,
     threshold: float | None = None,
@@ -44,7 +44,7 @@ def components(
 
     Parameters
     ----------
-    volume : Volume
+    volume : Volume or DataArray
         (z, y, x); a volume with time points or channels is narrowed with `isel` first.
     connectivity : {1, 2, 3}
         Voxels belong together that share a face (6 neighbours), also an edge (18), or also a corner (26).
@@ -89,15 +89,13 @@ def components(
     >>> components(toy().volume("image"), threshold=180).provenance["components"]
     5
     """
+    volume = volume_of(volume)
     view = part(volume, box)
     if by_label is None:
         ids = volume.dtype.kind in "ui" and (volume.kind == "labels" or volume.dtype.itemsize >= 4)
         by_label = ids and threshold is None
     _check(view, connectivity, threshold, by_label)
-    side = (
-        plan(view.shape, 8, (1, 1, 1))[0].unit if block is None else (block,) * 3 if isinstance(block, int) else block
-    )
-    grid = Grid(view.shape, side)
+    grid = Grid(view.shape, _side(view, block))
     settings = {
         "connectivity": connectivity,
         "threshold": threshold,
@@ -124,7 +122,7 @@ def components(
 
 def _side(view: Volume, block: int | Sequence[int] | None) -> Sequence[int]:
     """Block of one task, which is also a shard of the result: of at most 128 MiB with 64-bit labels."""
-    return plan(view.shape, 8, view.voxel_size)[0].unit if block is None else sides(block)
+    return plan(view.shape, 8, (1, 1, 1))[0].unit if block is None else sides(block)
 
 
 def _check(view: Volume, connectivity: int, threshold: float | None, by_label: bool) -> None:

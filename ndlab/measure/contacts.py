@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ndlab.geometry import Box, Calibration, NmBox
-from ndlab.measure.blocks import How, gather, part, whole_numbers, with_upper
+from ndlab.measure.blocks import How, Voxels, gather, part, whole_numbers, with_upper
 from ndlab.measure.interning import interned
 from ndlab.measure.keyed import Array, Keyed, exact, merge_keyed, split, structured
 from ndlab.measure.table import Table
@@ -20,7 +20,7 @@ __all__ = ["contacts"]
 
 
 def contacts(
-    labels: Volume,
+    labels: Voxels,
     *,
     box: Box | NmBox | None = None,
     background: int | None = 0,
@@ -37,7 +37,7 @@ def contacts(
 
     Parameters
     ----------
-    labels : Volume
+    labels : Volume or DataArray
         Whole numbers, (z, y, x).
     box : Box or NmBox, optional
         Count only faces between two voxels of the box.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ndlab.geometry import Box, NmBox
-from ndlab.measure.blocks import How, gather, part, whole_numbers
+from ndlab.measure.blocks import How, Voxels, gather, part, whole_numbers
 from ndlab.measure.keyed import Array, Keyed, merge_keyed, structured
 from ndlab.measure.table import Table
 from ndlab.pipeline.progress import ProgressCallback
@@ -47,7 +47,7 @@ class _Counts(Keyed):
 
 
 def unique(
-    labels: Volume,
+    labels: Voxels,
     *,
     box: Box | NmBox | None = None,
     block: int | Sequence[int] | None = None,
@@ -59,7 +59,7 @@ def unique(
 
     Parameters
     ----------
-    labels : Volume
+    labels : Volume or DataArray
         Whole numbers, (z, y, x).
     box : Box or NmBox, optional
         Count only these voxels.

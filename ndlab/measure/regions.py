@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ndlab.geometry import Box, Calibration, NmBox
-from ndlab.measure.blocks import How, gather, part, same_space, whole_numbers, with_upper
+from ndlab.measure.blocks import How, Voxels, gather, part, same_space, whole_numbers, with_upper
 from ndlab.measure.interning import interned, native
 from ndlab.measure.keyed import Array, Keyed, exact, merge_keyed, split, structured
 from ndlab.measure.moments import Moments, mean_and_std, moments_of
@@ -21,8 +21,8 @@ __all__ = ["regions"]
 
 
 def regions(
-    labels: Volume,
-    intensity: Volume | None = None,
+    labels: Voxels,
+    intensity: Voxels | None = None,
     *,
     box: Box | NmBox | None = None,
     background: int | None = 0,
@@ -38,9 +38,9 @@ def regions(
 
     Parameters
     ----------
-    labels : Volume
+    labels : Volume or DataArray
         Whole numbers, (z, y, x); a volume with time points or channels is narrowed with `isel` first.
-    intensity : Volume, optional
+    intensity : Volume or DataArray, optional
         Values over the same voxels, for `mean`, `std`, `min` and `max`.
     box : Box or NmBox, optional
         Measure only these voxels, as if the volume ended there.
@@ -106,7 +106,7 @@ class _Valued(_Regions):
     odd: Array
 
 
-def _over(view: Volume, labels: Volume, intensity: Volume, box: Box | NmBox | None) -> Volume:
+def _over(view: Volume, labels: Voxels, intensity: Voxels, box: Box | NmBox | None) -> Volume:
     """Return the part of `intensity` that lies on `view`, which is `box` of `labels`."""
     whole, other = part(labels), part(intensity)
     same_space(whole, other, "intensity")
@@ -114,7 +114,7 @@ def _over(view: Volume, labels: Volume, intensity: Volume, box: Box | NmBox | No
         return other
     start = [b - a + c for a, b, c in zip(whole.box.start, view.box.start, other.box.start, strict=True)]
     stop = [a + n for a, n in zip(start, view.shape, strict=True)]
-    return part(intensity, Box(start, stop, other.level_index))
+    return part(other, Box(start, stop, other.level_index))
 
 
 def _measure(block: Box, labels: Volume, intensity: Volume | None, background: int | None) -> _Regions:

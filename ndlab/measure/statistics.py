@@ -13,12 +13,11 @@ import numpy as np
 from ndlab.errors import BadRequest
 from ndlab.geometry import Box, NmBox
 from ndlab.measure import order
-from ndlab.measure.blocks import How, gather, part, same_space
+from ndlab.measure.blocks import How, Voxels, gather, part, same_space
 from ndlab.measure.keyed import Array, merge_keyed
 from ndlab.measure.moments import mean_and_std
 from ndlab.measure.selection import Counts, First, Selection, count_values, narrow, sum_up
 from ndlab.pipeline.progress import ProgressCallback
-from ndlab.volume import Volume
 
 __all__ = ["Statistics", "statistics"]
 
@@ -76,10 +75,10 @@ class Statistics:
 
 
 def statistics(
-    volume: Volume,
+    volume: Voxels,
     *,
     box: Box | NmBox | None = None,
-    mask: Volume | None = None,
+    mask: Voxels | None = None,
     ids: Sequence[int] | None = None,
     rois: Sequence[Box | NmBox] = (),
     zeros: bool = True,
@@ -100,11 +99,11 @@ def statistics(
 
     Parameters
     ----------
-    volume : Volume
+    volume : Volume or DataArray
         (z, y, x), of any type; a volume with time points or channels is narrowed with `isel` first.
     box : Box or NmBox, optional
         Only these voxels.
-    mask : Volume, optional
+    mask : Volume or DataArray, optional
         Over the same voxels as `volume`: only where it is not 0.
     ids : sequence of int, optional
         Only where the mask, a label volume, has one of these ids.

@@ -24,6 +24,9 @@ from ndlab.geometry import Box
 
 __all__ = ["Step", "Task", "describe", "environment", "fingerprint", "source_digest"]
 
+MOST_HASHED = 1 << 30
+"""Bytes of a volume in memory that a description is worth: a second or two of hashing."""
+
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -135,10 +138,25 @@ def describe(value: Any) -> Any:
 
 
 def _describe_volume(volume: Any) -> dict[str, Any]:
-    """Say which voxels are meant: where they are, and after how many writes; those in memory by digest."""
+    """Say which voxels are meant: where they are, and after how many writes; those in memory by digest.
+
+    Nothing is read or computed for it. A lazy volume without an address is described by what its array says of
+    itself, and more than `MOST_HASHED` bytes by where in memory they are, which no other process takes for its own.
+    """
     found = {"uri": volume.url, "level": volume.level_index, "box": [list(volume.box.start), list(volume.box.stop)]}
     found |= {"axes": "".join(volume.axes), "shape": list(volume.shape), "dtype": str(volume.dtype)}
-    return found | ({"version": volume.version} if volume.url else {"voxels": describe(volume.read())["blake2b"]})
+    return found | ({"version": volume.version} if volume.url else {"voxels": _voxels(volume)})
+
+
+def _voxels(volume: Any) -> str:
+    array = getattr(volume, "_array", volume)
+    held = getattr(array, "held", None)
+    if held is None:
+        return f"{array!r} {getattr(volume, '_spans', '')}"
+    if volume.nbytes > MOST_HASHED:
+        return f"{volume.nbytes} bytes in memory at {held.ctypes.data:#x}, not hashed"
+    digest: str = describe(volume.read())["blake2b"]
+    return digest
 
 
 def source_digest(function: Any) -> str | None:

@@ -23,7 +23,7 @@ class MemoryArray:
     codec = "in memory"
 
     def __init__(self, values: np.ndarray[Any, Any]) -> None:
-        self.values = values
+        self.values = self.held = values
         self.shape: tuple[int, ...] = values.shape
         self.chunks: tuple[int, ...] = values.shape
         self.dtype = values.dtype

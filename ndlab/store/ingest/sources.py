@@ -215,6 +215,18 @@ class IndexedArray:
         chunks = _chunks(values)
         self.chunks = tuple(1 if i is None or chunks is None else chunks[i] for i in self._order)
 
+    def __repr__(self) -> str:
+        # A Dask array's name stands for what it computes; of others only this very object is known.
+        data = _unwrapped(self._values)
+        words = data.name if hasattr(data, "dask") else f"at {id(data):#x}"
+        return f"{type(data).__name__} {words} {self.shape} {self.dtype}"
+
+    @property
+    def held(self) -> np.ndarray[Any, Any] | None:
+        """The (t)(c)zyx voxels if they are in memory already, not copied; None if they would have to be read."""
+        data = _unwrapped(self._values)
+        return self._ordered(data) if isinstance(data, np.ndarray) and not isinstance(data, np.memmap) else None
+
     def read(
         self, start: Sequence[int], stop: Sequence[int], out: np.ndarray[Any, Any] | None = None
     ) -> np.ndarray[Any, Any]:
@@ -239,8 +251,15 @@ class IndexedArray:
         raise BadRequest("a write to the source of an ingest", "sources are only read")
 
 
+def _unwrapped(values: Any) -> Any:
+    """Return the array in a DataArray, which may be lazy: asking for it neither reads nor computes."""
+    variable = getattr(values, "variable", None)
+    return values if variable is None else variable._data
+
+
 def _chunks(values: Any) -> tuple[int, ...] | None:
     """Return what the array says of itself: h5py and zarr by `chunks`, Dask by `chunksize`."""
+    values = _unwrapped(values)
     chunks = getattr(values, "chunksize", None) or getattr(values, "chunks", None)
     whole = isinstance(chunks, tuple) and len(chunks) == len(values.shape) and all(isinstance(c, int) for c in chunks)
     return chunks if whole else None
