@@ -1,0 +1,112 @@
+"""A look at the coarsest level: enough of an image for a window or a histogram, in bounded time."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ndlab.errors import NdlabError
+from ndlab.geometry import Box
+from ndlab.volume import Volume
+
+__all__ = ["SAMPLE_BYTES", "Sample", "sample"]
+
+Array = np.ndarray[Any, Any]
+SAMPLE_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Voxels of one channel at one time.
+
+    Attributes
+    ----------
+    values : ndarray
+        In one row.
+    level : int
+        Which level they are of.
+    whole : bool
+        Whether they are all voxels of that level.
+    """
+
+    values: Array = field(repr=False)
+    level: int
+    whole: bool
+
+
+def sample(volume: Volume, t: int = 0, c: int | str = 0, nbytes: int = SAMPLE_BYTES) -> Sample:
+    """Read the coarsest level under a view, or chunks spread evenly over it where it holds more than `nbytes`.
+
+    Levels that cannot be read, or that lag behind finer voxels, are passed over for the next finer one. The same
+    volume gives the same sample each time.
+
+    Examples
+    --------
+    >>> vol = Volume.from_array(np.arange(60, dtype="u1").reshape(3, 4, 5), voxel_size=(40, 4, 4))
+    >>> found = sample(vol)
+    >>> found.values.size, found.level, found.whole
+    (60, 0, True)
+    """
+    view = volume.isel(t=t if "t" in volume.axes else None, c=c if "c" in volume.axes else None)
+    for number in range(_coarsest(view), view.level_index, -1):
+        try:
+            level = view.level(number)
+            if not level.stale and level.size:
+                return _read(level, nbytes)
+        except NdlabError:  # a level that was never copied must not hide the others
+            continue
+    return _read(view, nbytes)
+
+
+def _coarsest(view: Volume) -> int:
+    return len(view._stored.levels) - 1
+
+
+def _read(view: Volume, nbytes: int) -> Sample:
+    if view.nbytes <= nbytes:
+        return Sample(_values(view, view.box), view.level_index, whole=True)
+    pieces = [_values(view, box) for box in _spread(view, nbytes)]
+    return Sample(np.concatenate(pieces), view.level_index, whole=False)
+
+
+def _values(view: Volume, box: Box) -> Array:
+    """Read past the warning that a level is stale: what is read here is the finest there is."""
+    part = view.boxed(box)
+    found = part._array.read([s.start for s in part._spans], [s.stop for s in part._spans])
+    return found.reshape(-1)
+
+
+def _spread(view: Volume, nbytes: int) -> Iterator[Box]:
+    """Yield parts of chunks, evenly spread over the view, that hold `nbytes` together."""
+    box, most = view.box, max(nbytes // view.dtype.itemsize, 1)
+    piece = [min(n, m) for n, m in zip(view.chunks[-3:], box.shape, strict=True)]
+    # A chunk may be a whole plane of a file: then a part of it has to do, square if it can be.
+    while math.prod(piece) > most // 8 and max(piece) > 1:
+        longest = piece.index(max(piece))
+        piece[longest] = -(-piece[longest] // 2)
+    counts = [-(-n // p) for n, p in zip(box.shape, piece, strict=True)]
+    wanted = max(most // math.prod(piece), 1)
+    for where in itertools.product(*(_even(n, m) for n, m in zip(counts, _shares(counts, wanted), strict=True))):
+        start = [a + i * p for a, i, p in zip(box.start, where, piece, strict=True)]
+        stop = [min(a + p, b) for a, p, b in zip(start, piece, box.stop, strict=True)]
+        yield Box(start, stop, box.level)
+
+
+def _shares(counts: list[int], wanted: int) -> list[int]:
+    """Split a number of pieces over the axes, no axis more than it has."""
+    shares = [1, 1, 1]
+    order = sorted(range(3), key=lambda axis: counts[axis])
+    for left, axis in zip((3, 2, 1), order, strict=True):
+        shares[axis] = min(counts[axis], max(int(wanted ** (1 / left) + 1e-9), 1))
+        wanted //= shares[axis]
+    return shares
+
+
+def _even(count: int, picked: int) -> list[int]:
+    """Pick numbers below `count`, in the middles of equal parts."""
+    return [(2 * i + 1) * count // (2 * picked) for i in range(picked)]
