@@ -28,7 +28,7 @@ QUALITY = "jpeg75"
 class Frames(Protocol):
     """What answers: `ndlab.serve.tiles.TileService` is one."""
 
-    def info(self, id: str) -> dict[str, Any]:
+    def info(self, vol: str, /) -> dict[str, Any]:
         """Return what a page has to know of a volume."""
 
     def tiles(self, query: Mapping[str, str], cancelled: Callable[[], bool]) -> Iterator[bytes]:

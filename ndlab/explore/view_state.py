@@ -171,7 +171,7 @@ _BY_KIND: dict[str, dict[str, tuple[Any, _Check]]] = {
 }
 
 
-def new_layer(id: str, kind: str, **given: Any) -> State:
+def new_layer(name: str, kind: str, **given: Any) -> State:
     """Return a layer as it is shown where nobody said how.
 
     Examples
@@ -179,7 +179,7 @@ def new_layer(id: str, kind: str, **given: Any) -> State:
     >>> new_layer("cells", "labels")["opacity"]
     0.5
     """
-    return _layer(f"layer {id!r}", {"id": id, "kind": kind, **given})
+    return _layer(f"layer {name!r}", {"id": name, "kind": kind, **given})
 
 
 def _filled(path: str, given: Mapping[str, Any], fields: Mapping[str, tuple[Any, _Check]], also: set[str]) -> State:
@@ -243,9 +243,10 @@ def _layers(given: Any, kinds: Mapping[str, str]) -> list[State]:
     names = [one["id"] for one in found]
     for i, one in enumerate(found):
         if kinds.get(one["id"]) != one["kind"] or one["id"] in names[:i]:
+            there = ", ".join(f"{kind} {name!r}" for name, kind in kinds.items()) or "no layers"
             raise BadRequest(
                 f"state.layers[{i}] is {one['kind']} {one['id']!r}",
-                f"the view has {', '.join(f'{kind} {name!r}' for name, kind in kinds.items()) or 'no layers'}, each once",
+                f"the view has {there}, each once",
                 "make the view of the volumes that the state was made with",
             )
     return found + [new_layer(name, kind) for name, kind in kinds.items() if name not in names]
@@ -276,9 +277,9 @@ def _exist(state: State, infos: Infos) -> None:
             raise _refuse(f"state.layers[{i}].channel", layer["channel"], f"a channel from 0 to {channels - 1}")
 
 
-def with_layer(state: State, id: str, **values: Any) -> State:
+def with_layer(state: State, name: str, **values: Any) -> State:
     """Return a state in which a layer has other values; not yet checked."""
-    layers = [layer | values if layer["id"] == id else layer for layer in state["layers"]]
+    layers = [layer | values if layer["id"] == name else layer for layer in state["layers"]]
     return state | {"layers": layers}
 
 

@@ -22,8 +22,8 @@ class Counting:
         self.closed = threading.Event()
         self.asked: list[dict[str, str]] = []
 
-    def info(self, id: str) -> dict[str, Any]:
-        return {"id": id, "version": 3}
+    def info(self, vol: str) -> dict[str, Any]:
+        return {"id": vol, "version": 3}
 
     def tiles(self, query: Mapping[str, str], cancelled: Callable[[], bool]) -> Iterator[bytes]:
         self.asked.append(dict(query))
