@@ -8,8 +8,9 @@ from typing import Any
 from ndlab.describe import si_bytes
 from ndlab.explore.wire import GridFacts
 from ndlab.geometry import Box, Grid
-from ndlab.pipeline import BlockStep, Run, Step, Tiling, describe
+from ndlab.pipeline import BlockStep, Receipt, Run, Step, Tiling, describe
 from ndlab.pipeline.planning import BlockRun
+from ndlab.pipeline.tasks import Blocks, Tasks
 from ndlab.store.output import Output
 from ndlab.volume import Volume
 
@@ -23,6 +24,7 @@ __all__ = [
     "output_volume",
     "pairs",
     "params_of",
+    "receipt_text",
     "short",
     "volumes",
 ]
@@ -88,6 +90,13 @@ def output_volume(run: Run) -> Volume | None:
     return found[0] if read and len(found) == 1 else None
 
 
+def receipt_text(receipt: Receipt | None) -> str | None:
+    """Return what a Run left for whoever finds its output, in words; None where it left nothing."""
+    if receipt is None or receipt.state != "running":
+        return None if receipt is None else str(receipt)
+    return f"{receipt}\n  (as it was begun: it was killed, or its machine went down, and could write no more)"
+
+
 def output_address(run: Run) -> str | None:
     """Where a Run writes, None if its step does not say."""
     volume = output_volume(run)
@@ -102,9 +111,9 @@ def params_of(run: Run) -> list[list[str]]:
     return pairs(shown)
 
 
-def grid_facts(run: Run, voxel_size: list[float] | None) -> GridFacts | None:
+def grid_facts(tasks: Tasks, voxel_size: list[float] | None) -> GridFacts | None:
     """Where the blocks lie; None for blocks that follow no rule."""
-    blocks = run.blocks
+    blocks = tasks.blocks
     if isinstance(blocks, Grid):
         start, stop, first, level = (0, 0, 0), blocks.shape, (0, 0, 0), blocks.level
     elif isinstance(blocks, Tiling):
@@ -118,17 +127,17 @@ def grid_facts(run: Run, voxel_size: list[float] | None) -> GridFacts | None:
         "stop": list(stop),
         "first": list(first),
         "level": level,
-        "lead": _lead(run),
+        "lead": _lead(tasks),
         "voxel_size": voxel_size,
     }
 
 
-def _lead(run: Run) -> list[str]:
+def _lead(tasks: Tasks) -> list[str]:
     """Names of the time points and channels, in the order of the tasks."""
-    if run.t is None and run.c is None:
+    if tasks.t is None and tasks.c is None:
         return []
-    times = [""] if run.t is None else [f"t{t}" for t in run.t]
-    channels = [""] if run.c is None else [f"c{c}" for c in run.c]
+    times = [""] if tasks.t is None else [f"t{t}" for t in tasks.t]
+    channels = [""] if tasks.c is None else [f"c{c}" for c in tasks.c]
     return [f"{t} {c}".strip() for t in times for c in channels]
 
 
@@ -143,9 +152,8 @@ def costs_of(run: Run) -> str:
     return "  ·  ".join(parts)
 
 
-def block_hull(run: Run) -> Box:
-    """Return the box that all blocks of a Run cover together."""
-    blocks = run.blocks
+def block_hull(blocks: Blocks) -> Box:
+    """Return the box that all blocks cover together."""
     if isinstance(blocks, Tiling):
         return blocks.box
     if isinstance(blocks, Grid):

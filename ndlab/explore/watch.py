@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
@@ -11,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ndlab.errors import NdlabError, RunFailed
 from ndlab.explore import facts as words
 from ndlab.explore.preview import Preview
-from ndlab.explore.recorded import Reader
+from ndlab.explore.subject import Here, Subject
 from ndlab.explore.wire import Facts, Failures, Phase, Status, pack_states, pack_tick
-from ndlab.pipeline import Event, Look, Run, current_client
+from ndlab.pipeline import Event, Look, Run
 
 __all__ = ["Send", "Watch"]
 
@@ -25,7 +23,7 @@ Send = Callable[[Mapping[str, Any], Sequence[bytes]], None]
 _TICK_SECONDS = 0.25
 _RATE_SECONDS = 20.0
 # How often the record of a Run in another process is read.
-_ELSEWHERE_SECONDS = 2.0
+_ELSEWHERE_SECONDS = 0.5
 _MOST_FAILURES = 50
 # Reading the preview may take this share of the time between two looks: the Run comes first.
 _PREVIEW_SHARE = 0.2
@@ -39,7 +37,7 @@ class Watch:
 
     Parameters
     ----------
-    run : Run
+    run : Run or Subject
     send : callable
         ``send(message, buffers)`` brings a message of `ndlab.explore.wire` to the page.
     preview : Preview, optional
@@ -52,8 +50,9 @@ class Watch:
         Called with the `Status` when the phase changes.
     """
 
-    def __init__(self, run: Run, send: Send, preview: Preview | None = None, code: str | None = None) -> None:
-        self.run, self.preview = run, preview
+    def __init__(self, run: Run | Subject, send: Send, preview: Preview | None = None, code: str | None = None) -> None:
+        self.subject = Here(run) if isinstance(run, Run) else run
+        self.preview = preview
         self.on_phase: Callable[[Status], None] = lambda status: None
         self._send, self._code = send, code
         self._lock = threading.RLock()
@@ -62,12 +61,9 @@ class Watch:
         self._sent = np.zeros(0, np.uint8)
         self._unread: deque[int] = deque()
         self._pace = _Pace()
-        self._reader = Reader(run)
-        self._elsewhere: str | None = None
-        self._started = self._stopping = False
-        self._error: str | None = None
+        self._stopping = False
         self._phase: Phase = "ready"
-        run.subscribe(self._hear)
+        self.subject.subscribe(self._hear)
 
     # --- what the page asks -----------------------------------------------------------------------------------
 
@@ -79,7 +75,7 @@ class Watch:
     def hello(self) -> None:
         """Tell a page that has just opened everything."""
         with self._lock:
-            look = self._look()
+            look = self.subject.look()
             self._sent = look.blocks.copy()
             self._send({"t": "states", "status": self._status(look)}, [pack_states(look.blocks)])
             self._note_readable(np.zeros_like(look.blocks), look.blocks)
@@ -88,23 +84,22 @@ class Watch:
     def start(self) -> None:
         """Start the Run, or take it up where it ended."""
         with self._lock:
-            self._look()
-            if self._elsewhere is not None or self.run.state.phase == "running" or self._alive():
+            if self._under_way(self.subject.look()):
                 self._ensure_pump()
                 return
-            self._error, self._stopping, self._started = None, False, True
-            self.run.start()
+            self._stopping = False
+            self.subject.start()
         self._ensure_pump(begun=True)  # Even one that has ended by now has a word to say.
 
     def stop(self) -> None:
         """Have the Run end after the blocks under way."""
         self._stopping = True
-        self.run.stop()
+        self.subject.stop()
         self._wake.set()
 
     def failures(self) -> None:
         """Send the first failed blocks with their tracebacks."""
-        failed = self._look().failed
+        failed = self.subject.look().failed
         shown = [{"key": key, "error": error} for key, error in list(failed.items())[:_MOST_FAILURES]]
         message: Failures = {"t": "failures", "failures": shown, "more": len(failed) - len(shown)}  # type: ignore[typeddict-item]
         self._send(message, [])
@@ -114,76 +109,50 @@ class Watch:
     @property
     def facts(self) -> Facts:
         """What does not change while the Run runs."""
-        run = self.run
-        voxel_size = next((size for volume in words.volumes(run) if (size := words.calibrated(volume))), None)
-        return {
-            "v": 1,
-            "step": run.step.name,
-            "total": len(run),
-            "inputs": words.pairs(words.inputs_of(run.step)),
-            "params": words.params_of(run),
-            "output": words.output_address(run),
-            "estimate": words.costs_of(run),
-            "grid": words.grid_facts(run, voxel_size),
-            "preview": None if self.preview is None else self.preview.facts,
-            "code": self._code,
-            "resumable": self._reader.path is not None,
-        }
+        found = self.subject.facts
+        found["preview"], found["code"] = None if self.preview is None else self.preview.facts, self._code
+        return found
 
     @property
     def status(self) -> Status:
         """How far the Run is."""
-        return self._status(self._look())
-
-    def _look(self) -> Look:
-        """Return the Run as it is; one that was not begun here, as its record shows it."""
-        look = self.run.state
-        self._elsewhere = None
-        if look.phase != "waiting" or self._alive() or self._error is not None:
-            return look
-        found = self._reader.read()
-        if found is None:
-            return look
-        self._elsewhere = found.process
-        return found.look
+        return self._status(self.subject.look())
 
     def _status(self, look: Look) -> Status:
-        at, phase = look.progress, self._phase_of(look)
+        subject, at = self.subject, look.progress
+        going, phase = self._under_way(look), self._phase_of(look)
         rate = self._pace.rate(at.done - at.skipped) if phase in ("running", "stopping") else None
         if phase == "elsewhere":
             rate = self._pace.rate(at.done)
         left = at.total - at.done - at.failed
-        receipt = self.run.receipt
         return {
             "phase": phase,
             "done": at.done,
             "failed": at.failed,
             "running": len(look.running),
             "skipped": 0 if phase == "elsewhere" else at.skipped,
-            "retried": 0 if receipt is None else receipt.retried,
-            "seconds": round(at.seconds, 2) if look.phase != "waiting" else 0.0,
+            "retried": at.retried,
+            "seconds": round(at.seconds, 2) if look.phase != "waiting" or phase == "elsewhere" else 0.0,
             "rate": rate,
             "left": left / rate if rate else None,
-            "where": self._where(look),
-            "dashboard": getattr(_client(self.run), "dashboard_link", None) or None,
-            "message": self._error or "\n".join(look.notes) or None,
+            "where": subject.where,
+            "dashboard": subject.dashboard,
+            "message": subject.error or "\n".join(look.notes) or (None if going or phase == "done" else subject.hint),
+            "receipt": None if going else words.receipt_text(subject.receipt),
         }
 
-    def _where(self, look: Look) -> str:
-        if self._elsewhere is not None:
-            return f"process {self._elsewhere}"
-        receipt = self.run.receipt
-        return _where(self.run) if receipt is None or look.phase == "running" else receipt.runner
-
     def _phase_of(self, look: Look) -> Phase:
-        if self._elsewhere is not None:
+        if self.subject.process is not None:
             return "elsewhere"
         # What has done its blocks still has a record to close: it has ended once its thread has.
-        if look.phase == "running" or self._alive():
+        if self._under_way(look):
             return "stopping" if self._stopping else "running"
-        if self._error is not None:
+        if self.subject.error is not None:
             return "failed"
         return _PHASES[look.phase]
+
+    def _under_way(self, look: Look) -> bool:
+        return look.phase == "running" or self.subject.alive() or self.subject.process is not None
 
     # --- keeping it said --------------------------------------------------------------------------------------
 
@@ -195,43 +164,23 @@ class Watch:
         elif event.kind == "finished":
             self._wake.set()
 
-    def _alive(self) -> bool:
-        """Whether a Run that this watch started still runs; notes why it ended otherwise."""
-        if not self._started:
-            return False
-        try:
-            ended = self.run.wait(0) is not None
-        except RunFailed as error:
-            ended = True
-            if not error.failed and not error.stopped:
-                self._error = str(error)
-        except NdlabError as error:
-            ended, self._error = True, str(error)
-        except Exception as error:
-            ended, self._error = True, f"{type(error).__name__}: {error}"
-        return not ended
-
     def _ensure_pump(self, *, begun: bool = False) -> None:
         with self._lock:
-            if self._pump is None and (begun or self._under_way()):
+            if self._pump is None and (begun or self._under_way(self.subject.look())):
                 self._pump = threading.Thread(target=self._tell_until_ended, name="ndlab-widget", daemon=True)
                 self._pump.start()
-
-    def _under_way(self) -> bool:
-        return self._alive() or self.run.state.phase == "running" or self._elsewhere is not None
 
     def _tell_until_ended(self) -> None:
         while not self._tell_or_end():
             self._read_preview(_PREVIEW_SHARE * _TICK_SECONDS)
-            self._wake.wait(_TICK_SECONDS if self._elsewhere is None else _ELSEWHERE_SECONDS)
+            self._wake.wait(_TICK_SECONDS if self.subject.process is None else _ELSEWHERE_SECONDS)
             self._wake.clear()
         self._read_preview(float("inf"))
 
     def _tell_or_end(self) -> bool:
         """Tell what changed; return whether that was the last there is to tell."""
         with self._lock:  # Who starts the Run again meanwhile finds either this pump at work or none.
-            self._look()
-            over = not self._under_way()
+            over = not self._under_way(self.subject.look())
             if over:
                 self._stopping, self._pump = False, None
             self.tell()
@@ -240,7 +189,7 @@ class Watch:
     def tell(self) -> None:
         """Send what changed since the last time."""
         with self._lock:
-            look = self._look()
+            look = self.subject.look()
             status = self._status(look)
             if len(self._sent) != len(look.blocks):
                 self._send({"t": "states", "status": status}, [pack_states(look.blocks)])
@@ -258,16 +207,16 @@ class Watch:
         if self.preview is None:
             return
         # The preview shows the first time point and channel.
-        first = slice(0, len(self.run.blocks))
+        first = slice(0, len(self.subject.blocks))
         new = np.isin(after[first], _DONE) & ~np.isin(before[first], _DONE)
-        blocks = self.run.blocks
+        blocks = self.subject.blocks
         self._unread.extend(n for n in np.flatnonzero(new).tolist() if self.preview.shows(blocks[n]))
 
     def _read_preview(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while self.preview is not None and time.monotonic() < end:
             try:
-                block = self.run.blocks[self._unread.popleft()]
+                block = self.subject.blocks[self._unread.popleft()]
             except IndexError:
                 return
             for piece in self.preview.pieces([block]):
@@ -293,17 +242,3 @@ class _Pace:
             self._seen.popleft()
         then, before = self._seen[0]
         return (done - before) / (now - then) if done > before and now > then else None
-
-
-def _client(run: Run) -> Any:
-    """Return the Dask client that the blocks go to, None for threads."""
-    if run.client is None and run.workers is None:
-        return current_client()
-    return run.client or None
-
-
-def _where(run: Run) -> str:
-    if _client(run) is not None:
-        return "Dask"
-    threads = run.workers or os.cpu_count() or 1
-    return f"{threads} thread{'s' if threads > 1 else ''}"

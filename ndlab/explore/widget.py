@@ -10,6 +10,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from ndlab.explore.kept import Kept
 from ndlab.explore.preview import Preview
 from ndlab.explore.watch import Watch
 from ndlab.pipeline import Run
@@ -24,7 +25,7 @@ class RunWidget(anywidget.AnyWidget):  # type: ignore[misc]
 
     Parameters
     ----------
-    run : Run
+    run : Run or Kept
     preview : Preview, optional
     code : str, optional
         What takes the Run up again in another kernel.
@@ -34,7 +35,7 @@ class RunWidget(anywidget.AnyWidget):  # type: ignore[misc]
     facts = traitlets.Dict().tag(sync=True)
     status = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, run: Run, preview: Preview | None = None, code: str | None = None) -> None:
+    def __init__(self, run: Run | Kept, preview: Preview | None = None, code: str | None = None) -> None:
         self.run = run
         self.watch = Watch(run, self._tell, preview, code)
         super().__init__(facts=self.watch.facts, status=self.watch.status)

@@ -53,7 +53,8 @@ class PreviewFacts(TypedDict):
 class Facts(TypedDict):
     """What does not change while a Run runs; `inputs` and `params` are pairs of name and text.
 
-    `code` takes it up again in another kernel; `resumable` says that what is done is kept for that.
+    `code` takes it up again in another kernel; `resumable` says that what is done is kept for that; `startable` that
+    this kernel has what it takes to do more.
     """
 
     v: Literal[1]
@@ -67,10 +68,14 @@ class Facts(TypedDict):
     preview: PreviewFacts | None
     code: str | None
     resumable: bool
+    startable: bool
 
 
 class Status(TypedDict):
-    """How far a Run is; `rate` in blocks per second, `seconds` and `left` in seconds."""
+    """How far a Run is; `rate` in blocks per second, `seconds` and `left` in seconds.
+
+    `receipt` is what it left, in words, once it has ended.
+    """
 
     phase: Phase
     done: int
@@ -84,6 +89,7 @@ class Status(TypedDict):
     where: str
     dashboard: str | None
     message: str | None
+    receipt: str | None
 
 
 class States(TypedDict):

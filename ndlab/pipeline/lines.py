@@ -21,10 +21,12 @@ from ndlab.pipeline.tasks import Pages, Tasks
 
 __all__ = [
     "StepLines",
+    "Told",
     "boot",
     "cut_torn_line",
     "last_flush",
     "line_bytes",
+    "parsed",
     "read_lines",
     "recorded_block",
 ]
@@ -76,26 +78,9 @@ class StepLines:
     @staticmethod
     def load(lines: Iterator[dict[str, Any]]) -> tuple[dict[str, StepLines], dict[str, int]]:
         """Return what `lines` say of each step, and the numbers of the workers."""
-        steps: dict[str, StepLines] = {}
-        workers: dict[str, int] = {}
-        now = StepLines("")
-        for line in lines:
-            if (number := line.get("n")) is not None:
-                now.done.add_number(number)
-                now.retried += line.get("a", 1) - 1
-            elif "b" in line:
-                now._add_line(line)
-            elif "node" in line:
-                level, index = line["node"]
-                now.nodes[level, index] = line["v"]
-            elif "step" in line:
-                now = steps.setdefault(line["step"], StepLines(""))
-                now._add_header(line)
-            elif "worker" in line:
-                workers[line["name"]] = line["worker"]
-        for step in steps.values():
-            step.failed = {key: error for key, error in step.failed.items() if key not in step.done}
-        return steps, workers
+        told = Told()
+        told.take(lines)
+        return told.steps, told.workers
 
     def _add_line(self, line: dict[str, Any]) -> None:
         self.retried += line.get("a", 1) - 1
@@ -146,6 +131,35 @@ class StepLines:
         return key
 
 
+class Told:
+    """What the lines of a record say so far: each step, and the numbers of the workers."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, StepLines] = {}
+        self.workers: dict[str, int] = {}
+        self._now = StepLines("")
+
+    def take(self, lines: Iterator[dict[str, Any]]) -> None:
+        """Take in the lines that come next."""
+        now = self._now
+        for line in lines:
+            if (number := line.get("n")) is not None:
+                now.done.add_number(number)
+                now.retried += line.get("a", 1) - 1
+            elif "b" in line:
+                now._add_line(line)
+            elif "node" in line:
+                level, index = line["node"]
+                now.nodes[level, index] = line["v"]
+            elif "step" in line:
+                now = self._now = self.steps.setdefault(line["step"], StepLines(""))
+                now._add_header(line)
+            elif "worker" in line:
+                self.workers[line["name"]] = line["worker"]
+        for step in self.steps.values():
+            step.failed = {key: error for key, error in step.failed.items() if key not in step.done}
+
+
 def line_bytes(line: Any) -> bytes:
     """`line` as compact JSON with its newline."""
     return json.dumps(line, separators=(",", ":")).encode() + b"\n"
@@ -165,12 +179,24 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             whole, newline, rest = (rest + chunk).rpartition(b"\n")
             if not newline:
                 continue
-            try:
-                yield from json.loads(b"[" + whole.replace(b"\n", b",") + b"]")
-            except ValueError as error:
-                raise BadMetadata(
-                    f"the record {path} is damaged", str(error), "start over with overwrite=True, or remove it"
-                ) from None
+            yield from parsed(whole, path)
+
+
+def parsed(whole: bytes, path: Path) -> list[dict[str, Any]]:
+    """Return whole lines, the last without its newline, as what they say.
+
+    Raises
+    ------
+    BadMetadata
+        If what stands there is not a record.
+    """
+    try:
+        found: list[dict[str, Any]] = json.loads(b"[" + whole.replace(b"\n", b",") + b"]")
+    except ValueError as error:
+        raise BadMetadata(
+            f"the record {path} is damaged", str(error), "start over with overwrite=True, or remove it"
+        ) from None
+    return found
 
 
 def recorded_block(path: Path, step: str) -> tuple[int, int, int] | None:

@@ -17,7 +17,7 @@ from ndlab.geometry import Box
 from ndlab.pipeline.blockwise import BlockStep
 from ndlab.pipeline.importing import named
 from ndlab.pipeline.places import record_name, runs_folder
-from ndlab.pipeline.receipt import Receipt
+from ndlab.pipeline.receipt import RECEIPT, Receipt
 from ndlab.pipeline.run import Run
 from ndlab.pipeline.step import Step
 from ndlab.pipeline.tasks import Tasks
@@ -123,7 +123,7 @@ def attach(output: Any, name: str | None = None, **how: Any) -> Run:
         If there are several, or its function was defined in a notebook: then plan the same step again.
     """
     folder = runs_folder(output)
-    receipts = [Receipt.read(path) for path in sorted(folder.glob("*.receipt.json"))]
+    receipts = [Receipt.read(path) for path in sorted(folder.glob(f"*{RECEIPT}"))]
     wanted = [r for r in receipts if name is None or r.step == name or record_name(r.step) == name]
     if not wanted:
         there = f"these are: {', '.join(r.step for r in receipts)}" if receipts else "no run left a receipt there"

@@ -9,7 +9,10 @@ from typing import Any
 
 from ndlab.pipeline.step import describe, environment
 
-__all__ = ["Receipt"]
+__all__ = ["RECEIPT", "Receipt"]
+
+# What a receipt is called beside its record, in place of .jsonl.
+RECEIPT = ".receipt.json"
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,12 @@ class Receipt:
         """Read one that was written."""
         found = json.loads(path.read_text())
         return Receipt(**found | {"code": tuple(found["code"])})
+
+    @staticmethod
+    def beside(record: Path) -> Receipt | None:
+        """Read the one beside a record; None where there is none."""
+        path = record.with_suffix(RECEIPT)
+        return Receipt.read(path) if path.exists() else None
 
     def __str__(self) -> str:
         params = ", ".join(f"{name}={_short(value)}" for name, value in (self.params or {}).items())

@@ -22,7 +22,7 @@ from ndlab.pipeline.engine import Engine, Grouping
 from ndlab.pipeline.hold import claim
 from ndlab.pipeline.outcome import Outcome
 from ndlab.pipeline.progress import ProgressCallback
-from ndlab.pipeline.receipt import Receipt
+from ndlab.pipeline.receipt import RECEIPT, Receipt
 from ndlab.pipeline.recipe import recipe_of
 from ndlab.pipeline.record import Record
 from ndlab.pipeline.reduce import Combine, Tree
@@ -104,6 +104,14 @@ class Run:
     def _tasks(self) -> Tasks:
         return Tasks(self.blocks, self.t, self.c)
 
+    @property
+    def fingerprint(self) -> str:
+        """Digest of all that decides what its record holds: its step's and, of a reduction, how values are combined."""
+        if self.reduction is None:
+            return self.step.fingerprint
+        tasks = self._tasks
+        return fingerprint([self.step.fingerprint, *self.reduction, tasks.basis() or [task.key for task in tasks]])
+
     @cached_property
     def _watched(self) -> Watched:
         return Watched(self.step.name, len(self))
@@ -175,14 +183,25 @@ class Run:
         return combine(initial, found)
 
     def start(self) -> Run:
-        """Run in the background and return at once; `wait` gives the receipt, `stop` ends it early."""
+        """Run in the background and return at once; `wait` gives the receipt, `stop` ends it early.
+
+        What was begun as a reduction goes on as one.
+        """
         if self._thread is not None and self._thread.is_alive():
             raise Conflict(f"step {self.step.name!r} is running", "", "wait for it: run.wait(), or stop it: run.stop()")
         if self.client is None and self.workers is None:
             self.client = current_client()  # which client is current is known to this thread only
-        self._thread = Background(self.run)
+        self._thread = Background(self._run_or_reduce)
         self._thread.start()
         return self
+
+    def _run_or_reduce(self) -> Receipt:
+        if self.reduction is None:
+            return self.run()
+        combine, fan_in = self.reduction
+        self.reduce(combine, fan_in=fan_in)
+        assert self.receipt is not None
+        return self.receipt
 
     def wait(self, timeout: float | None = None) -> Receipt | None:
         """Wait for a Run that was started and return its receipt, or None if it still runs after `timeout` [s].
@@ -242,6 +261,11 @@ class Run:
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return Path(folder) / "run.jsonl"
 
+    @property
+    def _keeps_receipt(self) -> bool:
+        """Whether the record is this Run's alone and stays, so that a receipt stands beside it."""
+        return self.step.output is not None or isinstance(self.record, str | os.PathLike)
+
     def _open(self) -> AbstractContextManager[Record]:
         if isinstance(self.record, Record):
             return nullcontext(self.record)
@@ -254,9 +278,7 @@ class Run:
 
     def _run(self, record: Record, reduction: tuple[Combine, int, Tree] | None) -> Receipt:
         tasks, name = self._tasks, self.step.name
-        digest = self.step.fingerprint
-        if reduction is not None:
-            digest = fingerprint([digest, reduction[0], reduction[1], tasks.basis() or [task.key for task in tasks]])
+        digest = self.step.fingerprint if reduction is None else self.fingerprint
         if self.restart or record.scratch:
             record.forget()
         record.begin(name, digest, tasks=tasks, code=self.step.code)
@@ -271,27 +293,28 @@ class Run:
             *(reduction[:2] if reduction is not None else ()),
         )  # fmt: skip
         with ExitStack() as stack:
-            if self.step.output is not None:
-                stack.enter_context(claim(record.path.parent / "claims", self.step.output.claims, f"step {name!r}"))
+            output = self.step.output
+            if output is not None:
+                stack.enter_context(claim(record.path.parent / "claims", output.claims, f"step {name!r}"))
             watched.start(before.copy())
             runner = self._runner(work)
             make = receipts(self, watched, record, digest, runner.words)
             phase = "failed"
             try:
-                if self.step.output is not None:
-                    self.step.output.begin()
-                    make("running").write(record.path.with_suffix(".receipt.json"))
+                if output is not None:
+                    output.begin()
+                if self._keeps_receipt:
+                    make("running").write(record.path.with_suffix(RECEIPT))
                 self._drive(runner, tasks, before.zeros(len(tasks)), record, reduction and reduction[2])
                 phase = "done" if watched.done == len(tasks) else "failed" if watched.failed else "stopped"
             finally:
                 watched.finish(phase)
                 self._engine, self._stopped = None, False
                 self.receipt = make(phase)
-                if self.step.output is not None:
-                    self.step.output.finish(
-                        phase == "done", workers=self.workers, client=self.client, progress=self.progress
-                    )
-                    self.receipt.write(record.path.with_suffix(".receipt.json"))
+                if output is not None:
+                    output.finish(phase == "done", workers=self.workers, client=self.client, progress=self.progress)
+                if self._keeps_receipt:
+                    self.receipt.write(record.path.with_suffix(RECEIPT))
         if phase != "done":
             raise failures.run_failed(watched, record)
         return self.receipt

@@ -76,8 +76,7 @@ def status(output: Any) -> list[Status]:
     """
     found = []
     for path in sorted(runs_folder(output).glob("*.jsonl")):
-        receipt_path = path.with_suffix(".receipt.json")
-        receipt = Receipt.read(receipt_path) if receipt_path.exists() else None
+        receipt = Receipt.beside(path)
         process = holder(path)
         for step, lines in StepLines.load(read_lines(path))[0].items():
             found.append(_status(step, lines, path, process, receipt if receipt and receipt.step == step else None))

@@ -11,13 +11,14 @@ from ndlab.explore.facts import grid_facts, inputs_of, output_address, output_vo
 from ndlab.explore.watch import Watch
 from ndlab.geometry import Box, Grid
 from ndlab.pipeline import BlockStep, Run, Step, Tiling
+from ndlab.pipeline.tasks import Tasks
 from ndlab.volume import Volume
 
 STEP = Step("size", lambda block, **at: block.size)
 
 
 def test_a_grid_lies_at_its_origin() -> None:
-    found = grid_facts(Run(STEP, Grid((5, 6, 7), (2, 3, 4), 1)), [40.0, 8.0, 8.0])
+    found = grid_facts(Tasks(Grid((5, 6, 7), (2, 3, 4), 1)), [40.0, 8.0, 8.0])
     assert found is not None
     assert (found["counts"], found["start"], found["stop"], found["first"]) == ([3, 2, 2], [0] * 3, [5, 6, 7], [0] * 3)
     assert (found["level"], found["lead"], found["voxel_size"]) == (1, [], [40.0, 8.0, 8.0])
@@ -25,19 +26,19 @@ def test_a_grid_lies_at_its_origin() -> None:
 
 def test_a_tiling_lies_where_its_box_does() -> None:
     tiling = Tiling(Box((3, 0, 9), (8, 4, 20)), (4, 4, 4))
-    found = grid_facts(Run(STEP, tiling), None)
+    found = grid_facts(Tasks(tiling), None)
     assert found is not None
     assert (found["start"], found["stop"], found["first"]) == ([3, 0, 9], [8, 4, 20], [0, 0, 2])
     assert np.prod(found["counts"]) == len(tiling)
 
 
 def test_boxes_that_follow_no_rule_have_no_grid() -> None:
-    assert grid_facts(Run(STEP, [Box((0, 0, 0), (1, 1, 1))]), None) is None
+    assert grid_facts(Tasks([Box((0, 0, 0), (1, 1, 1))]), None) is None
 
 
 def test_time_points_and_channels_are_named_in_the_order_of_the_tasks() -> None:
     run = Run(STEP, Grid((1, 1, 1), (1, 1, 1)), t=[3, 4], c=[0, 2])
-    found = grid_facts(run, None)
+    found = grid_facts(Tasks(run.blocks, run.t, run.c), None)
     assert found is not None
     assert found["lead"] == [task.key.removesuffix(" 0:1,0:1,0:1") for task in run.tasks()]
     assert found["lead"] == ["t3 c0", "t3 c2", "t4 c0", "t4 c2"]

@@ -39,9 +39,9 @@ def test_it_starts_at_once_and_leaves_the_caller_free() -> None:
 
 
 def test_it_waits_to_be_started_where_asked() -> None:
-    shown = explore.run(plain(), start=False)
-    assert shown.status["phase"] == "ready"
-    assert shown.run.state.phase == "waiting"
+    run = plain()
+    assert explore.run(run, start=False).status["phase"] == "ready"
+    assert run.state.phase == "waiting"
 
 
 def test_it_carries_its_own_module_and_asks_no_network() -> None:

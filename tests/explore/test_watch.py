@@ -214,11 +214,14 @@ def test_a_run_in_another_process_is_followed_to_its_end(tmp_path: Path) -> None
         watch.hello()
         assert page.phase == "elsewhere"
         assert page.statuses[-1]["where"] == f"process {process.pid}"
+        assert page.statuses[-1]["seconds"] > 0
+        assert page.statuses[-1]["receipt"] is None
         watch.start()
         assert run.state.phase == "waiting"
         (tmp_path / "go").touch()
         page.wait_for("done")
         assert set(page.states.tolist()) == {1}
+        assert str(page.statuses[-1]["receipt"]).startswith("job(folder=")
     finally:
         (tmp_path / "go").touch()
         process.wait(30)
@@ -294,7 +297,7 @@ def test_a_million_blocks_cost_a_look_of_milliseconds() -> None:
     ],
 )
 def test_the_hull_holds_every_block(blocks: Any) -> None:
-    hull = block_hull(Run(Step("size", len), blocks))
+    hull = block_hull(blocks)
     for axis in range(3):
         assert hull.start[axis] == min(block.start[axis] for block in blocks)
         assert hull.stop[axis] == max(block.stop[axis] for block in blocks)

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Bins } from "../src/run/bins";
 import { layout, size } from "../src/run/layout";
 import { rgba, fit } from "../src/run/preview";
-import { cell, pace, phase, progress } from "../src/run/say";
+import { advice, cell, pace, phase, progress } from "../src/run/say";
 import { RunState } from "../src/run/state";
 import { BEFORE, DONE, FAILED, type Facts, type Phase, RUNNING, type Status, WAITING, numbers } from "../src/run/wire";
 import wire from "./wire.json";
@@ -123,6 +123,21 @@ describe("what is said", () => {
     expect(pace(status)).toEqual(["2.0 blocks/s", "4 s left", "1.5 s so far"]);
     expect(pace({ ...status, phase: "done" })).toEqual(["took 1.5 s"]);
     expect(pace({ ...status, phase: "ready", seconds: 0 })).toEqual([]);
+  });
+
+  it("speaks of another process as of this one", () => {
+    expect(pace({ ...status, phase: "elsewhere" })).toEqual(["2.0 blocks/s", "4 s left", "1.5 s so far"]);
+  });
+
+  it("gives the code to go on with where there is more to do, and it is known", () => {
+    const stopped = { ...status, phase: "stopped" } as Status;
+    expect(advice(stopped, "code", true)).toMatch(/in any kernel, run:$/);
+    expect(advice({ ...stopped, phase: "failed" }, "code", true)).not.toBe("");
+    expect(advice(stopped, null, true)).toBe("");
+    expect(advice(status, "code", true)).toBe("");
+    expect(advice(status, "code", false)).toMatch(/^The kernel that ran this is gone; .* run:$/);
+    expect(advice(status, null, false)).toMatch(/Run the cell again\.$/);
+    expect(advice({ ...status, phase: "done" }, "code", false)).toBe("");
   });
 
   it("says when the kernel is gone, unless nothing is left to do", () => {

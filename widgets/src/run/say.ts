@@ -35,8 +35,20 @@ export function pace(status: Status): string[] {
   const going = status.phase === "running" || status.phase === "elsewhere";
   if (going && status.rate !== null) parts.push(rate(status.rate));
   if (going && status.left !== null) parts.push(`${duration(status.left)} left`);
-  if (status.seconds > 0) parts.push(status.phase === "running" ? `${duration(status.seconds)} so far` : `took ${duration(status.seconds)}`);
+  if (status.seconds > 0) parts.push(going ? `${duration(status.seconds)} so far` : `took ${duration(status.seconds)}`);
   return parts;
+}
+
+/** What the line of code under a Run that has more to do is for; nothing to say where the page can go on by itself. */
+export function advice(status: Status, code: string | null, connected: boolean): string {
+  if (status.phase === "done") return "";
+  if (!connected) {
+    return code === null
+      ? "The kernel that ran this is gone. Run the cell again."
+      : "The kernel that ran this is gone; what is done is on disk. To go on from there, run:";
+  }
+  const ended = status.phase === "stopped" || status.phase === "failed";
+  return ended && code !== null ? "What is done is on disk. To go on from there in any kernel, run:" : "";
 }
 
 /** Which part of the volume a cell of the map stands for, and how it is doing. */

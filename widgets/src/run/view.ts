@@ -29,7 +29,10 @@ export class RunView {
   private readonly stop: HTMLButtonElement;
   private readonly show: HTMLButtonElement;
   private readonly dashboard = make("a", "ndl-button ndl-dashboard", "Dask dashboard");
-  private readonly gone = make("div", "ndl-gone");
+  private readonly again = make("div", "ndl-gone");
+  private readonly advice = make("p", "");
+  private readonly receipt = make("details", "ndl-receipt");
+  private readonly receiptText = make("pre", "ndl-receipt-text");
 
   constructor(
     private readonly facts: Facts,
@@ -91,7 +94,8 @@ export class RunView {
     this.map.canvas.addEventListener("mouseleave", () => this.explain(""));
     this.dashboard.target = "_blank";
     this.dashboard.rel = "noopener";
-    this.buildGone();
+    this.buildAgain();
+    this.receipt.append(make("summary", "", "Receipt"), this.receiptText);
     const pictures = make("div", "ndl-pictures", this.mapColumn);
     if (this.preview !== null) pictures.append(this.preview.element);
     this.element.append(
@@ -102,8 +106,9 @@ export class RunView {
       this.message,
       pictures,
       make("footer", "ndl-footer", this.start, this.stop, this.show, this.dashboard),
-      this.gone,
+      this.again,
       this.failures,
+      this.receipt,
     );
   }
 
@@ -118,19 +123,14 @@ export class RunView {
     list.append(make("dt", "", name), cell);
   }
 
-  private buildGone(): void {
+  private buildAgain(): void {
     const code = this.facts.code;
-    if (code === null) {
-      this.gone.append(make("p", "", "The kernel that ran this is gone. Run the cell again."));
-      return;
-    }
+    this.again.append(this.advice);
+    if (code === null) return;
     const copy = button("ndl-copy", "Copy", () => {
       void navigator.clipboard?.writeText(code).then(() => say(copy, "Copied"));
     });
-    this.gone.append(
-      make("p", "", "The kernel that ran this is gone; what is done is on disk. To go on from there, run:"),
-      make("div", "ndl-code", make("code", "", code), copy),
-    );
+    this.again.append(make("div", "ndl-code", make("code", "", code), copy));
   }
 
   private point(event: MouseEvent): void {
@@ -168,9 +168,9 @@ export class RunView {
   }
 
   private refreshButtons(): void {
-    const { phase, failed, dashboard, done } = this.state.status;
+    const { phase, failed, dashboard, done, receipt } = this.state.status;
     const live = this.connected;
-    visible(this.start, live && (phase === "ready" || phase === "stopped" || phase === "failed"));
+    visible(this.start, live && this.facts.startable && (phase === "ready" || phase === "stopped" || phase === "failed"));
     say(this.start, phase === "ready" && done === 0 ? "Start" : this.facts.resumable ? "Resume" : "Run again");
     visible(this.stop, live && (phase === "running" || phase === "stopping"));
     this.stop.disabled = phase === "stopping";
@@ -180,7 +180,11 @@ export class RunView {
     visible(this.dashboard, live && dashboard !== null);
     if (dashboard !== null && this.dashboard.href !== dashboard) this.dashboard.href = dashboard;
     visible(this.failures, this.failuresShown && failed > 0);
-    visible(this.gone, !live && phase !== "done");
+    const advice = words.advice(this.state.status, this.facts.code, live);
+    say(this.advice, advice);
+    visible(this.again, advice !== "");
+    say(this.receiptText, receipt ?? "");
+    visible(this.receipt, receipt !== null);
   }
 
   private listFailures(): void {

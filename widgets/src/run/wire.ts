@@ -50,6 +50,8 @@ export interface Facts {
   readonly code: string | null;
   /** Whether what is done is kept, so that a later start goes on from there. */
   readonly resumable: boolean;
+  /** Whether the kernel has what it takes to do more, and not the record alone. */
+  readonly startable: boolean;
 }
 
 export type Phase = "ready" | "running" | "stopping" | "stopped" | "failed" | "done" | "elsewhere";
@@ -73,6 +75,8 @@ export interface Status {
   readonly where: string;
   readonly dashboard: string | null;
   readonly message: string | null;
+  /** What it left, in words, once it has ended. */
+  readonly receipt: string | null;
 }
 
 export interface Failure {
