@@ -114,7 +114,7 @@ class Entries:
 
     def to_bytes(self) -> bytes:
         """Return the JSON document."""
-        groups = (self.datasets, self.projects, self.tokens, self.channels)
+        groups: tuple[Mapping[Any, Any], ...] = (self.datasets, self.projects, self.tokens, self.channels)
         named = zip(("datasets", "projects", "tokens", "channels"), groups, strict=True)
         return json.dumps({name: [asdict(one) for one in group.values()] for name, group in named}, indent=1).encode()
 

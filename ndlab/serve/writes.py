@@ -210,8 +210,9 @@ def _blosc(body: bytes, channels: Sequence[str], limit: int) -> Array:
     """Read what ``blosc.pack_array`` makes: an array, pickled, compressed. No other pickle is understood."""
     from numcodecs import blosc
 
-    if len(body) < 16:
-        raise BadRequest(f"a body of {len(body)} bytes as blosc", "a header alone has 16", _HINTS["blosc"])
+    # The header of 16 bytes states both sizes.
+    if len(body) < 16 or int.from_bytes(body[12:16], "little") != len(body):
+        raise BadRequest(f"a body of {len(body)} bytes as blosc", "its header says otherwise", _HINTS["blosc"])
     _fits(max(0, int.from_bytes(body[4:8], "little") - 4096), limit)
     raw = bytes(blosc.decompress(body))
     values = _ArrayReader(io.BytesIO(raw)).load()
