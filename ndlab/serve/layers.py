@@ -1,0 +1,189 @@
+"""A volume that the tile service knows by an id: what it tells the page, and where a plane of it lies."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from ndlab.errors import NdlabError, OutOfBounds
+from ndlab.geometry import Int3
+from ndlab.metadata import Channel
+from ndlab.store.arrays import Array
+from ndlab.volume import Volume
+
+__all__ = ["Layer", "Source"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One level, time point and channel of a volume: the three-dimensional array that planes are cut from.
+
+    `start` and `shape` are the part that the volume shows, (z, y, x) in voxels of `array`; `lead` are the indices
+    along the axes before z. `key` differs wherever the voxels may: by address, level, time point, channel and version.
+    """
+
+    array: Array
+    start: Int3
+    shape: Int3
+    lead: tuple[int, ...]
+    labels: bool
+    key: Hashable
+    remote: bool = False
+
+    def read(self, start: Int3, stop: Int3) -> np.ndarray[Any, Any]:
+        """Voxels [start, stop) of the array, (z, y, x)."""
+        # Not Volume.read: it would warn of a stale level once a tile, and the page is told by info.
+        full = self.array.read((*self.lead, *start), (*(i + 1 for i in self.lead), *stop))
+        return full.reshape(full.shape[-3:])
+
+
+class Layer:
+    """A volume under its id. Levels count from the volume's own on."""
+
+    def __init__(self, name: str, volume: Volume) -> None:
+        self.id = name
+        self.volume = volume
+        self.touches = 0
+        self.labels = volume.kind == "labels" and volume.dtype.kind in "bui"
+        self._own = uuid4().bytes  # an array in memory has no address
+
+    @property
+    def version(self) -> int:
+        """How often the voxels were changed, as far as that can be known."""
+        return self.volume.version + self.touches
+
+    @cached_property
+    def levels(self) -> tuple[Volume | NdlabError, ...]:
+        """Each level as a view, or why it cannot be opened."""
+        first, count = self.volume.level_index, len(self.volume._stored.levels)
+        return tuple(_opened(self.volume, number) for number in range(first, count))
+
+    @property
+    def _picked(self) -> dict[str, tuple[int, int]]:
+        """First index and count along t and c, as far as the store has them."""
+        pairs = zip(self.volume._stored.axes[:-3], self.volume._spans, strict=False)
+        return {axis: (span.start, span.stop - span.start) for axis, span in pairs}
+
+    def count(self, axis: str) -> int:
+        """How many time points (``"t"``) or channels (``"c"``) there are."""
+        return self._picked.get(axis, (0, 1))[1]
+
+    def source(self, level: int, t: int = 0, c: int = 0) -> Source:
+        """Find what planes of that level, time point and channel are cut from.
+
+        Raises
+        ------
+        OutOfBounds
+            If one of them does not exist.
+        NdlabError
+            If the level is named by the store but cannot be opened.
+        """
+        for name, at, count in (
+            ("level", level, len(self.levels)),
+            ("t", t, self.count("t")),
+            ("c", c, self.count("c")),
+        ):
+            if not 0 <= at < count:
+                raise OutOfBounds(f"{name} {at} of {self.id!r} was asked for", f"there are 0 to {count - 1}",
+                                  "ask for info to see what there is")  # fmt: skip
+        view = self.levels[level]
+        if isinstance(view, NdlabError):
+            raise view
+        version = self.volume.version, self.touches  # before any voxel is read: never newer than what is read
+        picked = {"t": t, "c": c}
+        lead = tuple(start + picked[axis] for axis, (start, _) in self._picked.items())
+        box = view.box
+        array = view._stored.levels[view.level_index].array
+        return Source(array, box.start, box.shape, lead, self.labels, (self._address[level], version, lead),
+                      "://" in self.volume.url)  # fmt: skip
+
+    @cached_property
+    def _address(self) -> tuple[bytes, ...]:
+        first = self.volume.level_index
+        arrays = [level.array for level in self.volume._stored.levels[first:]]
+        return tuple(
+            pickle.dumps(array) if self.volume.url else self._own + i.to_bytes(2, "little")
+            for i, array in enumerate(arrays)
+        )
+
+    def info(self) -> dict[str, Any]:
+        """Return what the page has to know, as plain JSON values."""
+        return {
+            "id": self.id,
+            "name": self.volume.name,
+            "kind": "labels" if self.labels else "image",
+            "dtype": self.volume.dtype.newbyteorder("=").name,
+            "axes": list(self.volume._stored.axes),
+            "times": self.count("t"),
+            "channels": self._channels(),
+            "levels": [self._level(number) for number in range(len(self.levels))],
+            "calibrated": self._calibrated,
+            "window": self._window,
+            "version": self.version,
+        }
+
+    def _channels(self) -> list[dict[str, Any]]:
+        first, count = self._picked.get("c", (0, 1))
+        known = self.volume.channels[first : first + count]
+        all_of_them = [*known, *(Channel() for _ in range(count - len(known)))]
+        return [{"name": one.name, "window": _listed(one.window), "color": one.color} for one in all_of_them]
+
+    @property
+    def _calibrated(self) -> bool:
+        return self.volume._stored.levels[self.volume.level_index].calibration is not None
+
+    @cached_property
+    def _window(self) -> list[float] | None:
+        if self.labels:
+            return None
+        return _listed(self.volume.window)
+
+    def _level(self, number: int) -> dict[str, Any]:
+        """Describe a level; of one that cannot be opened, what its calibration lets expect."""
+        view, first = self.levels[number], self.volume
+        size, offset = self._sizes[number]
+        missing = str(view) if isinstance(view, NdlabError) else None
+        shape = [max(1, round(n * a / b)) for n, a, b in zip(first.box.shape, self._sizes[0][0], size, strict=True)]
+        return {
+            "shape": shape if isinstance(view, NdlabError) else list(view.box.shape),
+            "voxel_size": size,
+            "offset": offset,
+            "chunk": list((first if isinstance(view, NdlabError) else view).chunks[-3:]),
+            "missing": missing,
+            "stale": not isinstance(view, NdlabError) and view.stale,
+        }
+
+    @cached_property
+    def _sizes(self) -> list[tuple[list[float], list[float]]]:
+        """Voxel size and outer corner of each level [nm]; where the store states none, in voxels of the finest."""
+        found = []
+        for number, view in enumerate(self.levels):
+            known = self.volume._stored.levels[self.volume.level_index + number].calibration
+            if self._calibrated and known is not None:
+                corner = self.volume.offset if isinstance(view, NdlabError) else view.offset
+                found.append((list(known.voxel_size), list(corner)))
+            elif isinstance(view, NdlabError):
+                found.append(([float(2**number)] * 3, [0.0] * 3))
+            else:
+                pairs = zip(self.volume.box.shape, view.box.shape, strict=True)
+                found.append(([float(round(a / b)) for a, b in pairs], [0.0] * 3))
+        return found
+
+
+def _opened(volume: Volume, number: int) -> Volume | NdlabError:
+    try:
+        view = volume.level(number)
+        _ = view.box, view.dtype, view.chunks
+    except NdlabError as error:
+        return error
+    return view
+
+
+def _listed(window: tuple[float, float] | None) -> list[float] | None:
+    return None if window is None else [float(window[0]), float(window[1])]
