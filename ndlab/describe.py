@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ndlab.errors import NdlabError
+from ndlab.metadata.colors import label_colors
 
 if TYPE_CHECKING:
     from ndlab.volume import Volume
@@ -175,11 +176,7 @@ def thumbnail(volume: Volume) -> bytes | None:
 def pixels_of(plane: np.ndarray[Any, Any], kind: str, window: tuple[float, float] | None) -> np.ndarray[Any, Any]:
     """Grey values (y, x) of a plane, or colours (y, x, 3) of its ids if `kind` is ``"labels"``; uint8."""
     if kind == "labels":
-        # Knuth's multiplicative hash spreads neighbouring ids over the colours.
-        mixed = plane.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        rgb = np.stack([(mixed >> np.uint64(s)) & np.uint64(0xBF) for s in (56, 40, 24)], axis=-1) + np.uint64(64)
-        coloured: np.ndarray[Any, Any] = np.where(plane[..., None] == 0, 0, rgb).astype(np.uint8)
-        return coloured
+        return label_colors(plane)[..., :3]
     with np.errstate(over="ignore"):
         values = plane.astype(np.float32)
     known = values[np.isfinite(values)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from ndlab.describe import si_length
 from ndlab.errors import BadRequest
+from ndlab.metadata import colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,19 +123,9 @@ def scale_bar(ax: Axes, width: float) -> None:
 
 def label_colors(ids: np.ndarray[Any, Any], opacity: float = 1.0) -> np.ndarray[Any, Any]:
     """RGBA in 0 to 1 for label ids: the same id has the same colour everywhere, 0 is clear."""
-    import colorsys
-
-    found, where = np.unique(ids, return_inverse=True)
-    # Ids are often built of bit fields, so all bits have to reach the colour: one round of splitmix64.
-    mixed = found.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed ^= mixed >> np.uint64(27)
-    hue = (mixed >> np.uint64(11)) / 2.0**53
-    light = 0.42 + 0.25 * ((mixed & np.uint64(0x7FF)) / 2.0**11)
-    table = np.array([colorsys.hls_to_rgb(h, v, 0.75) for h, v in zip(hue, light, strict=True)])
-    rgba = np.concatenate([table, np.full((len(found), 1), opacity)], axis=1)
-    rgba[found == 0] = 0
-    return rgba[where.reshape(ids.shape)]
+    rgba = colors.label_colors(ids) / 255
+    rgba[..., 3] *= opacity
+    return rgba
 
 
 def letter(axes: Iterable[Axes]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ndlab import describe, figures
 from ndlab.errors import BadRequest
 from ndlab.render.colors import NAMES, label_colors, parse, unpack
 
@@ -108,3 +109,10 @@ def test_packed_colours_of_a_picture_r21() -> None:
         unpack(packed.astype(np.uint64))
     with pytest.raises(BadRequest, match="uint32"):
         unpack(packed.astype(np.float32))
+
+
+def test_figures_summaries_and_tiles_colour_alike() -> None:
+    """A cell has one colour in the viewer, in a volume's summary, and in a figure of the paper."""
+    ids = np.array([[0, 7, 9], [2**40, 2**63 + 1, 7]], np.uint64)
+    assert np.array_equal(describe.pixels_of(ids, "labels", None), label_colors(ids)[..., :3])
+    assert np.array_equal(figures.label_colors(ids), label_colors(ids) / 255)
