@@ -46,17 +46,17 @@ class Names(Protocol):
     """Find channels by name; every method raises `NotFound`, naming what exists, for a name it does not know."""
 
     def tokens(self) -> tuple[str, ...]:
-        """Names of the tokens that anybody may list."""
+        """Return the names of the tokens that anybody may list."""
         ...
 
     def channels(self, token: str) -> tuple[str, ...]:
-        """Names of the channels of a token, in order."""
+        """Return the names of the channels of a token, in order."""
         ...
 
     def channel(self, token: str, name: str) -> Channel:
-        """One channel."""
+        """Return one channel."""
         ...
 
     def default_channel(self, token: str) -> Channel:
-        """The channel of a path that names none."""
+        """Return the channel of a path that names none."""
         ...
