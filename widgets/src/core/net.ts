@@ -1,0 +1,271 @@
+/**
+ * How tiles reach the page. Streams over HTTP from the page's own server where that answers, else messages to the
+ * kernel. Requests are cut to two streams a page, whatever number of views it has: a browser has six connections.
+ */
+
+import type { Model } from "./anywidget";
+import { type Frame, FrameParser, unpack } from "./frames";
+
+export type Query = Readonly<Record<string, string>>;
+
+/** Takes a frame in; what it returns is waited for, and the sender with it. */
+export type OnFrame = (frame: Frame) => void | Promise<void>;
+
+export interface Transport {
+  readonly name: "http" | "comm";
+  /** Ask, and hand over the frames of the answer as they come; resolves at its end. */
+  stream(op: "tiles" | "play", query: Query, onFrame: OnFrame, signal: AbortSignal): Promise<void>;
+  close(): void;
+}
+
+/** The other side answered, and refused. */
+export class Refused extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
+/** What the kernel says of how to reach it over HTTP. */
+export interface Endpoint {
+  /** "ndlab/v1/k/KEY/", below the base URL of the server; or absolute, from "/". */
+  readonly path: string;
+}
+
+/** Where an endpoint lies: on the page's own server, never on another. */
+export function address(endpoint: Endpoint, page: Document = document): string {
+  const config = page.getElementById("jupyter-config-data")?.textContent;
+  const base = config ? ((JSON.parse(config) as { baseUrl?: string }).baseUrl ?? "/") : "/";
+  const url = new URL(endpoint.path, new URL(base, page.baseURI));
+  const origin = new URL(page.baseURI).origin;
+  if (url.origin !== origin) throw new Error(`${url.origin} is not where this page is from`);
+  return url.href.endsWith("/") ? url.href : `${url.href}/`;
+}
+
+/** The header without which a hub refuses what a page asks with its cookie. */
+export function headers(cookies: string): Record<string, string> {
+  const token = /(?:^|;\s*)_xsrf=([^;]*)/.exec(cookies)?.[1];
+  return token ? { "X-XSRFToken": decodeURIComponent(token) } : {};
+}
+
+/** Bytes a second of what came lately; null before enough did. */
+export class Meter {
+  private bytes = 0;
+  private ms = 0;
+
+  /** So many bytes took so long. */
+  add(bytes: number, ms: number): void {
+    this.bytes += bytes;
+    this.ms += ms;
+    if (this.ms > 4000) [this.bytes, this.ms] = [this.bytes / 2, this.ms / 2];
+  }
+
+  get rate(): number | null {
+    return this.bytes < 1 << 20 || this.ms <= 0 ? null : (1000 * this.bytes) / this.ms;
+  }
+}
+
+export class HttpTransport implements Transport {
+  readonly name = "http";
+  readonly meter = new Meter();
+
+  constructor(private readonly base: string) {}
+
+  /** Whether a server answers there and streams. */
+  async hello(signal: AbortSignal): Promise<boolean> {
+    try {
+      const answer = await this.get("hello", {}, signal);
+      const found = (await answer.json()) as { v?: number; stream?: boolean };
+      return found.v === 1 && found.stream === true;
+    } catch {
+      return false;
+    }
+  }
+
+  async stream(op: "tiles" | "play", query: Query, onFrame: OnFrame, signal: AbortSignal): Promise<void> {
+    const answer = await this.get(op, query, signal);
+    const reader = answer.body?.getReader();
+    if (reader === undefined) throw new Error("an answer without a body");
+    const parser = new FrameParser();
+    try {
+      for (let before = performance.now(); ; before = performance.now()) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        this.meter.add(value.length, performance.now() - before);
+        for (const frame of parser.push(value)) await onFrame(frame);
+      }
+    } finally {
+      // Else the server goes on with what nobody reads.
+      void reader.cancel().catch(() => {});
+    }
+    if (!parser.clean) throw new Error("the answer ended within a frame");
+  }
+
+  close(): void {}
+
+  private async get(op: string, query: Query, signal: AbortSignal): Promise<Response> {
+    const text = new URLSearchParams(query).toString().replaceAll("%2C", ",").replaceAll("%3B", ";");
+    const url = `${this.base}${op}${text ? `?${text}` : ""}`;
+    const answer = await fetch(url, { headers: headers(document.cookie), credentials: "same-origin", cache: "no-store", signal });
+    if (answer.ok) return answer;
+    throw new Refused(await reason(answer), answer.status);
+  }
+}
+
+async function reason(answer: Response): Promise<string> {
+  const text = (await answer.text()).slice(0, 2000);
+  try {
+    const found = JSON.parse(text) as { message?: string; error?: string; reason?: string };
+    return found.message ?? found.error ?? found.reason ?? text;
+  } catch {
+    return text || answer.statusText;
+  }
+}
+
+interface Part {
+  readonly t: string;
+  readonly id: number;
+  readonly last?: boolean;
+  readonly error?: string;
+}
+
+interface Waiting {
+  take(part: Part, buffers: readonly (DataView | ArrayBuffer | Uint8Array)[]): void;
+}
+
+const SILENCE_MS = 30_000;
+
+export class CommTransport implements Transport {
+  readonly name = "comm";
+  // Every page that shows a model hears every answer: they must not take each other's for their own.
+  private next = 1 + Math.floor(Math.random() * 2 ** 30) * 2 ** 20;
+  private readonly waiting = new Map<number, Waiting>();
+
+  constructor(private readonly model: Model) {
+    model.on("msg:custom", this.receive);
+  }
+
+  stream(op: "tiles" | "play", query: Query, onFrame: OnFrame, signal: AbortSignal): Promise<void> {
+    const id = this.next++;
+    return new Promise((resolve, reject) => {
+      let clock: ReturnType<typeof setTimeout>;
+      const end = (finish: () => void): void => {
+        clearTimeout(clock);
+        this.waiting.delete(id);
+        signal.removeEventListener("abort", aborted);
+        finish();
+      };
+      const listen = (): void => {
+        clearTimeout(clock);
+        clock = setTimeout(() => end(() => reject(new Error("the kernel does not answer"))), SILENCE_MS);
+      };
+      const aborted = (): void => {
+        this.model.send({ t: "cancel", id });
+        end(() => reject(new DOMException("aborted", "AbortError")));
+      };
+      let order = Promise.resolve();
+      const take: Waiting["take"] = (part, buffers) => {
+        listen();
+        order = order.then(async () => {
+          for (const buffer of buffers) await onFrame(unpack(bytesOf(buffer)));
+          if (part.error !== undefined) end(() => reject(new Refused(part.error ?? "", 400)));
+          else if (part.last) end(resolve);
+          else this.model.send({ t: "ack", id });
+        });
+        order.catch((error: unknown) => end(() => reject(error)));
+      };
+      this.waiting.set(id, { take });
+      signal.addEventListener("abort", aborted);
+      listen();
+      if (signal.aborted) aborted();
+      else this.model.send({ t: "req", id, op, q: query });
+    });
+  }
+
+  close(): void {
+    this.model.off("msg:custom", this.receive);
+  }
+
+  private readonly receive = (message: Part, buffers: readonly (DataView | ArrayBuffer | Uint8Array)[] = []): void => {
+    if (message.t === "part") this.waiting.get(message.id)?.take(message, buffers);
+  };
+}
+
+function bytesOf(buffer: DataView | ArrayBuffer | Uint8Array): Uint8Array {
+  return buffer instanceof ArrayBuffer ? new Uint8Array(buffer) : new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}
+
+const PROBE_MS = 1500;
+
+/** Find out what answers: HTTP within a second and a half, else the kernel by messages. */
+export async function connect(model: Model, endpoint: Endpoint | null): Promise<Transport> {
+  if (endpoint !== null) {
+    const http = new HttpTransport(address(endpoint));
+    const over = new AbortController();
+    const clock = setTimeout(() => over.abort(), PROBE_MS);
+    const found = await http.hello(over.signal);
+    clearTimeout(clock);
+    if (found) return http;
+  }
+  return new CommTransport(model);
+}
+
+/** Hands out a page's streams: two at a time, one of them at most to what plays. The most urgent goes first. */
+export class Streams {
+  private open = 0;
+  private playing = 0;
+  private readonly queue: { urgency: number; plays: boolean; go: () => void }[] = [];
+
+  constructor(private readonly most = 2) {}
+
+  /** Wait for a stream; what is returned gives it back. Rejects when the signal aborts first. */
+  take(urgency: number, plays: boolean, signal: AbortSignal): Promise<() => void> {
+    return new Promise((resolve, reject) => {
+      const ticket = { urgency, plays, go: () => resolve(this.lend(plays)) };
+      const aborted = (): void => {
+        const at = this.queue.indexOf(ticket);
+        if (at < 0) return;
+        this.queue.splice(at, 1);
+        reject(new DOMException("aborted", "AbortError"));
+      };
+      signal.addEventListener("abort", aborted, { once: true });
+      this.queue.push(ticket);
+      if (signal.aborted) aborted();
+      this.serve();
+    });
+  }
+
+  private lend(plays: boolean): () => void {
+    let given = true;
+    return () => {
+      if (!given) return;
+      given = false;
+      this.open--;
+      if (plays) this.playing--;
+      this.serve();
+    };
+  }
+
+  private serve(): void {
+    while (this.open < this.most) {
+      const free = this.queue.filter((ticket) => !ticket.plays || this.playing === 0);
+      const first = free.sort((a, b) => b.urgency - a.urgency)[0];
+      if (first === undefined) return;
+      this.queue.splice(this.queue.indexOf(first), 1);
+      this.open++;
+      if (first.plays) this.playing++;
+      first.go();
+    }
+  }
+}
+
+const SHARED = Symbol.for("ndlab.streams");
+
+/** The streams of this page: every widget has a copy of this module, and all share one count. */
+export function pageStreams(): Streams {
+  const page = globalThis as { [SHARED]?: Streams };
+  page[SHARED] ??= new Streams();
+  return page[SHARED];
+}
