@@ -14,10 +14,11 @@ from ndlab.errors import NdlabError
 from ndlab.geometry import Box
 from ndlab.volume import Volume
 
-__all__ = ["SAMPLE_BYTES", "Sample", "sample"]
+__all__ = ["SAMPLE_VOXELS", "Sample", "finite", "sample"]
 
 Array = np.ndarray[Any, Any]
-SAMPLE_BYTES = 16 << 20
+# Enough that percentiles of independent voxels are right to 0.01 %, and sorted in a tenth of a second.
+SAMPLE_VOXELS = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +40,11 @@ class Sample:
     whole: bool
 
 
-def sample(volume: Volume, t: int = 0, c: int | str = 0, nbytes: int = SAMPLE_BYTES) -> Sample:
-    """Read the coarsest level under a view, or chunks spread evenly over it where it holds more than `nbytes`.
+def sample(volume: Volume, t: int = 0, c: int | str = 0, voxels: int = SAMPLE_VOXELS) -> Sample:
+    """Read the coarsest level under a view, or chunks spread evenly over it where it holds more than `voxels`.
 
-    Levels that cannot be read, or that lag behind finer voxels, are passed over for the next finer one. The same
-    volume gives the same sample each time.
+    Levels that cannot be read, that lag behind finer voxels, or that hold one value everywhere, as those that were
+    never filled, are passed over for the next finer one. The same volume gives the same sample each time.
 
     Examples
     --------
@@ -56,21 +57,24 @@ def sample(volume: Volume, t: int = 0, c: int | str = 0, nbytes: int = SAMPLE_BY
     for number in range(_coarsest(view), view.level_index, -1):
         try:
             level = view.level(number)
-            if not level.stale and level.size:
-                return _read(level, nbytes)
+            if level.stale or not level.size:
+                continue
+            found = _read(level, voxels)
+            if (found.values != found.values[0]).any():
+                return found
         except NdlabError:  # a level that was never copied must not hide the others
             continue
-    return _read(view, nbytes)
+    return _read(view, voxels)
 
 
 def _coarsest(view: Volume) -> int:
     return len(view._stored.levels) - 1
 
 
-def _read(view: Volume, nbytes: int) -> Sample:
-    if view.nbytes <= nbytes:
+def _read(view: Volume, voxels: int) -> Sample:
+    if view.size <= voxels:
         return Sample(_values(view, view.box), view.level_index, whole=True)
-    pieces = [_values(view, box) for box in _spread(view, nbytes)]
+    pieces = [_values(view, box) for box in _spread(view, voxels)]
     return Sample(np.concatenate(pieces), view.level_index, whole=False)
 
 
@@ -81,20 +85,30 @@ def _values(view: Volume, box: Box) -> Array:
     return found.reshape(-1)
 
 
-def _spread(view: Volume, nbytes: int) -> Iterator[Box]:
-    """Yield parts of chunks, evenly spread over the view, that hold `nbytes` together."""
-    box, most = view.box, max(nbytes // view.dtype.itemsize, 1)
-    piece = [min(n, m) for n, m in zip(view.chunks[-3:], box.shape, strict=True)]
-    # A chunk may be a whole plane of a file: then a part of it has to do, square if it can be.
-    while math.prod(piece) > most // 8 and max(piece) > 1:
-        longest = piece.index(max(piece))
-        piece[longest] = -(-piece[longest] // 2)
+def _spread(view: Volume, voxels: int) -> Iterator[Box]:
+    """Yield boxes, evenly spread over the view, that hold at most `voxels` together, cut along chunks if they can."""
+    box, most = view.box, max(voxels, 1)
+    piece = _piece([min(n, m) for n, m in zip(view.chunks[-3:], box.shape, strict=True)], box.shape, most)
     counts = [-(-n // p) for n, p in zip(box.shape, piece, strict=True)]
     wanted = max(most // math.prod(piece), 1)
     for where in itertools.product(*(_even(n, m) for n, m in zip(counts, _shares(counts, wanted), strict=True))):
         start = [a + i * p for a, i, p in zip(box.start, where, piece, strict=True)]
         stop = [min(a + p, b) for a, p, b in zip(start, piece, box.stop, strict=True)]
         yield Box(start, stop, box.level)
+
+
+def _piece(piece: list[int], shape: tuple[int, ...], most: int) -> list[int]:
+    """Halve a chunk that is a whole plane of a file, double a tiny one: 8 to 32 pieces, for few and spread reads."""
+    while math.prod(piece) > most // 8 and max(piece) > 1:
+        longest = piece.index(max(piece))
+        piece[longest] = -(-piece[longest] // 2)
+    while math.prod(piece) <= most // 32:
+        part = [p / n for p, n in zip(piece, shape, strict=True)]
+        if min(part) >= 1:
+            break
+        least = part.index(min(part))
+        piece[least] = min(2 * piece[least], shape[least])
+    return piece
 
 
 def _shares(counts: list[int], wanted: int) -> list[int]:
@@ -110,3 +124,17 @@ def _shares(counts: list[int], wanted: int) -> list[int]:
 def _even(count: int, picked: int) -> list[int]:
     """Pick numbers below `count`, in the middles of equal parts."""
     return [(2 * i + 1) * count // (2 * picked) for i in range(picked)]
+
+
+def finite(values: Array) -> Array:
+    """Return the values that are numbers, in one row, float64, kept so small that any two have a difference.
+
+    Examples
+    --------
+    >>> finite(np.array([[1.5, np.nan], [-np.inf, 2.0]]))
+    array([1.5, 2. ])
+    """
+    known = values[np.isfinite(values)] if values.dtype.kind == "f" else values.reshape(-1)
+    known = known.astype(np.float64)
+    found: Array = np.clip(known, -(2.0**1022), 2.0**1022)
+    return found

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ndlab.errors import BadRequest
-from ndlab.render.sample import sample
+from ndlab.render.sample import finite, sample
 from ndlab.volume import Volume
 
 __all__ = ["check_window", "scaled", "spread", "to_bytes", "window"]
@@ -55,10 +55,9 @@ def spread(values: Array) -> Window:
     >>> spread(np.full(4, 7)), spread(np.array([np.nan, np.inf]))
     ((0.0, 7.0), (0.0, 1.0))
     """
-    known = values[np.isfinite(values)] if values.dtype.kind == "f" else values.reshape(-1)
+    known = finite(values)
     if not known.size:
         return 0.0, 1.0
-    known = known.astype(np.float64)
     low, high = (float(v) for v in np.percentile(known, PERCENTILES))
     if low == high and (there := known[known != 0]).size:
         low, high = (min(0.0, float(there.min())), float(np.percentile(there, PERCENTILES[1])))
@@ -76,8 +75,8 @@ def check_window(limits: Window) -> Window:
         If they are not finite, or reversed.
     """
     low, high = float(limits[0]), float(limits[1])
-    if not (math.isfinite(low) and math.isfinite(high)) or low > high:
-        raise BadRequest(f"window {low:g},{high:g}", "a window is two numbers, the lower first",
+    if not math.isfinite(high - low) or low > high:
+        raise BadRequest(f"window {low:g},{high:g}", "a window is two finite numbers, the lower first",
                          "to exchange black and white pass invert=True")  # fmt: skip
     return low, high
 
