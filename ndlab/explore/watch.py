@@ -79,7 +79,7 @@ class Watch:
             self._sent = look.blocks.copy()
             self._send({"t": "states", "status": self._status(look)}, [pack_states(look.blocks)])
             self._note_readable(np.zeros_like(look.blocks), look.blocks)
-        self._ensure_pump()
+        self._ensure_pump(begun=bool(self._unread))  # The picture of what has ended is to be read, too.
 
     def start(self) -> None:
         """Start the Run, or take it up where it ended."""

@@ -59,7 +59,7 @@ class Threads:
     """A pool of threads in this process; twice as many groups handed out as can run."""
 
     def __init__(self, work: Work, count: int) -> None:
-        self.words, self.threads = f"{count} threads", count
+        self.words, self.threads = f"{count} thread" + "s" * (count > 1), count
         self._work = work
         self._stopped = threading.Event()
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="block")

@@ -255,3 +255,85 @@ def test_a_run_outlives_its_kernel(lab: Lab, browser: Browser, gates: Path, how:
     notebook.page.locator(".ndl-run[data-phase=done]").wait_for()
     assert "40 done before" in widget.locator(".ndl-numbers").inner_text()
     notebook.page.close()
+
+
+# Functions of a file, which the next kernel can import; blocks wait for files, as above.
+STEPS = """
+import time
+from pathlib import Path
+
+GATES = Path("{folder}")
+
+
+def invert(image, white):
+    slab = 1 + (GATES / "count").stat().st_size // 20
+    while slab > len(list(GATES.glob("slab*"))):
+        time.sleep(0.02)
+    with open(GATES / "count", "ab") as file:
+        file.write(b".")
+    if slab == 1 and not (GATES / "tried").exists():
+        (GATES / "tried").touch()
+        raise OSError("the server is busy")
+    return white - image
+"""
+BEGIN = """
+import ndlab
+from ndlab import explore
+from ndlab.pipeline import BlockStep
+import steps{number} as steps
+raw = ndlab.ingest(ndlab.samples.fibsem_slices(), "raw{number}.ome.zarr", voxel_size=(10, 10, 10))
+step = BlockStep("invert", steps.invert, {"white": 255}, inputs=raw, output="out{number}.ome.zarr", dtype="u1")
+explore.run(step.plan(block={block}, workers=1, group=1, retries=1))
+"""
+AGAIN = """
+from ndlab import explore
+explore.run("out{number}.ome.zarr")
+"""
+MISSING = """
+from ndlab import explore
+explore.run("nothing.ome.zarr")
+"""
+
+
+def test_a_run_is_found_again_by_what_it_wrote(lab: Lab, browser: Browser, gates: Path) -> None:
+    let(gates, 2)
+    (gates / "count").touch()
+    (lab.folder / "steps1.py").write_text(STEPS.replace("{folder}", str(gates)))
+    begin, again = (cell.replace("{number}", "1").replace("{block}", str(BLOCK)) for cell in (BEGIN, AGAIN))
+    notebook = lab.open(browser, "again", begin, again, MISSING)
+    widget = shown(notebook.run(0))
+    reach(widget, "running")
+    # A block that was tried again is counted while the run goes on.
+    widget.locator(".ndl-numbers", has_text="1 retried").wait_for()
+    widget.locator(".ndl-numbers", has_text=re.compile("^(38|39|40) of 80 blocks")).wait_for()
+    assert "1 retried" in widget.locator(".ndl-numbers").inner_text()
+    notebook.restart()
+    reach(widget, "gone")
+    assert "explore.run(" in widget.locator(".ndl-code code").inner_text()
+    notebook.ready()
+
+    # Another kernel, which knows the address alone: it looks, and starts nothing.
+    widget = shown(notebook.run(1))
+    notebook.page.locator(".ndl-run[data-phase=stopped]").wait_for()
+    done = int(re.match(r"\d+", widget.locator(".ndl-numbers").inner_text())[0])  # type: ignore[index]
+    assert 37 < done < 41
+    assert "1 retried" in widget.locator(".ndl-numbers").inner_text()
+    assert (map_of_blocks(widget) == "done").sum() == done
+    assert widget.locator(".ndl-pair").first.inner_text().startswith("volume")
+    assert "start=True" in widget.locator(".ndl-code code").inner_text()
+    widget.locator(".ndl-receipt summary").click()
+    assert "invert(white=255)" in widget.locator(".ndl-receipt-text").inner_text()
+    assert "it was killed" in widget.locator(".ndl-receipt-text").inner_text()
+    notebook.page.screenshot(path=str(gates.parent / "again.png"))
+
+    let(gates, 9)
+    widget.get_by_role("button", name="Resume").click()
+    notebook.page.locator(".ndl-run[data-phase=done]").wait_for()
+    assert f"{done} done before" in widget.locator(".ndl-numbers").inner_text()
+    assert "done, 80 of 80 blocks" in widget.locator(".ndl-receipt-text").inner_text()
+    assert np.corrcoef(preview_of(widget)[..., 0].ravel(), truth().ravel())[0, 1] > 0.99
+
+    said = notebook.text(2)
+    assert "none is recorded in" in said
+    assert "start one: explore.run(step.plan())" in re.sub(r"\s+", " ", said)
+    notebook.page.close()

@@ -36,8 +36,6 @@ class Page:
 
     def __call__(self, message: Mapping[str, Any], buffers: Sequence[bytes]) -> None:
         with self.lock:
-            if "status" in message:
-                self.statuses.append(message["status"])
             if message["t"] == "states":
                 self.states = np.frombuffer(buffers[0], np.uint8).copy()
             elif message["t"] == "tick":
@@ -47,6 +45,9 @@ class Page:
             elif message["t"] == "patch":
                 y, x, h, w = (message[k] for k in "yxhw")
                 self.picture[y : y + h, x : x + w] = np.frombuffer(buffers[0], np.uint8).reshape(h, w)
+            # Last: who waits for a phase looks at the states next.
+            if "status" in message:
+                self.statuses.append(message["status"])
 
     @property
     def phase(self) -> str:
