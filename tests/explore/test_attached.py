@@ -24,6 +24,7 @@ from ndlab.geometry import Box, Grid
 from ndlab.pipeline import BlockStep, Receipt, Record, Run, Step
 from ndlab.volume import Volume
 from ndlab.volume import open as open_volume
+from tests.explore.test_run import finished
 from tests.explore.test_watch import Page
 
 SHAPE, BLOCK = (16, 16, 32), (8, 8, 8)
@@ -93,6 +94,7 @@ def test_one_that_stopped_is_shown_as_it_is_and_goes_on_by_the_button(stopped: P
 
 def test_the_code_that_the_page_gives_goes_on_in_another_kernel(stopped: Path) -> None:
     code = explore.run(str(stopped / "out.zarr")).facts["code"]
+    assert code is not None
     assert "explore.run(" in code
     assert "start=True" in code
     ended = code.replace("explore.run", "shown = explore.run") + "; print(shown.run.wait())"
@@ -104,7 +106,7 @@ def test_the_code_that_the_page_gives_goes_on_in_another_kernel(stopped: Path) -
 
 def test_a_run_at_hand_gives_the_same_code(tmp_path: Path) -> None:
     run = planned(tmp_path)
-    assert str(tmp_path / "out.zarr") in explore.run(run, start=False).facts["code"]
+    assert str(tmp_path / "out.zarr") in str(explore.run(run, start=False).facts["code"])
     assert explore.run(Run(Step("size", size), Grid((1, 1, 2), (1, 1, 1))), start=False).facts["code"] is None
 
 
@@ -158,7 +160,7 @@ def test_blocks_that_failed_come_with_their_tracebacks(tmp_path: Path) -> None:
     shown.watch.receive({"t": "failures"})
     assert all("ValueError: the detector saturated here" in failure["error"] for failure in page.failures)
     (tmp_path / "broken").unlink()
-    explore.run(tmp_path / "out.zarr", start=True).run.wait()
+    finished(explore.run(tmp_path / "out.zarr", start=True))
     assert follow(explore.run(tmp_path / "out.zarr")).phase == "done"
 
 
@@ -255,7 +257,7 @@ def test_a_reduction_goes_on_as_one(tmp_path: Path) -> None:
         run.reduce(operator.add)
     shown = explore.run(path)
     assert follow(shown).phase == "stopped"
-    assert explore.run(path, start=True).run.wait().done == 40
+    assert finished(explore.run(path, start=True)) == 40
     again = Run(Step("size", size), grid, path)
     assert again.reduce(operator.add) == 40
     assert again.receipt is not None
