@@ -47,6 +47,8 @@ export interface Info {
   readonly calibrated?: boolean;
   /** The name that tiles are asked by; the id where it is missing. */
   readonly key?: string;
+  /** Colours of ids that are not their own: RRGGBB by id. */
+  readonly colors?: Readonly<Record<string, string>>;
 }
 
 /** By layer id. Points and boxes have none. */

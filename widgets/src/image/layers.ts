@@ -1,0 +1,182 @@
+/** Draws one tile of one layer: values through a window, labels through their colours, stripes where nothing is. */
+
+import { fromHex, labelColor } from "../core/colors";
+import type { Picture } from "../core/frames";
+import type { Gl, Program, Texture } from "../core/gl";
+import type { Rect } from "../core/viewport";
+import type { Tile } from "./loader";
+import { BLENDS, HATCH_FRAGMENT, LABELS_FRAGMENT, LUT, LUT_WIDTH, RECT_VERTEX, STYLES, imageFragment } from "./shaders";
+import { type ImageLayer, type Info, type LabelsLayer, type ViewState, colorOf, windowOf } from "./state";
+
+export interface Canvas {
+  readonly width: number;
+  readonly height: number;
+}
+
+const UNREADABLE = { dark: [0.2, 0.12, 0.04], light: [0.72, 0.44, 0.1] } as const;
+const ABSENT = { dark: [0.13, 0.14, 0.17], light: [0.27, 0.29, 0.34] } as const;
+
+/** Colours of the ids of a layer: what changes them changes `version`, and nothing is uploaded but them. */
+export class Palette {
+  version = 0;
+  private layer: LabelsLayer | null = null;
+  private selection: readonly string[] = [];
+  private colors: Info["colors"];
+  private hidden = new Set<string>();
+  private selected = new Set<string>();
+
+  follow(layer: LabelsLayer, selection: readonly string[], info: Info): void {
+    const kept =
+      this.layer?.hidden === layer.hidden &&
+      this.layer.isolated === layer.isolated &&
+      this.selection === selection &&
+      this.colors === info.colors;
+    if (kept) return;
+    this.hidden = new Set(layer.hidden);
+    this.selected = new Set(selection);
+    [this.layer, this.selection, this.colors] = [layer, selection, info.colors];
+    this.version++;
+  }
+
+  /** Four bytes for each id, in rows of `LUT_WIDTH`. */
+  table(ids: BigUint64Array): Uint8Array {
+    const found = new Uint8Array(4 * LUT_WIDTH * Math.ceil(ids.length / LUT_WIDTH));
+    ids.forEach((id, i) => {
+      if (id === 0n) return;
+      const name = id.toString();
+      const given = this.colors?.[name];
+      const rgb = given === undefined ? labelColor(id) : fromHex(given).map((v) => Math.round(255 * v));
+      found.set(rgb, 4 * i);
+      found[4 * i + 3] = this.look(name);
+    });
+    return found;
+  }
+
+  private look(name: string): number {
+    const selected = this.selected.has(name);
+    if (this.hidden.has(name) || (this.layer?.isolated && !selected)) return LUT.hidden;
+    // Alone, nothing needs to be told from the rest.
+    return selected && !this.layer?.isolated ? LUT.selected : LUT.shown;
+  }
+}
+
+export class Painter {
+  private readonly palettes = new Map<string, Palette>();
+
+  constructor(
+    private readonly gl: Gl,
+    private canvas: Canvas,
+  ) {}
+
+  /** Draw on a canvas of this size from now on, for this state. */
+  begin(canvas: Canvas): void {
+    this.canvas = canvas;
+    this.gl.gl.enable(this.gl.gl.BLEND);
+  }
+
+  /** Draw a tile where it belongs; `texels`: voxels of it for each device pixel. */
+  tile(state: ViewState, layer: ImageLayer | LabelsLayer, info: Info, tile: Tile, rect: Rect, texels: readonly [number, number]): void {
+    const { picture } = tile;
+    if (picture.kind === "outside") return;
+    if (picture.kind === "error") this.hatch(rect, layer.opacity, true);
+    else if (picture.kind === "labels" && layer.kind === "labels") this.labels(state, layer, info, tile, picture, rect);
+    else if (picture.kind === "values" && layer.kind === "image") {
+      if (picture.absent) this.hatch(rect, layer.opacity, false);
+      else this.image(layer, info, tile, picture, rect, texels);
+    }
+  }
+
+  /** Stripes: something cannot be read, or was never stored. */
+  hatch(rect: Rect, opacity: number, unreadable: boolean): void {
+    const program = this.use("hatch", HATCH_FRAGMENT);
+    const { dark, light } = unreadable ? UNREADABLE : ABSENT;
+    this.blend("normal");
+    this.place(program, rect, [1, 1]);
+    program.float("u_dark", ...dark);
+    program.float("u_light", ...light);
+    program.float("u_opacity", opacity);
+    this.draw();
+  }
+
+  private image(layer: ImageLayer, info: Info, tile: Tile, picture: Picture & { kind: "values" }, rect: Rect, texels: readonly [number, number]): void {
+    const real = picture.values instanceof Float32Array;
+    const program = this.use(real ? "real" : "whole", imageFragment(real ? "sampler2D" : "usampler2D"));
+    const [low, high] = windowOf(layer, info);
+    this.blend(layer.blend);
+    this.values(program, tile, picture, rect);
+    program.float("u_affine", ...(tile.window === null ? [0, 1] : [tile.window[0], (tile.window[1] - tile.window[0]) / 255]));
+    program.float("u_window", low, high);
+    program.float("u_gamma", layer.gamma);
+    program.int("u_invert", layer.invert ? 1 : 0);
+    program.float("u_tint", ...fromHex(colorOf(layer, info)));
+    program.float("u_opacity", layer.opacity);
+    program.int("u_blend", BLENDS[layer.blend]);
+    const spread = (n: number): number => (n > 1.01 && picture.values.length > 1 ? n / 4 : 0);
+    program.float("u_spread", spread(texels[0]), spread(texels[1]));
+    this.draw();
+  }
+
+  private labels(state: ViewState, layer: LabelsLayer, info: Info, tile: Tile, picture: Picture & { kind: "labels" }, rect: Rect): void {
+    const program = this.use("labels", LABELS_FRAGMENT);
+    this.blend("normal");
+    this.values(program, tile, picture, rect);
+    this.gl.bind(1, this.lut(state, layer, info, tile, picture.ids));
+    program.int("u_lut", 1);
+    program.float("u_opacity", layer.opacity);
+    program.int("u_style", STYLES[layer.style]);
+    this.draw();
+  }
+
+  /** The colours of a tile's ids, uploaded anew where they changed. */
+  private lut(state: ViewState, layer: LabelsLayer, info: Info, tile: Tile, ids: BigUint64Array): Texture {
+    const palette = this.palettes.get(layer.id) ?? new Palette();
+    this.palettes.set(layer.id, palette);
+    palette.follow(layer, state.selection[layer.id] ?? NONE, info);
+    tile.luts ??= new Map();
+    const before = tile.luts.get(layer.id);
+    if (before?.version === palette.version) return before.texture;
+    if (before !== undefined) this.gl.release(before.texture);
+    const table = palette.table(ids);
+    const texture = this.gl.uploadColors(table, LUT_WIDTH, table.length / 4 / LUT_WIDTH);
+    tile.luts.set(layer.id, { texture, version: palette.version });
+    return texture;
+  }
+
+  private values(program: Program, tile: Tile, picture: Picture & { kind: "values" | "labels" }, rect: Rect): void {
+    // One value that holds everywhere is a texture of one pixel, which every place of the tile reads.
+    const [width, height] = picture.values.length === 1 ? [1, 1] : [picture.width, picture.height];
+    tile.texture ??= this.gl.upload(picture.values, width, height);
+    this.gl.bind(0, tile.texture);
+    program.int("u_values", 0);
+    program.float("u_size", width, height);
+    this.place(program, rect, [picture.width, picture.height]);
+  }
+
+  private place(program: Program, rect: Rect, texels: readonly [number, number]): void {
+    program.float("u_rect", rect.x, rect.y, rect.width, rect.height);
+    program.float("u_canvas", this.canvas.width, this.canvas.height);
+    program.float("u_texels", 0, 0, ...texels);
+  }
+
+  private use(name: string, fragment: string): Program {
+    return this.gl.use(name, RECT_VERTEX, fragment);
+  }
+
+  private blend(kind: keyof typeof BLENDS): void {
+    blendAs(this.gl.gl, kind);
+  }
+
+  private draw(): void {
+    this.gl.gl.drawArrays(this.gl.gl.TRIANGLE_STRIP, 0, 4);
+  }
+}
+
+const NONE: readonly string[] = [];
+
+/** Prepare the framebuffer for a blend; the shaders do their part. */
+export function blendAs(gl: WebGL2RenderingContext, kind: keyof typeof BLENDS): void {
+  gl.blendEquation(kind === "subtractive" ? gl.FUNC_REVERSE_SUBTRACT : gl.FUNC_ADD);
+  if (kind === "normal") gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+  else if (kind === "multiply") gl.blendFunc(gl.DST_COLOR, gl.ZERO);
+  else gl.blendFunc(gl.ONE, gl.ONE);
+}
