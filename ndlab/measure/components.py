@@ -11,8 +11,8 @@ from typing import Any
 from ndlab.errors import BadRequest
 from ndlab.geometry import Box, Grid, NmBox
 from ndlab.measure.blocks import How, Voxels, identity_of, part, sides, volume_of, whole_numbers
-from ndlab.measure.labelling import Work, join_pieces, label_blocks, number_pieces, write_labels
-from ndlab.measure.labels_out import Destination, check_memory, memory_out
+from ndlab.measure.labelling import Work, join_pieces, label_blocks, number_pieces, renumber, write_labels
+from ndlab.measure.labels_out import Destination, check_count, check_memory, memory_out, with_attrs
 from ndlab.pipeline import fingerprint
 from ndlab.pipeline.progress import ProgressCallback
 from ndlab.store.layout import plan
@@ -39,8 +39,9 @@ def components(
 
     Components are numbered 1, 2, … by their first voxel in C order (z, then y, then x), so the result is the same
     for any block size, scheduler and restart point, and equal to that of `scipy.ndimage.label`, number by number. The
-    volume is read twice and the result written once. Memory holds a few blocks, the pieces of one layer of blocks (8
-    bytes each), and the pieces that touch a face of their block (24 bytes each).
+    volume is read twice, or once where the result is in memory, and the result written once. Memory holds a few
+    blocks, the pieces of one layer of blocks (8 bytes each), and the pieces that touch a face of their block (24
+    bytes each).
 
     Parameters
     ----------
@@ -77,6 +78,8 @@ def components(
         If the connectivity is not 1 to 3, or values with a fraction are to be told apart by label.
     Conflict
         If something else is at `out`, or another run holds it.
+    TooLarge
+        If there is no room in memory, or more than 2^32 - 1 components, and `out` is not given.
     RunFailed
         If blocks failed; the same call resumes.
 
@@ -145,12 +148,12 @@ def _in_memory(work: Work, how: How) -> Volume:
     check_memory(work.view)
     folder = tempfile.mkdtemp(prefix="ndlab-components-")
     try:
-        work = replace(work, scratch=folder)
-        label_blocks(work, None, how)
+        work, stored = replace(work, scratch=folder), memory_out(work.view)
+        label_blocks(work, None, how, kept=stored.levels[0].array)
         join_pieces(work, None, how)
         count = number_pieces(work)
-        stored = memory_out(work.view, count, {**work.settings, "components": count})
-        write_labels(work, stored.levels[0].array, None, how)
-        return Volume(stored)
+        check_count(count)
+        renumber(work, stored.levels[0].array, how)
+        return Volume(with_attrs(stored, {**work.settings, "components": count}))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,8 +1,8 @@
 """The passes behind `components`: label blocks, find where pieces meet, number them, label again and write.
 
 What one pass leaves for the next stands below a scratch address, a few small files a block, so that tasks can run
-anywhere and any pass can be resumed. Labelling twice costs less than writing provisional labels and reading them
-again, and no voxel is ever changed once it is written.
+anywhere and any pass can be resumed. Labelling twice costs less than writing provisional labels to a store and reading
+them again, and no voxel is ever changed once it is written; in memory the first labels are kept and renumbered.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ndlab.store import arrays
 from ndlab.store.kv import Kv
 from ndlab.volume import Volume
 
-__all__ = ["Work", "join_pieces", "label_blocks", "number_pieces", "write_labels"]
+__all__ = ["Work", "join_pieces", "label_blocks", "number_pieces", "renumber", "write_labels"]
 
 _AT_ONCE = 64
 
@@ -79,14 +79,16 @@ class Work:
         return int(np.ravel_multi_index(tuple(index), self.grid.counts))
 
 
-def label_blocks(work: Work, record: Record | None, how: How) -> Receipt:
-    """First pass over the voxels."""
-    return _run("components: label", label_block, {"work": work}, work, record, how)
+def label_blocks(work: Work, record: Record | None, how: How, kept: arrays.Array | None = None) -> Receipt:
+    """First pass over the voxels; the labels of each block are `kept` for `renumber`, if there is room."""
+    return _run("components: label", label_block, {"work": work, "kept": kept}, work, record, how)
 
 
-def label_block(block: Box, work: Work) -> None:
+def label_block(block: Box, work: Work, kept: arrays.Array | None = None) -> None:
     """Label a block and keep the names of its pieces and its outermost planes."""
     labels, starts, values = work.label(block)
+    if kept is not None:
+        kept.write(block.start, labels)
     number = work.number(work.index(block))
     if len(starts):
         planes = {f"{i}{side}": labels.take(at, i) for i in range(3) for side, at in (("-", 0), ("+", -1))}
@@ -155,10 +157,29 @@ def write_labels(work: Work, base: arrays.Array, record: Record | None, how: How
 def write_block(block: Box, work: Work, base: arrays.Array) -> None:
     """Label a block again and write the numbers of the components that its pieces belong to."""
     labels, _, _ = work.label(block)
+    base.write(block.start, _final(block, work, base.dtype)[labels])
+
+
+def renumber(work: Work, kept: arrays.Array, how: How) -> Receipt:
+    """Give the labels that the first pass kept the numbers of their components, where they stand."""
+    return _run("components: renumber", renumber_block, {"work": work, "kept": kept}, work, None, how)
+
+
+def renumber_block(block: Box, work: Work, kept: arrays.Array) -> None:
+    """Renumber the labels of one block."""
+    final = _final(block, work, kept.dtype)
+    if not np.array_equal(final, np.arange(len(final))):
+        labels = kept.read(block.start, block.stop)
+        # `clip` looks up without a copy of what it takes; no label is beyond the end.
+        kept.write(block.start, np.take(final, labels, out=labels, mode="clip"))
+
+
+def _final(block: Box, work: Work, dtype: np.dtype[Any]) -> Array:
+    """Return the number of the component of each label of a block; 0 stays 0."""
     numbers = _unpacked(work.kv.read(f"numbers/{work.number(work.index(block))}") or b"")["numbers"]
-    final = np.zeros(len(numbers) + 1, base.dtype)
+    final = np.zeros(len(numbers) + 1, dtype)
     final[1:] = numbers
-    base.write(block.start, final[labels])
+    return final
 
 
 def _run(name: str, function: Any, params: Any, work: Work, record: Record | None, how: How) -> Receipt:

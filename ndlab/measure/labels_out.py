@@ -29,7 +29,7 @@ from ndlab.store.multiscale import open_store
 from ndlab.store.records import flush, open_record, record_path
 from ndlab.volume import Volume
 
-__all__ = ["Destination", "check_memory", "memory_out"]
+__all__ = ["Destination", "check_count", "check_memory", "memory_out", "with_attrs"]
 
 _NOTE = f"{state.FOLDER}/components.json"
 _SCRATCH = f"{state.FOLDER}/components"
@@ -138,10 +138,14 @@ class Destination:
         return open_store(self.url)
 
 
-def memory_out(view: Volume, count: int, attrs: dict[str, Any]) -> Stored:
-    """Labels in memory, all 0, that lie where `view` does."""
+def memory_out(view: Volume) -> Stored:
+    """Labels in memory, all 0, that lie where `view` does: of 32 bits; see `check_count`."""
     calibration = Calibration(view.voxel_size, view.offset)
-    stored = memory_stored(np.zeros(view.shape, _dtype(count)), calibration, kind="labels", name=_name(view))
+    return memory_stored(np.zeros(view.shape, np.uint32), calibration, kind="labels", name=_name(view))
+
+
+def with_attrs(stored: Stored, attrs: dict[str, Any]) -> Stored:
+    """Return labels in memory that say how they were made."""
     return replace(stored, attrs={"ndlab": {"step": "components", **attrs}})
 
 
@@ -161,6 +165,22 @@ def check_memory(view: Volume) -> None:
             'store them instead: pass out="components.zarr"',
             nbytes=nbytes,
             limit=free,
+        )
+
+
+def check_count(count: int) -> None:
+    """Refuse more components than labels in memory have numbers.
+
+    Raises
+    ------
+    TooLarge
+        With the remedy.
+    """
+    if _dtype(count) != np.uint32:
+        raise TooLarge(
+            f"{count} components as labels of 32 bits in memory",
+            "there are 4294967295 numbers besides 0",
+            'store them instead, with 64 bits: pass out="components.zarr"',
         )
 
 

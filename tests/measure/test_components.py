@@ -21,6 +21,7 @@ from ndlab.errors import BadRequest, Conflict, ReadOnly, RunFailed, TooLarge
 from ndlab.geometry import Box, Grid
 from ndlab.measure import labelling
 from ndlab.measure.joining import Forest, numbered
+from ndlab.measure.labels_out import check_count
 from ndlab.samples import phantom, toy
 from ndlab.store import kv
 from ndlab.volume import Volume
@@ -329,6 +330,12 @@ def test_a_result_that_does_not_fit_into_memory_is_refused() -> None:
     vast = phantom((10_000, 100_000, 100_000), voxel_size=(40, 4, 4)).volume("membranes")
     with pytest.raises(TooLarge, match="pass out="):
         measure.components(vast)
+
+
+def test_more_components_than_32_bits_count_are_refused_in_memory() -> None:
+    check_count(2**32 - 1)
+    with pytest.raises(TooLarge, match=r"4294967296 components[\s\S]*pass out="):
+        check_count(2**32)
 
 
 # --- joining ------------------------------------------------------------------------------------------------------
