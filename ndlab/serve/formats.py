@@ -28,16 +28,16 @@ _JPEG_MOST = 65535
 
 
 def raw_of(values: Voxels) -> Iterator[bytes]:
-    """Yield the voxels in C order.
+    r"""Yield the voxels in C order.
 
     Examples
     --------
     >>> b"".join(raw_of(np.arange(3, dtype=">u2")))
-    b'\\x00\\x00\\x01\\x00\\x02\\x00'
+    b'\x00\x00\x01\x00\x02\x00'
     """
-    plain = memoryview(_little(values)).cast("B") if values.size else memoryview(b"")
-    for at in range(0, len(plain), _PIECE):
-        yield bytes(plain[at : at + _PIECE])
+    plain = _little(values).reshape(-1).view(np.uint8)
+    for at in range(0, plain.size, _PIECE):
+        yield plain[at : at + _PIECE].tobytes()
 
 
 def zip_of(values: Voxels) -> Iterator[bytes]:
