@@ -1,0 +1,150 @@
+"""A real JupyterHub on loopback: hub, proxy, and single-user servers as processes of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.lab import _free_port
+
+__all__ = ["Hub", "hub"]
+
+_PROXY = Path(__file__).resolve().parents[2] / "widgets" / "node_modules" / ".bin" / "configurable-http-proxy"
+_PASSWORD = "only for this test"
+_UP_SECONDS = 90
+
+_CONFIG = """
+c.JupyterHub.bind_url = "http://127.0.0.1:{port}/hubbase/"
+c.JupyterHub.hub_bind_url = "http://127.0.0.1:{hub_port}"
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{proxy_port}"
+c.ConfigurableHTTPProxy.command = [{proxy!r}]
+c.ConfigurableHTTPProxy.auth_token = {proxy_token!r}
+c.JupyterHub.db_url = "sqlite:///{folder}/hub.sqlite"
+c.JupyterHub.cookie_secret_file = "{folder}/cookie"
+c.JupyterHub.authenticator_class = "shared-password"
+c.SharedPasswordAuthenticator.user_password = {password!r}
+c.SharedPasswordAuthenticator.allow_all = True
+c.JupyterHub.spawner_class = "simple"
+c.SimpleLocalProcessSpawner.home_dir_template = "{folder}/homes/{{username}}"
+c.Spawner.cmd = [{python!r}, "-m", "jupyterhub.singleuser"]
+c.Spawner.args = ["--allow-root", "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
+                  "--ServerApp.allow_unauthenticated_access=False"]
+c.Spawner.environment = {{"JUPYTER_PLATFORM_DIRS": "1"}}
+c.Spawner.env_keep = ["PATH", "PYTHONPATH", "LANG", "NDLAB_TRANSPORT"]
+c.Spawner.http_timeout = 90
+c.Spawner.start_timeout = 90
+c.JupyterHub.services = [{{"name": "test", "api_token": {token!r}}}]
+c.JupyterHub.load_roles = [{{"name": "tester", "services": ["test"],
+    "scopes": ["admin:users", "admin:servers", "tokens", "access:servers"]}}]
+"""
+
+
+@dataclass
+class Hub:
+    """A running hub: its address with base URL, the token of an administrator, and the users' homes."""
+
+    url: str
+    token: str
+    homes: Path
+    password: str = _PASSWORD
+
+    def ask(self, path: str, method: str = "GET", body: Any = None, token: str | None = None) -> tuple[int, Any]:
+        """Return status and JSON of a path below the base URL; redirects are not followed."""
+        headers = {} if token == "" else {"Authorization": f"token {self.token if token is None else token}"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
+        try:
+            with _DIRECT.open(request, timeout=60) as answer:
+                raw = answer.read()
+                return answer.status, json.loads(raw) if raw[:1] in (b"{", b"[") else raw
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    def user(self, name: str) -> str:
+        """Make a user, start its server, and return a token of its own."""
+        home = self.homes / name
+        home.mkdir(parents=True, exist_ok=True)
+        assert self.ask(f"hub/api/users/{name}", "POST")[0] == 201
+        assert self.ask(f"hub/api/users/{name}/server", "POST")[0] in (201, 202)
+        end = time.monotonic() + _UP_SECONDS
+        while time.monotonic() < end:
+            _, found = self.ask(f"hub/api/users/{name}")
+            if found["servers"].get("", {}).get("ready"):
+                status, made = self.ask(f"hub/api/users/{name}/tokens", "POST", {"expires_in": 3600})
+                assert status == 201
+                return str(made["token"])
+            time.sleep(0.2)
+        raise AssertionError(f"the server of {name} did not start")
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+_DIRECT = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({}))
+
+
+@contextmanager
+def hub(folder: Path) -> Iterator[Hub]:
+    """Yield a hub of this environment that keeps everything in `folder`."""
+    if not _PROXY.exists():
+        pytest.fail("configurable-http-proxy is not installed: run `make test`, which installs it with npm")
+    if shutil.which("node") is None:
+        pytest.fail("there is no node on PATH: run `make system`")
+    ports = [_free_port() for _ in range(3)]
+    token = secrets.token_hex(16)
+    config = folder / "jupyterhub_config.py"
+    config.write_text(
+        _CONFIG.format(
+            port=ports[0], hub_port=ports[1], proxy_port=ports[2], proxy=str(_PROXY), folder=folder, token=token,
+            proxy_token=secrets.token_hex(16), password=_PASSWORD, python=sys.executable,
+        )
+    )  # fmt: skip
+    log = folder / "hub.log"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTERHUB_", "JPY_"))}
+    with open(log, "wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterhub", "-f", str(config)],
+            env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL, cwd=folder, start_new_session=True,
+        )  # fmt: skip
+        found = Hub(f"http://127.0.0.1:{ports[0]}/hubbase/", token, folder / "homes")
+        try:
+            _wait_until_up(found, process, log)
+            yield found
+        finally:
+            # The hub stops its proxy and its users' servers when it is asked to end.
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _wait_until_up(found: Hub, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + _UP_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            if found.ask("hub/api/")[0] == 200:
+                return
+        except OSError:
+            pass
+        time.sleep(0.2)
+    pytest.fail(f"JupyterHub did not start:\n{log.read_text(errors='replace')[-3000:]}")
