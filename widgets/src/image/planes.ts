@@ -60,6 +60,8 @@ export interface LayerPlane {
   readonly count: number;
   readonly source: Source;
   readonly cells: readonly TileCell[];
+  /** The same of the next coarser level; null if there is none. */
+  readonly coarser: () => LayerPlane | null;
 }
 
 export interface PanelPlan {
@@ -111,24 +113,27 @@ function layerPlane(
   const missing = info.levels.map((level) => level.missing);
   const count = (level: number): number => countTiles(rect, view, slices[level] as Slice, SIDE);
   const choice = chooseLevel(slices, missing, view.scale, count);
-  const number = choice.level ?? choice.wanted;
-  const level = info.levels[number] as Level;
   const { depth: axis } = planeAxes(plane);
-  const start = level.offset[axis] - (axis === 0 ? ahead : 0);
-  const depth = Math.floor((state.position[axis] - start) / voxelSize(level)[axis] + 1e-9);
-  const slice = slices[number] as Slice;
-  const inside = depth >= 0 && depth < level.shape[axis];
-  return {
-    layer,
-    info,
-    choice,
-    level: choice.level,
-    slice,
-    depth,
-    count: level.shape[axis],
-    source: sourceOf(info, layer.channel, number, plane, state.t),
-    cells: inside && choice.level !== null ? visibleTiles(rect, view, slice, SIDE) : [],
+  const at = (number: number): LayerPlane => {
+    const level = info.levels[number] as Level;
+    const start = level.offset[axis] - (axis === 0 ? ahead : 0);
+    const depth = Math.floor((state.position[axis] - start) / voxelSize(level)[axis] + 1e-9);
+    const slice = slices[number] as Slice;
+    const inside = depth >= 0 && depth < level.shape[axis] && level.missing === null;
+    return {
+      layer,
+      info,
+      choice,
+      level: level.missing === null ? number : null,
+      slice,
+      depth,
+      count: level.shape[axis],
+      source: sourceOf(info, layer.channel, number, plane, state.t),
+      cells: inside ? visibleTiles(rect, view, slice, SIDE) : [],
+      coarser: () => (number + 1 < info.levels.length ? at(number + 1) : null),
+    };
   };
+  return at(choice.level ?? choice.wanted);
 }
 
 /** A plane of a level; `ahead` nm of z are skipped. */
