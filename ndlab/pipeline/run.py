@@ -8,30 +8,26 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ndlab.errors import Conflict
-from ndlab.pipeline import failures
-from ndlab.pipeline.accounts import receipts, warn_of_edits
 from ndlab.pipeline.background import Background
-from ndlab.pipeline.engine import Engine, Grouping
-from ndlab.pipeline.hold import claim
+from ndlab.pipeline.course import Course
 from ndlab.pipeline.outcome import Outcome
 from ndlab.pipeline.progress import ProgressCallback
-from ndlab.pipeline.receipt import RECEIPT, Receipt
+from ndlab.pipeline.receipt import Receipt
 from ndlab.pipeline.recipe import recipe_of
 from ndlab.pipeline.record import Record
 from ndlab.pipeline.reduce import Combine, Tree
-from ndlab.pipeline.runners import Cluster, Lost, Runner, Threads, current_client
+from ndlab.pipeline.runners import current_client
 from ndlab.pipeline.step import Step, Task, fingerprint
 from ndlab.pipeline.tasks import Blocks, Tasks
 from ndlab.pipeline.toml import dumps
 from ndlab.pipeline.watching import Event, Look, Watched
-from ndlab.pipeline.work import Work
 
 __all__ = ["Receipt", "Run", "current_client"]
 
@@ -87,8 +83,6 @@ class Run:
     restart: bool = False
     receipt: Receipt | None = field(default=None, init=False, repr=False)
     reduction: tuple[Combine, int] | None = field(default=None, init=False, repr=False)
-    _engine: Engine | None = field(default=None, init=False, repr=False)
-    _stopped: bool = field(default=False, init=False, repr=False)
     _thread: Background[Receipt] | None = field(default=None, init=False, repr=False)
 
     def __len__(self) -> int:
@@ -113,8 +107,12 @@ class Run:
         return fingerprint([self.step.fingerprint, *self.reduction, tasks.basis() or [task.key for task in tasks]])
 
     @cached_property
+    def _course(self) -> Course:
+        return Course(Watched(self.step.name, len(self)))
+
+    @property
     def _watched(self) -> Watched:
-        return Watched(self.step.name, len(self))
+        return self._course.watched
 
     def recipe(self, path: str | os.PathLike[str] | None = None) -> dict[str, Any]:
         """Return what repeats this Run, as `ndlab.pipeline.load` and ``ndlab run`` take it; write it as TOML to `path`.
@@ -147,7 +145,7 @@ class Run:
             If another Run holds the record, writes to the same voxels, or the record was made with other parameters.
         """
         with self._open() as record:
-            return self._run(record, None)
+            return self._course.carry_out(self, record, None)
 
     def reduce(self, combine: Combine, initial: Any = None, *, fan_in: int = 8) -> Any:
         """Do what is not done yet and return what all blocks returned, combined into one value.
@@ -176,7 +174,7 @@ class Run:
         self.reduction = (combine, fan_in)
         with self._open() as record:
             tree = Tree(len(self), combine, fan_in, record.values.keep, record.values.load)
-            self._run(record, (combine, fan_in, tree))
+            self._course.carry_out(self, record, (combine, fan_in, tree))
             found = tree.root
         if found is None or initial is None:
             return initial if found is None else found
@@ -218,9 +216,7 @@ class Run:
 
     def stop(self) -> None:
         """End after the blocks under way; what is done stays done, and `run` goes on from there."""
-        self._stopped = True
-        if self._engine is not None:
-            self._engine.stop()
+        self._course.stop()
 
     def __await__(self) -> Generator[Any, None, Receipt]:
         """Wait without blocking the event loop: ``await run`` in a notebook leaves widgets alive."""
@@ -261,11 +257,6 @@ class Run:
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return Path(folder) / "run.jsonl"
 
-    @property
-    def _keeps_receipt(self) -> bool:
-        """Whether the record is this Run's alone and stays, so that a receipt stands beside it."""
-        return self.step.output is not None or isinstance(self.record, str | os.PathLike)
-
     def _open(self) -> AbstractContextManager[Record]:
         if isinstance(self.record, Record):
             return nullcontext(self.record)
@@ -275,70 +266,3 @@ class Run:
             opened: Record = self.step.output.open_record(self.step.name)
             return opened
         return Record(self._scratch, scratch=True)
-
-    def _run(self, record: Record, reduction: tuple[Combine, int, Tree] | None) -> Receipt:
-        tasks, name = self._tasks, self.step.name
-        digest = self.step.fingerprint if reduction is None else self.fingerprint
-        if self.restart or record.scratch:
-            record.forget()
-        record.begin(name, digest, tasks=tasks, code=self.step.code)
-        if reduction is not None:
-            record.prune(name, tasks, reduction[2])
-        warn_of_edits(name, record)
-        watched = self._watched
-        watched.total = len(tasks)
-        before = record.done(name).among(tasks)
-        work = Work(
-            self.step, tasks if tasks.regular else None, len(tasks), self.retries, failures.ENOUGH,
-            *(reduction[:2] if reduction is not None else ()),
-        )  # fmt: skip
-        with ExitStack() as stack:
-            output = self.step.output
-            if output is not None:
-                stack.enter_context(claim(record.path.parent / "claims", output.claims, f"step {name!r}"))
-            watched.start(before.copy())
-            runner = self._runner(work)
-            make = receipts(self, watched, record, digest, runner.words)
-            phase = "failed"
-            try:
-                if output is not None:
-                    output.begin()
-                if self._keeps_receipt:
-                    make("running").write(record.path.with_suffix(RECEIPT))
-                self._drive(runner, tasks, before.zeros(len(tasks)), record, reduction and reduction[2])
-                phase = "done" if watched.done == len(tasks) else "failed" if watched.failed else "stopped"
-            finally:
-                watched.finish(phase)
-                self._engine, self._stopped = None, False
-                self.receipt = make(phase)
-                if output is not None:
-                    output.finish(phase == "done", workers=self.workers, client=self.client, progress=self.progress)
-                if self._keeps_receipt:
-                    self.receipt.write(record.path.with_suffix(RECEIPT))
-        if phase != "done":
-            raise failures.run_failed(watched, record)
-        return self.receipt
-
-    def _drive(self, runner: Runner, tasks: Tasks, numbers: Iterator[int], record: Record, tree: Tree | None) -> None:
-        watched, name = self._watched, self.step.name
-        for node, value in record.nodes(name, tree) if tree is not None else ():
-            tree.add(node, value)  # type: ignore[union-attr]
-        engine = self._engine = Engine(runner, tasks, numbers, len(tasks) - watched.done, Grouping(self.group))
-        if self._stopped:
-            engine.stop()
-        try:
-            for report in engine.reports(watched.began, lambda: len(watched.failed) >= failures.ENOUGH):
-                record.add_report(name, report, tasks, nodes=tree is not None)
-                for node, value in report.nodes if tree is not None else ():
-                    tree.add(node, value)  # type: ignore[union-attr]
-                watched.ended(report, tasks.key)
-                if self.progress is not None and (report.numbers or report.failed):
-                    self.progress(watched.progress())
-        except Lost as lost:
-            raise failures.lost(watched, record, runner.words, lost) from None
-
-    def _runner(self, work: Work) -> Runner:
-        client = self.client
-        if client is None and self.workers is None:
-            client = current_client()
-        return Cluster(work, client) if client else Threads(work, self.workers or os.cpu_count() or 1)

@@ -137,7 +137,7 @@ def test_one_that_still_runs_is_followed_to_its_end(tmp_path: Path, elsewhere: s
     (tmp_path / "go").touch()
     page.wait_for("done")
     assert set(page.states.tolist()) == {1}
-    assert "done, 16 of 16 blocks" in page.statuses[-1]["receipt"]
+    assert "done, 16 of 16 blocks" in str(page.statuses[-1]["receipt"])
 
 
 def test_one_that_was_killed_says_so(tmp_path: Path, elsewhere: subprocess.Popen[bytes]) -> None:
