@@ -237,7 +237,7 @@ class Volume:
     @property
     def version(self) -> int:
         """How many writes the store has seen through ndlab."""
-        return state.written(self.url).version if self.url else 0
+        return state.written(self.url).version if self.url else getattr(self._stored.levels[0].array, "writes", 0)
 
     @property
     def levels(self) -> tuple[Volume, ...]:

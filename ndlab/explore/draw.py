@@ -6,11 +6,11 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ndlab.errors import BadRequest, TooLarge
+from ndlab.errors import BadRequest, TooLarge, Unsupported
 from ndlab.explore.view_state import AXES, ids_of, position_of
 from ndlab.geometry import Box
 from ndlab.volume import Volume
@@ -192,11 +192,12 @@ class Brush:
         box = Box(first, [a + n for a, n in zip(first, mask.shape, strict=True)], volume.level_index)
         view = _picked(volume, t, c)
         before = view.read(box)
-        if number:
+        painted = before.dtype.type(number)
+        try:
             # What others write beside the stroke at the same time stays theirs.
-            view.write(box, np.where(mask, before.dtype.type(number), before.dtype.type(0)), mode="nonzero")
-        else:
-            view.write(box, np.where(mask, before.dtype.type(0), before))
+            view.write(box, np.where(mask, painted, before if not number else 0 * painted), mode=_mode(number))
+        except Unsupported:  # Some codecs are written whole only.
+            view.write(box, np.where(mask, painted, before))
         return Stroke(volume, box, mask, before[mask], t, c)
 
     def undo(self) -> Stroke | None:
@@ -211,6 +212,10 @@ class Brush:
             view.write(stroke.box, values)
             self._strokes.pop()
             return stroke
+
+
+def _mode(number: int) -> Literal["replace", "nonzero"]:
+    return "nonzero" if number else "replace"
 
 
 def _picked(volume: Volume, t: int, c: int) -> Volume:

@@ -27,6 +27,7 @@ class MemoryArray:
         self.shape: tuple[int, ...] = values.shape
         self.chunks: tuple[int, ...] = values.shape
         self.dtype = values.dtype
+        self.writes = 0
 
     def read(
         self, start: Sequence[int], stop: Sequence[int], out: np.ndarray[Any, Any] | None = None
@@ -42,6 +43,7 @@ class MemoryArray:
         """Store `values` with their first element at `start`."""
         stop = (a + n for a, n in zip(start, values.shape, strict=True))
         self.values[tuple(map(slice, start, stop))] = values
+        self.writes += 1  # After the voxels: who sees the number sees them.
 
 
 def memory_stored(
