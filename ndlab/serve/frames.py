@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from ndlab.errors import BadRequest
+from ndlab.render.encode import jpeg
+from ndlab.render.window import to_bytes
 from ndlab.serve import wire
 from ndlab.serve.query import Encoding
 from ndlab.serve.wire import Codec, Dtype, Frame
 
-__all__ = ["image_frame", "label_frame", "sent_as"]
+__all__ = ["image_frame", "label_frame", "needs_window", "sent_as", "warm_up"]
 
 Plane = np.ndarray[Any, Any]
 
@@ -44,7 +48,7 @@ def image_frame(plane: Plane, encoding: Encoding) -> Frame:
         return Frame(Codec.CONSTANT, dtype, shape, values[:1, :1].tobytes())
     if encoding.quality is None:
         return Frame(Codec.RAW, dtype, shape, values.tobytes())
-    return Frame(Codec.JPEG, Dtype.U8, shape, _jpeg(_bytes(values, encoding), encoding.quality))
+    return Frame(Codec.JPEG, Dtype.U8, shape, jpeg(_bytes(values, encoding), encoding.quality))
 
 
 def label_frame(plane: Plane, encoding: Encoding) -> Frame:
@@ -66,20 +70,20 @@ def is_constant(values: Plane) -> bool:
 
 
 def _indexed(plane: Plane) -> tuple[Plane, Plane]:
-    ids, index = np.unique(plane, return_inverse=True)
+    """Ids in order of appearance, and the index of each pixel's, as narrow as it can be."""
+    from ndlab.measure.interning import interned
+
+    index, ids = interned(plane[np.newaxis])
     width = 1 if len(ids) <= 1 << 8 else 2 if len(ids) <= 1 << 16 else 4
-    return ids.astype("<u8"), index.reshape(plane.shape).astype(f"<u{width}")
+    return ids.astype("<u8"), index[0].astype(f"<u{width}")
 
 
 def _bytes(values: Plane, encoding: Encoding) -> Plane:
-    if values.dtype == np.uint8 and encoding.window is None:
-        return values
     if encoding.window is None:
-        raise needs_window(values.dtype)
-    low, high = encoding.window
-    with np.errstate(invalid="ignore"):
-        scaled = (values.astype("f4") - low) * np.float32(255 / (high - low))
-    return np.nan_to_num(np.clip(scaled, 0, 255) + np.float32(0.5), copy=False).astype("u1")
+        if values.dtype != np.uint8:
+            raise needs_window(values.dtype)
+        return values
+    return to_bytes(values, encoding.window)
 
 
 def needs_window(dtype: np.dtype[Any]) -> BadRequest:
@@ -88,11 +92,9 @@ def needs_window(dtype: np.dtype[Any]) -> BadRequest:
                       "pass win=low,high, or q=raw")  # fmt: skip
 
 
-def _jpeg(values: Plane, quality: int) -> bytes:
-    from io import BytesIO
-
-    from PIL import Image
-
-    out = BytesIO()
-    Image.fromarray(np.ascontiguousarray(values)).save(out, "JPEG", quality=quality)
-    return out.getvalue()
+@lru_cache(maxsize=16)
+def warm_up(dtype: np.dtype[Any]) -> threading.Thread:
+    """Compile what labels of a type need, in a thread: the first tile shall not wait for it."""
+    thread = threading.Thread(target=_indexed, args=(np.zeros((2, 2), dtype),), name="ndlab-warm-up", daemon=True)
+    thread.start()
+    return thread

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import pickle
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,10 +17,18 @@ import numpy as np
 from ndlab.errors import NdlabError, OutOfBounds
 from ndlab.geometry import Int3
 from ndlab.metadata import Channel
+from ndlab.render.window import window
+from ndlab.serve.lattice import boxes, steps
+from ndlab.serve.slabs import Slab, SlabKey
 from ndlab.store.arrays import Array
+from ndlab.store.engine import TensorStoreArray
+from ndlab.store.kv import local_path, stamp
+from ndlab.store.memory import MemoryArray
 from ndlab.volume import Volume
 
 __all__ = ["Layer", "Source"]
+
+_COMPUTED_DEPTH = 8
 
 
 @dataclass(frozen=True)
@@ -25,7 +36,7 @@ class Source:
     """One level, time point and channel of a volume: the three-dimensional array that planes are cut from.
 
     `start` and `shape` are the part that the volume shows, (z, y, x) in voxels of `array`; `lead` are the indices
-    along the axes before z. `key` differs wherever the voxels may: by address, level, time point, channel and version.
+    along the axes before z. `version` was asked for before anything is read, so it is never newer than what is read.
     """
 
     array: Array
@@ -33,14 +44,61 @@ class Source:
     shape: Int3
     lead: tuple[int, ...]
     labels: bool
-    key: Hashable
-    remote: bool = False
+    address: bytes
+    version: Hashable
 
     def read(self, start: Int3, stop: Int3) -> np.ndarray[Any, Any]:
         """Voxels [start, stop) of the array, (z, y, x)."""
         # Not Volume.read: it would warn of a stale level once a tile, and the page is told by info.
         full = self.array.read((*self.lead, *start), (*(i + 1 for i in self.lead), *stop))
         return full.reshape(full.shape[-3:])
+
+    @property
+    def kept(self) -> bool:
+        """Whether keeping slabs saves anything: an array in memory is as fast, and never old."""
+        return not isinstance(self.array, MemoryArray)
+
+    def key(self, start: Int3, stop: Int3) -> SlabKey:
+        """Name the slab [start, stop)."""
+        return SlabKey(self.address, self.lead, self.version, start, stop)
+
+    def load(self, start: Int3, stop: Int3) -> Slab:
+        """Read the slab [start, stop)."""
+        slab = Slab.of(self.read(start, stop), self.labels)
+        return replace(slab, absent=True) if slab.constant and self._absent(start, stop) else slab
+
+    def _absent(self, start: Int3, stop: Int3) -> bool:
+        """Whether no chunk under a box is stored, where a look into local folders tells."""
+        if not isinstance(self.array, TensorStoreArray) or local_path(self.array.url) is None:
+            return False
+        box = tuple(slice(i, i + 1) for i in self.lead) + tuple(map(slice, start, stop))
+        try:
+            found = self.array.store[box].storage_statistics(query_fully_stored=False, query_not_stored=True).result()
+        except (ValueError, OSError, NotImplementedError):
+            return False
+        return bool(found.not_stored)
+
+    def nbytes(self, start: Int3, stop: Int3) -> int:
+        """About how many bytes the slab [start, stop) takes once it is kept."""
+        return math.prod(b - a for a, b in zip(start, stop, strict=True)) * self._item
+
+    @property
+    def _item(self) -> int:
+        item = self.array.dtype.itemsize
+        return min(item, 2) if self.labels else item
+
+    def step(self, depth: int) -> Int3:
+        """Size of the slabs for planes stacked along the axis `depth`, (z, y, x)."""
+        z, y, x = self.array.shape[-3:]
+        # Voxels that are computed cost as much one by one.
+        deepest = _COMPUTED_DEPTH if self.array.codec == "computed" else None
+        cz, cy, cx = self.array.chunks[-3:]
+        return steps((z, y, x), (cz, cy, cx), depth, self.array.dtype.itemsize, self._item, deepest)
+
+    def slabs(self, start: Int3, stop: Int3, depth: int) -> Iterator[tuple[Int3, Int3]]:
+        """Slabs for planes along `depth` that hold the voxels [start, stop) of the array."""
+        z, y, x = self.array.shape[-3:]
+        return boxes(start, stop, self.step(depth), (z, y, x))
 
 
 class Layer:
@@ -95,16 +153,26 @@ class Layer:
         view = self.levels[level]
         if isinstance(view, NdlabError):
             raise view
-        version = self.volume.version, self.touches  # before any voxel is read: never newer than what is read
+        version = self._state(level)
         picked = {"t": t, "c": c}
         lead = tuple(start + picked[axis] for axis, (start, _) in self._picked.items())
         box = view.box
         array = view._stored.levels[view.level_index].array
-        return Source(array, box.start, box.shape, lead, self.labels, (self._address[level], version, lead),
-                      "://" in self.volume.url)  # fmt: skip
+        return Source(array, box.start, box.shape, lead, self.labels, self.addresses[level], version)
+
+    def _state(self, level: int) -> Hashable:
+        """Return what changes whenever voxels do: writes are counted, a store made anew is told by its metadata."""
+        array = self.volume._stored.levels[self.volume.level_index + level].array
+        return self.volume.version, self.touches, _stamp(getattr(array, "url", "") or self.volume.url)
+
+    @property
+    def shapes(self) -> tuple[Int3 | None, ...]:
+        """(z, y, x) of each level; None where it cannot be opened."""
+        return tuple(None if isinstance(view, NdlabError) else view.box.shape for view in self.levels)
 
     @cached_property
-    def _address(self) -> tuple[bytes, ...]:
+    def addresses(self) -> tuple[bytes, ...]:
+        """What tells the array of each level from all others; two layers of one store share their slabs."""
         first = self.volume.level_index
         arrays = [level.array for level in self.volume._stored.levels[first:]]
         return tuple(
@@ -142,7 +210,10 @@ class Layer:
     def _window(self) -> list[float] | None:
         if self.labels:
             return None
-        return _listed(self.volume.window)
+        try:
+            return _listed(window(self.volume))
+        except (NdlabError, OSError):  # one chunk that cannot be read must not hide the others
+            return _listed(self.volume.window)
 
     def _level(self, number: int) -> dict[str, Any]:
         """Describe a level; of one that cannot be opened, what its calibration lets expect."""
@@ -176,6 +247,19 @@ class Layer:
         return found
 
 
+def _stamp(url: str) -> Hashable:
+    """Return a mark that changes when the array or file at `url` is made anew."""
+    if not url:
+        return None
+    found = (stamp(url, name) for name in ("zarr.json", ".zarray", "attributes.json", "info"))
+    mark = next((one for one in found if one is not None), None)
+    if mark is None:
+        with contextlib.suppress(OSError):
+            stat = Path(url).stat()
+            return stat.st_mtime_ns, stat.st_ino, stat.st_size
+    return mark
+
+
 def _opened(volume: Volume, number: int) -> Volume | NdlabError:
     try:
         view = volume.level(number)
@@ -185,5 +269,5 @@ def _opened(volume: Volume, number: int) -> Volume | NdlabError:
     return view
 
 
-def _listed(window: tuple[float, float] | None) -> list[float] | None:
-    return None if window is None else [float(window[0]), float(window[1])]
+def _listed(limits: tuple[float, float] | None) -> list[float] | None:
+    return None if limits is None else [float(limits[0]), float(limits[1])]

@@ -145,8 +145,8 @@ def _number(query: Mapping[str, str], name: str, default: int | None, least: int
 def _encoding(query: Mapping[str, str]) -> Encoding:
     q, win = query.get("q", "raw"), query.get("win")
     found = re.fullmatch(r"raw|jpeg([0-9]{1,3})", q)
-    if not found or (found[1] and not 1 <= int(found[1]) <= 100):
-        raise BadRequest(f"q={q!r}"[:80], "raw, or jpeg and a quality from 1 to 100", "pass q=raw or q=jpeg75")
+    if not found or (found[1] and not 1 <= int(found[1]) <= 95):
+        raise BadRequest(f"q={q!r}"[:80], "raw, or jpeg and a quality from 1 to 95", "pass q=raw or q=jpeg75")
     return Encoding(int(found[1]) if found[1] else None, None if win is None else _window(win))
 
 

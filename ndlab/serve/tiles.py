@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import Any
 
 import numpy as np
 
 from ndlab.errors import BadRequest, NdlabError, NotFound, OutOfBounds
-from ndlab.geometry import Int3
-from ndlab.serve.frames import image_frame, label_frame, needs_window, sent_as
+from ndlab.serve.frames import image_frame, label_frame, needs_window, sent_as, warm_up
 from ndlab.serve.layers import Layer, Source
+from ndlab.serve.motion import Look, Trend
 from ndlab.serve.query import AXES, Encoding, Play, Tiles, parse_play, parse_tiles
-from ndlab.serve.wire import LAST, VERSION, Frame
+from ndlab.serve.reading import Cut, Reader, cut_of
+from ndlab.serve.slabs import SlabCache, shared_cache
+from ndlab.serve.wire import ABSENT, LAST, VERSION, Frame
 from ndlab.volume import Volume
 
 __all__ = ["TileService", "hello"]
 
+_PLAYED = 60.0  # requests to play are read ahead for this many planes a second
 Cancelled = Callable[[], bool]
 
 
@@ -50,10 +55,11 @@ class TileService:
     >>> service.close()
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cache: SlabCache | None = None, ahead: bool = True) -> None:
         self._layers: dict[str, Layer] = {}
         self._numbers = count(1)
         self._lock = threading.Lock()
+        self._reader = Reader(cache if cache is not None else shared_cache(), ahead)
 
     def __enter__(self) -> TileService:
         return self
@@ -62,8 +68,13 @@ class TileService:
         self.close()
 
     def close(self) -> None:
-        """Forget every volume and free what was kept of them."""
-        self._layers.clear()
+        """Forget every volume, free what was kept of them, and stop reading ahead."""
+        self._reader.close()
+        with self._lock:
+            gone = list(self._layers.values())
+            self._layers.clear()
+        for layer in gone:
+            self._forget(layer)
 
     # --- volumes ----------------------------------------------------------------------------------------------
 
@@ -79,13 +90,25 @@ class TileService:
             name = id if id is not None else next(n for i in self._numbers if (n := f"v{i}") not in self._layers)
             if not name or "," in name:
                 raise BadRequest(f"the id {name!r}", "an id is a text without commas", "pass another, or none")
-            self._layers[name] = Layer(name, volume)
+            old, self._layers[name] = self._layers.get(name), Layer(name, volume)
+        if old is not None:
+            self._forget(old)
+        if self._layers[name].labels:
+            warm_up(volume.dtype)
         return name
 
     def remove(self, id: str) -> None:  # noqa: A002
         """Forget a volume; raises `NotFound` if there is none of that id."""
-        self._layer(id)
-        self._layers.pop(id, None)
+        layer = self._layer(id)
+        with self._lock:
+            self._layers.pop(id, None)
+        self._forget(layer)
+
+    def _forget(self, layer: Layer) -> None:
+        with self._lock:
+            others = {address for one in self._layers.values() for address in one.addresses}
+        for address in set(layer.addresses) - others:
+            self._reader.cache.forget(address)
 
     def volume(self, id: str) -> Volume:  # noqa: A002
         """Return the volume of an id."""
@@ -131,15 +154,30 @@ class TileService:
         asked = parse_tiles(query)
         layer = self._layer(asked.vol)
         source = self._source(layer, asked.level, asked.t, asked.c, asked.encoding)
-        return self._tiles(asked, source, cancelled)
+        return self._tiles(asked, layer, source, cancelled)
 
-    def _tiles(self, asked: Tiles, source: Source | NdlabError, cancelled: Cancelled) -> Iterator[bytes]:
+    def _tiles(self, asked: Tiles, layer: Layer, source: Source | NdlabError, cancelled: Cancelled) -> Iterator[bytes]:
+        """Answer what is ready first, the rest as it is read."""
+        left = len(asked.keys)
+        waiting: list[Callable[[], tuple[int, Frame]]] = []
         for index, (d, r, c) in enumerate(asked.keys):
+            box = (r * asked.side, (r + 1) * asked.side, c * asked.side, (c + 1) * asked.side)
+            cut = _cut(source, asked.axis, d, box)
+            if isinstance(cut, Cut) and not self._reader.ready(cut):
+                waiting.append(partial(self._numbered, index, cut, asked.encoding))
+                continue
             if cancelled():
                 return
-            rows, columns = ((i * asked.side, (i + 1) * asked.side) for i in (r, c))
-            frame = self._frame(source, asked.axis, d, (*rows, *columns), asked.encoding)
-            yield frame.pack(index, LAST if index == len(asked.keys) - 1 else 0)
+            left -= 1
+            yield self._frame(cut, asked.encoding).pack(index, 0 if left else LAST)
+        if not isinstance(source, NdlabError):
+            self._reader.follow(layer, _look(asked), asked.axis, asked.t, asked.c)
+        for index, frame in self._reader.each(waiting, cancelled):
+            left -= 1
+            yield frame.pack(index, 0 if left else LAST)
+
+    def _numbered(self, index: int, cut: Cut, encoding: Encoding) -> tuple[int, Frame]:
+        return index, self._frame(cut, encoding)
 
     def play(self, query: Mapping[str, str], cancelled: Cancelled = _never) -> Iterator[bytes]:
         """Answer a request to play planes: one packed frame for each plane and layer, in order; as `tiles` otherwise.
@@ -154,13 +192,17 @@ class TileService:
 
     def _play(self, asked: Play, layers: list[Layer], cancelled: Cancelled) -> Iterator[bytes]:
         total = len(asked.planes)
+        trend = Trend(1 if asked.step > 0 else -1, abs(asked.step), _PLAYED * abs(asked.step))
         for number, d in enumerate(asked.planes):
             for which, layer in enumerate(layers):
                 if cancelled():
                     return
                 # Asked for anew at each plane: what was written meanwhile is shown.
                 source = self._source(layer, asked.level, asked.t, asked.c, asked.encoding)
-                frame = self._frame(source, asked.axis, d, asked.box, asked.encoding)
+                if not isinstance(source, NdlabError):
+                    look = Look(asked.level, d, asked.box[:2], asked.box[2:])
+                    self._reader.follow(layer, look, asked.axis, asked.t, asked.c, trend)
+                frame = self._frame(_cut(source, asked.axis, d, asked.box), asked.encoding)
                 last = number == total - 1 and which == len(layers) - 1
                 yield frame.pack(number & 0xFFFF, LAST if last else 0, which)
 
@@ -175,8 +217,8 @@ class TileService:
         source = self._layer(id).source(level, t, c)
         if not all(0 <= i < n for i, n in zip((z, y, x), source.shape, strict=True)):
             raise OutOfBounds(f"voxel {(z, y, x)} of {id!r} was asked for", f"level {level} spans {source.shape}")
-        at = _shifted((z, y, x), source.start)
-        value: int | float | bool = source.read(at, _shifted(at, (1, 1, 1))).reshape(()).item()
+        cut = cut_of(source, "xy", z, (y, y + 1, x, x + 1))
+        value: int | float | bool = source.read(cut.start, cut.stop).reshape(()).item()
         return value
 
     def _source(self, layer: Layer, level: int, t: int, c: int, encoding: Encoding) -> Source | NdlabError:
@@ -192,31 +234,40 @@ class TileService:
             raise needs_window(sent)
         return source
 
-    def _frame(
-        self, source: Source | NdlabError, axis: str, d: int, box: tuple[int, int, int, int], encoding: Encoding
-    ) -> Frame:
-        if isinstance(source, NdlabError):
-            return Frame.error(str(source))
-        depth, rows, columns = AXES[axis]
-        r0, r1, c0, c1 = box
-        r1, c1 = min(r1, source.shape[rows]), min(c1, source.shape[columns])
-        if not (0 <= d < source.shape[depth] and 0 <= r0 < r1 and 0 <= c0 < c1):
-            return Frame.outside()
-        start, stop = [0, 0, 0], [0, 0, 0]
-        start[depth], start[rows], start[columns] = d, r0, c0
-        stop[depth], stop[rows], stop[columns] = d + 1, r1, c1
+    def _frame(self, cut: Cut | Frame, encoding: Encoding) -> Frame:
+        """Read and pack a rectangle of a plane; what cannot be read becomes a frame that says why."""
+        if isinstance(cut, Frame):
+            return cut
         try:
-            block = source.read(_shifted(start, source.start), _shifted(stop, source.start))
-        except (NdlabError, OSError, MemoryError) as error:
+            plane, absent = self._reader.plane(cut)
+        except NdlabError as error:
             return Frame.error(str(error))
-        plane = np.moveaxis(block, (depth, rows, columns), (0, 1, 2))[0]
-        return (label_frame if source.labels else image_frame)(plane, encoding)
+        except Exception as error:  # whatever a codec raises: the other tiles can still be read
+            return Frame.error(f"{type(error).__name__}: {error}"[:800])
+        frame = (label_frame if cut.source.labels else image_frame)(plane, encoding)
+        return replace(frame, flags=ABSENT) if absent else frame
 
     def stats(self) -> dict[str, int]:
-        """Return counts since the service began: hits, misses, reads in flight, and bytes kept now."""
-        return {"hits": 0, "misses": 0, "in_flight": 0, "bytes": 0}
+        """Return counts of the cache (hits, misses, evicted ...), its bytes, and reads in flight and planned ahead."""
+        ahead = self._reader.ahead
+        return self._reader.cache.stats() | {"ahead": ahead.waiting if ahead is not None else 0}
 
 
-def _shifted(at: Any, by: Int3) -> Int3:
-    z, y, x = (int(a) + b for a, b in zip(at, by, strict=True))
-    return z, y, x
+def _cut(source: Source | NdlabError, axis: str, d: int, box: tuple[int, int, int, int]) -> Cut | Frame:
+    """Place a rectangle, clipped to the level; or the frame of one that lies outside or cannot be read."""
+    if isinstance(source, NdlabError):
+        return Frame.error(str(source))
+    depth, rows, columns = AXES[axis]
+    r0, r1, c0, c1 = box
+    r1, c1 = min(r1, source.shape[rows]), min(c1, source.shape[columns])
+    if not (0 <= d < source.shape[depth] and 0 <= r0 < r1 and 0 <= c0 < c1):
+        return Frame.outside()
+    return cut_of(source, axis, d, (r0, r1, c0, c1))
+
+
+def _look(asked: Tiles) -> Look:
+    """Say what a request shows: the plane of its first key, and the hull of the tiles in it."""
+    d = asked.keys[0][0]
+    rows, columns = zip(*((r, c) for at, r, c in asked.keys if at == d), strict=True)
+    (r0, r1), (c0, c1) = ((min(i) * asked.side, (max(i) + 1) * asked.side) for i in (rows, columns))
+    return Look(asked.level, d, (r0, r1), (c0, c1))

@@ -1,0 +1,122 @@
+"""Read ahead: threads of low priority that fill the cache while nobody waits for anything else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import weakref
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterable
+
+__all__ = ["ReadAhead"]
+
+Job = Callable[[], object]
+_NICE = 10
+_MOST_JOBS = 64
+
+
+class ReadAhead:
+    """Reads that may be wanted soon, at most `_MOST_JOBS` for each of a few views, done by `workers` threads.
+
+    A new plan for a view replaces the old one, so what a turn made useless is never begun. No job begins while a
+    visible read is held (`hold`, `release`). The threads end with the object.
+    """
+
+    def __init__(self, workers: int = 2) -> None:
+        self._plans: OrderedDict[Hashable, deque[Job]] = OrderedDict()
+        self._visible = self._busy = 0
+        self._closed = False
+        self._wake = threading.Condition()
+        self._workers = workers
+        self._threads: list[threading.Thread] = []
+
+    def plan(self, view: Hashable, jobs: Iterable[Job]) -> None:
+        """Do these in order, the latest view's first, and nothing else for that view."""
+        wanted = deque(jobs, maxlen=None)
+        with self._wake:
+            self._plans.pop(view, None)
+            if self._closed or not wanted:
+                return
+            while len(wanted) > _MOST_JOBS:
+                wanted.pop()
+            self._plans[view] = wanted
+            while len(self._plans) > 8:
+                self._plans.popitem(last=False)
+            self._start()
+            self._wake.notify_all()
+
+    def hold(self) -> None:
+        """Say that somebody waits for a visible read."""
+        with self._wake:
+            self._visible += 1
+
+    def release(self) -> None:
+        """Say that one visible read is over."""
+        with self._wake:
+            self._visible -= 1
+            if not self._visible:
+                self._wake.notify_all()
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs are planned or being done."""
+        with self._wake:
+            return self._busy + sum(map(len, self._plans.values()))
+
+    def idle(self, timeout: float) -> bool:
+        """Wait until nothing is planned or being done; whether that came about within `timeout` seconds."""
+        with self._wake:
+            return self._wake.wait_for(lambda: not self._plans and not self._busy, timeout)
+
+    def close(self) -> None:
+        """Give up what is planned; what is being read ends on its own."""
+        with self._wake:
+            self._closed = True
+            self._plans.clear()
+            self._wake.notify_all()
+
+    def _start(self) -> None:
+        while len(self._threads) < self._workers:
+            # The thread holds no reference to a sleeping queue that nobody else has, or it would live for ever.
+            thread = threading.Thread(target=_work, args=(weakref.ref(self),), name="ndlab-ahead", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _next(self, seconds: float) -> Job | None:
+        """Take a job; None if there was none for a while."""
+        with self._wake:
+            if not self._wake.wait_for(lambda: self._closed or (self._plans and not self._visible), seconds):
+                return None
+            if self._closed:
+                return None
+            view = next(reversed(self._plans))
+            job = self._plans[view].popleft()
+            if not self._plans[view]:
+                del self._plans[view]
+            self._busy += 1
+            return job
+
+    def _done(self) -> None:
+        with self._wake:
+            self._busy -= 1
+            self._wake.notify_all()
+
+
+def _work(ahead: weakref.ref[ReadAhead]) -> None:
+    if sys.platform == "linux":
+        # Threads have a priority of their own there; a container may forbid to change it.
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+    while True:
+        owner = ahead()
+        if owner is None or owner._closed:
+            return
+        job = owner._next(1.0)
+        if job is not None:
+            # A chunk that cannot be read is reported to whoever asks for it; here it only was not ready in time.
+            with contextlib.suppress(Exception):
+                job()
+            owner._done()
+        del owner, job
