@@ -84,7 +84,8 @@ class Reader:
 def _seconds(receipt: Receipt | None, going: bool) -> float:
     """Return how long it has been going, or took when it was last tried [s]; 0 where nobody knows."""
     if receipt is None or not going:
-        return 0.0 if receipt is None else receipt.seconds
+        # One that was killed left the receipt that it began with.
+        return 0.0 if receipt is None or receipt.state == "running" else receipt.seconds
     with suppress(ValueError):
         return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(receipt.started)).total_seconds())
     return 0.0

@@ -324,7 +324,6 @@ def test_a_run_is_found_again_by_what_it_wrote(lab: Lab, browser: Browser, gates
     widget.locator(".ndl-receipt summary").click()
     assert "invert(white=255)" in widget.locator(".ndl-receipt-text").inner_text()
     assert "it was killed" in widget.locator(".ndl-receipt-text").inner_text()
-    notebook.page.screenshot(path=str(gates.parent / "again.png"))
 
     let(gates, 9)
     widget.get_by_role("button", name="Resume").click()
