@@ -474,4 +474,4 @@ def test_memory_volumes_are_written_too() -> None:
     volume.write(Box((1, 0, 0), (2, 5, 6)), np.zeros((1, 5, 6)), mode="nonzero")
     assert (volume.read()[0] == 3).all()
     np.testing.assert_array_equal(volume.read()[1:], values[1:])
-    assert (volume.version, volume.stale, volume.url) == (0, False, "")
+    assert (volume.version, volume.stale, volume.url) == (2, False, "")
