@@ -15,10 +15,11 @@ import numpy as np
 
 from ndlab import describe
 from ndlab.errors import BadRequest, Conflict, TooLarge
-from ndlab.geometry import Calibration, Int3
+from ndlab.geometry import Box, Calibration, Int3
 from ndlab.measure.blocks import How, watched
 from ndlab.metadata import Multiscale, Scale
 from ndlab.pipeline import Receipt, Record, environment
+from ndlab.pipeline.hold import claim
 from ndlab.store import pyramid, state
 from ndlab.store.arrays import Stored
 from ndlab.store.create import create, exists
@@ -65,7 +66,7 @@ class Destination:
         Raises
         ------
         Conflict
-            If something else is there, or it was begun with other settings.
+            If something else is there, it was begun with other settings, or a Run writes there now.
         """
         url = normal_url(out)
         refuse_read_only(url)
@@ -75,7 +76,11 @@ class Destination:
         earlier = kv.read_json(_NOTE)
         if earlier is None and not (overwrite and exists(url)):
             _nothing_there(url)
-        with open_record(url, "components") as record:
+        everything = Box((0, 0, 0), view.shape, 0)
+        with (
+            open_record(url, "components") as record,
+            claim(record.path.parent / "claims", everything, "components"),
+        ):
             if overwrite:
                 _clear(url)
                 record.forget()

@@ -22,6 +22,7 @@ from ndlab.geometry import Box, Grid
 from ndlab.measure import labelling
 from ndlab.measure.joining import Forest, numbered
 from ndlab.measure.labels_out import check_count
+from ndlab.pipeline import BlockStep
 from ndlab.samples import phantom, toy
 from ndlab.store import kv
 from ndlab.volume import Volume
@@ -257,6 +258,33 @@ def test_two_at_once_are_refused(tmp_path: Path, membranes: Volume) -> None:
 
     found = measure.components(membranes, out=out, block=20, progress=another)
     np.testing.assert_array_equal(found.read(), scipy_labels(membranes.read(), 1))
+
+
+def test_other_runs_that_write_there_are_refused_and_refuse_it(tmp_path: Path, membranes: Volume) -> None:
+    out, refused = str(tmp_path / "c"), []
+
+    def invert(into: Volume, progress: Any = None) -> None:
+        source = Volume.from_array(np.ones(into.shape, into.dtype), into.voxel_size)
+        BlockStep("invert", np.invert, inputs=source, output=into).plan(progress=progress, client=False).run()
+
+    def during(progress: Any) -> None:
+        if progress.step == "components: write" and not refused:
+            with pytest.raises(Conflict, match=r"components .* is writing"):
+                invert(ndlab.open(out))
+            refused.append(True)
+
+    found = measure.components(membranes, out=out, block=20, progress=during)
+    assert refused
+    np.testing.assert_array_equal(found.read(), scipy_labels(membranes.read(), 1))
+
+    def meanwhile(progress: Any) -> None:
+        with pytest.raises(Conflict, match=r"'invert' .* is writing"):
+            measure.components(membranes, out=out, block=20, connectivity=2, overwrite=True)
+        refused.append(True)
+
+    invert(found, meanwhile)
+    assert len(refused) > 1
+    assert (ndlab.open(out).read() == np.invert(np.uint32(1))).all(), "nothing was removed"
 
 
 def test_what_is_in_the_way_stays(tmp_path: Path, membranes: Volume) -> None:
