@@ -76,7 +76,9 @@ def change(url: str, how: Callable[[State], State]) -> State:
         new = how(old)
         return None if raw is not None and new == old else new.to_bytes()
 
-    return State.from_bytes(Kv(url).update(_KEY, swap))
+    state = State.from_bytes(Kv(url).update(_KEY, swap))
+    _cached(url).changed()
+    return state
 
 
 def _prepare(url: str) -> None:
@@ -131,19 +133,26 @@ class _Cached:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.stamp: Any = None
-        self.state = State()
+        # One tuple, for threads: a stamp must never be seen with the state of another.
+        self.seen: tuple[Any, State] = (None, State())
+        self.changes = 0
 
     def get(self) -> State:
         stamp = self._stamp()
-        if stamp != self.stamp:
-            self.state, self.stamp = read(self.url), stamp
-        return self.state
+        known, state = self.seen
+        if stamp != known:
+            state = read(self.url)
+            self.seen = stamp, state
+        return state
+
+    def changed(self) -> None:
+        """Ask again: this process wrote, and a remote address has no cheap mark that says so."""
+        self.changes += 1
 
     def _stamp(self) -> Any:
         path = local_path(self.url)
         if path is None:
-            return int(time.monotonic() / self.REMOTE_SECONDS)
+            return self.changes, int(time.monotonic() / self.REMOTE_SECONDS)
         try:
             found = (path / _KEY).stat()
         except OSError:
