@@ -74,7 +74,16 @@ def stretch(pixels: Array, voxel_size: Sequence[float], axes: str) -> Array:
     ratio = sizes["z"] / sizes[axes.replace("z", "")]
     n = pixels.shape[where]
     wanted = max(1, int(n * ratio + 0.5)) if n else 0
-    # A pixel shows the voxel that its centre lies in.
-    picked = ((np.arange(wanted) + 0.5) * n / max(wanted, 1)).astype(np.intp)
-    found: Array = np.take(pixels, np.minimum(picked, n - 1), axis=where)
+    found: Array = np.take(pixels, nearest(n, wanted), axis=where)
     return found
+
+
+def nearest(voxels: int, pixels: int) -> Array:
+    """Say for each of `pixels` in which of `voxels` its centre lies; on a border it is the later one.
+
+    Examples
+    --------
+    >>> nearest(3, 7).tolist()
+    [0, 0, 1, 1, 1, 2, 2]
+    """
+    return (2 * np.arange(pixels) + 1) * voxels // (2 * max(pixels, 1))

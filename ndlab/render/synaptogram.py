@@ -10,6 +10,7 @@ import numpy as np
 from ndlab.errors import BadRequest
 from ndlab.geometry import Box
 from ndlab.render.colors import NAMES
+from ndlab.render.planes import nearest
 from ndlab.render.sample import finite
 from ndlab.render.window import to_bytes
 from ndlab.volume import Volume
@@ -78,7 +79,7 @@ def synaptogram(
         rgb = np.repeat(values[..., None], 3, axis=-1)
         if name not in plain:
             rgb = np.where((strength > values)[..., None], color, rgb)
-            rgb = np.minimum(rgb * enhance + 0.5, 255).astype(np.uint8)
+            rgb = np.minimum(rgb * float(enhance) + 0.5, 255).astype(np.uint8)
         for k, drawn in enumerate(rgb):
             top, left = frame + i * side, frame + k * side
             picture[top : top + tile, left : left + tile] = _resized(drawn, tile)
@@ -123,7 +124,7 @@ def _reference(channels: list[Array], shape: tuple[int, ...]) -> tuple[Array, Ar
 
 
 def _resized(pixels: Array, side: int) -> Array:
-    rows, columns = (((np.arange(side) + 0.5) * n / side).astype(np.intp) for n in pixels.shape[:2])
+    rows, columns = (nearest(n, side) for n in pixels.shape[:2])
     found: Array = pixels[rows[:, None], columns]
     return found
 

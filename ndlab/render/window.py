@@ -140,8 +140,7 @@ def to_bytes(values: Array, limits: Window, gamma: float = 1.0, invert: bool = F
 
 
 def _round(brightness: Array) -> Array:
-    brightness = brightness * 255
-    brightness += 0.5
+    brightness = np.asarray(brightness * 255 + 0.5)  # an array even of no axes
     brightness[np.isnan(brightness)] = 0
     found: Array = brightness.astype(np.uint8)
     return found
