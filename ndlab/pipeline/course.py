@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ndlab.pipeline import failures
 from ndlab.pipeline.accounts import receipts, warn_of_edits
 from ndlab.pipeline.engine import Engine, Grouping
+from ndlab.pipeline.held import HeldTree
 from ndlab.pipeline.hold import claim
 from ndlab.pipeline.receipt import RECEIPT, Receipt
 from ndlab.pipeline.record import Record
@@ -73,7 +74,7 @@ class Course:
             if output is not None:
                 stack.enter_context(claim(record.path.parent / "claims", output.claims, f"step {name!r}"))
             watched.start(before.copy())
-            runner = _runner(run, work)
+            runner = _runner(run, work, reduction is not None and reduction[2].held)
             make = receipts(run, watched, record, digest, runner.words)
             # Beside a record that is this Run's alone, and stays.
             kept = output is not None or isinstance(run.record, str | os.PathLike)
@@ -97,6 +98,23 @@ class Course:
             raise failures.run_failed(watched, record)
         return run.receipt
 
+    def reduce(self, run: Run, record: Record, combine: Combine, fan_in: int) -> Any:
+        """Do the same and return what the blocks returned, combined.
+
+        On a cluster values stay on the workers, unless a record that outlives the Run wants them.
+        """
+        client, total = _client(run), len(run)
+        tree: Tree = (
+            HeldTree(total, combine, fan_in, client)
+            if client and record.scratch
+            else Tree(total, combine, fan_in, record.values.keep, record.values.load)
+        )
+        receipt = self.carry_out(run, record, (combine, fan_in, tree))
+        try:
+            return tree.result()
+        except Lost as lost:
+            raise failures.lost(self.watched, record, receipt.runner, lost) from None
+
     def _drive(
         self, run: Run, runner: Runner, tasks: Tasks, numbers: Iterator[int], record: Record, tree: Tree | None
     ) -> None:
@@ -108,7 +126,7 @@ class Course:
             engine.stop()
         try:
             for report in engine.reports(watched.began, lambda: len(watched.failed) >= failures.ENOUGH):
-                record.add_report(name, report, tasks, nodes=tree is not None)
+                record.add_report(name, report, tasks, nodes=tree is not None and not tree.held)
                 for node, value in report.nodes if tree is not None else ():
                     tree.add(node, value)  # type: ignore[union-attr]
                 watched.ended(report, tasks.key)
@@ -118,8 +136,10 @@ class Course:
             raise failures.lost(watched, record, runner.words, lost) from None
 
 
-def _runner(run: Run, work: Work) -> Runner:
-    client = run.client
-    if client is None and run.workers is None:
-        client = current_client()
-    return Cluster(work, client) if client else Threads(work, run.workers or os.cpu_count() or 1)
+def _client(run: Run) -> Any:
+    return current_client() if run.client is None and run.workers is None else run.client
+
+
+def _runner(run: Run, work: Work, hold: bool) -> Runner:
+    client = _client(run)
+    return Cluster(work, client, hold) if client else Threads(work, run.workers or os.cpu_count() or 1)

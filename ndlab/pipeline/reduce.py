@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ndlab.errors import BadRequest
@@ -39,6 +39,9 @@ class Tree:
     >>> tree.done, tree.root
     (True, '01234')
     """
+
+    held = False
+    """Whether its values are elsewhere, and `add` is only told where."""
 
     def __init__(
         self,
@@ -82,12 +85,19 @@ class Tree:
             node = parent
 
     def _join(self, level: int, first: int, children: int, last: int, value: Any) -> Any:
+        numbers = range(first, first + children)
+        return self._joined([value if number == last else self._waiting.pop((level, number)) for number in numbers])
+
+    def _joined(self, kept: Sequence[Any]) -> Any:
         found: Any = None
-        for number in range(first, first + children):
-            one = value if number == last else self._load(self._waiting.pop((level, number)))
+        for one in map(self._load, kept):
             if one is not None:
                 found = one if found is None else self._combine(found, one)
         return found
+
+    def result(self) -> Any:
+        """Return the value of all leaves."""
+        return self.root
 
     def waiting(self) -> Iterator[tuple[Node, Any]]:
         """Iterate over what is combined as far as it can be, the root included."""

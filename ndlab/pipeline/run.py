@@ -22,7 +22,7 @@ from ndlab.pipeline.progress import ProgressCallback
 from ndlab.pipeline.receipt import Receipt
 from ndlab.pipeline.recipe import recipe_of
 from ndlab.pipeline.record import Record
-from ndlab.pipeline.reduce import Combine, Tree
+from ndlab.pipeline.reduce import Combine
 from ndlab.pipeline.runners import current_client
 from ndlab.pipeline.step import Step, Task, fingerprint
 from ndlab.pipeline.tasks import Blocks, Tasks
@@ -83,6 +83,8 @@ class Run:
     restart: bool = False
     receipt: Receipt | None = field(default=None, init=False, repr=False)
     reduction: tuple[Combine, int] | None = field(default=None, init=False, repr=False)
+    value: Any = field(default=None, init=False, repr=False)
+    _initial: Any = field(default=None, init=False, repr=False)
     _thread: Background[Receipt] | None = field(default=None, init=False, repr=False)
 
     def __len__(self) -> int:
@@ -152,7 +154,8 @@ class Run:
 
         Values are combined where they arise and in a tree of bounded width that depends on the numbers of the blocks
         alone: any scheduler, grouping or restart gives the same, to the last bit, and memory does not grow with the
-        number of blocks. The record keeps the parts, so a reduction resumes like any other Run.
+        number of blocks. A record keeps the parts, so a reduction resumes like any other Run; on a cluster without
+        one, they stay on the workers, which combine them, and only the result comes here. It stays in `value`.
 
         Parameters
         ----------
@@ -171,24 +174,34 @@ class Run:
         >>> run.reduce(set.union)
         {0, 1, 2}
         """
-        self.reduction = (combine, fan_in)
+        self.reduction, self._initial, self.value = (combine, fan_in), initial, None
         with self._open() as record:
-            tree = Tree(len(self), combine, fan_in, record.values.keep, record.values.load)
-            self._course.carry_out(self, record, (combine, fan_in, tree))
-            found = tree.root
+            found = self._course.reduce(self, record, combine, fan_in)
         if found is None or initial is None:
-            return initial if found is None else found
-        return combine(initial, found)
+            self.value = initial if found is None else found
+        else:
+            self.value = combine(initial, found)
+        return self.value
 
-    def start(self) -> Run:
+    def start(self, combine: Combine | None = None, initial: Any = None, *, fan_in: int = 8) -> Run:
         """Run in the background and return at once; `wait` gives the receipt, `stop` ends it early.
 
-        What was begun as a reduction goes on as one.
+        With `combine` it is a reduction, as `reduce` does it: once it is done, `value` is what `reduce` returns. What
+        was begun as a reduction goes on as one.
+
+        Examples
+        --------
+        >>> from ndlab.geometry import Grid
+        >>> run = Run(Step("size", lambda block: block.size), Grid((4, 4, 6), (4, 4, 4)), workers=2)
+        >>> run.start(max).wait().done, run.value
+        (2, 64)
         """
         if self._thread is not None and self._thread.is_alive():
             raise Conflict(f"step {self.step.name!r} is running", "", "wait for it: run.wait(), or stop it: run.stop()")
         if self.client is None and self.workers is None:
             self.client = current_client()  # which client is current is known to this thread only
+        if combine is not None:
+            self.reduction, self._initial = (combine, fan_in), initial
         self._thread = Background(self._run_or_reduce)
         self._thread.start()
         return self
@@ -197,7 +210,7 @@ class Run:
         if self.reduction is None:
             return self.run()
         combine, fan_in = self.reduction
-        self.reduce(combine, fan_in=fan_in)
+        self.reduce(combine, self._initial, fan_in=fan_in)
         assert self.receipt is not None
         return self.receipt
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from ndlab.errors import Conflict, TooLarge
 from ndlab.pipeline.losses import losses
+from ndlab.pipeline.slips import with_held, without_values
 from ndlab.pipeline.work import Failure, Group, Report, Work, perform, perform_pickled
 
 __all__ = ["Cluster", "Lost", "Runner", "Threads", "current_client"]
@@ -96,9 +97,10 @@ class Cluster:
     """A Dask client; the scheduler never holds more than a window of two groups per worker thread.
 
     A worker that is lost has Dask try its groups elsewhere; how often that happened, and why, is added to the report.
+    With `hold`, what a reduction's groups return stays where it is, and reports name it (`ndlab.pipeline.slips`).
     """
 
-    def __init__(self, work: Work, client: Any) -> None:
+    def __init__(self, work: Work, client: Any, hold: bool = False) -> None:
         from distributed.protocol.pickle import dumps
 
         if getattr(client, "asynchronous", False):
@@ -118,6 +120,7 @@ class Cluster:
                 nbytes=len(self._work),
             )
         self._futures: dict[int, Any] = {}
+        self._hold, self._whole = hold, dict[int, Any]()
         self._asked = -_ASK_SECONDS
         self.threads = 0
         scheduler = client.scheduler
@@ -141,6 +144,9 @@ class Cluster:
         """Hand out a group."""
         try:
             future = self._client.submit(perform_pickled, self._work, group, key=f"{self._prefix}{ticket}", pure=False)
+            if self._hold:
+                self._whole[ticket] = future
+                future = self._client.submit(without_values, future, key=f"{self._prefix}{ticket}-slip", pure=False)
         except (OSError, RuntimeError, ValueError) as error:
             raise Lost(f"the scheduler takes no more work ({error})") from None
         self._futures[ticket] = future
@@ -152,6 +158,7 @@ class Cluster:
         from distributed.scheduler import KilledWorker
 
         future = self._futures.pop(ticket)
+        whole = self._whole.pop(ticket, future)
         try:
             report: Report = future.result()
         except CancelledError:
@@ -159,7 +166,7 @@ class Cluster:
                 return Report(left=group.numbers)
             raise Lost("its tasks were cancelled: the scheduler went away, or somebody restarted it") from None
         except KilledWorker as error:
-            reasons = self._losses.of(future.key, error.allowed_failures + 1)
+            reasons = self._losses.of(whole.key, error.allowed_failures + 1)
             if not alone:
                 return Report(left=group.numbers, aside=reasons)
             why = "\n".join([*reasons[:1], f"KilledWorker: {error}"])
@@ -169,8 +176,8 @@ class Cluster:
         except Exception as error:
             why = f"{type(error).__name__}: {error}"
             return Report(failed={number: Failure(why) for number in group.numbers})
-        report.add_losses(self._losses.of(future.key))
-        return report
+        report.add_losses(self._losses.of(whole.key))
+        return with_held(report, whole) if self._hold else report
 
     def check(self) -> None:
         """Raise `Lost` if the client has no scheduler any more."""
@@ -180,18 +187,23 @@ class Cluster:
     def stop(self) -> None:
         """Begin nothing more: what no worker is at yet is taken back."""
         self._stopping = True
-        waiting = [future for future in self._futures.values() if future.status == "pending"]
+        # A slip waits for its group, which may be under way.
+        groups = {**self._futures, **self._whole}
+        waiting = [future for future in groups.values() if future.status == "pending"]
         if waiting and self._client.status == "running":
             busy = self._client.call_stack(waiting)
             under_way = {str(key) for stacks in busy.values() for key in stacks}
-            self._client.cancel([future for future in waiting if future.key not in under_way])
+            idle = {future.key for future in waiting if future.key not in under_way}
+            slips = [future for ticket, future in self._futures.items() if groups[ticket].key in idle]
+            self._client.cancel([*slips, *(future for future in waiting if future.key in idle)])
 
     def close(self) -> None:
         """Give up everything that has not ended."""
         self._stopping = True
         if self._futures and self._client.status == "running":
-            self._client.cancel(list(self._futures.values()))
+            self._client.cancel([*self._futures.values(), *self._whole.values()])
         self._futures.clear()
+        self._whole.clear()
         self._losses.unwatch(self._prefix)
 
 

@@ -261,7 +261,8 @@ def test_two_at_once_are_refused(tmp_path: Path, membranes: Volume) -> None:
 
 
 def test_other_runs_that_write_there_are_refused_and_refuse_it(tmp_path: Path, membranes: Volume) -> None:
-    out, refused = str(tmp_path / "c"), []
+    out = str(tmp_path / "c")
+    refused: list[bool] = []
 
     def invert(into: Volume, progress: Any = None) -> None:
         source = Volume.from_array(np.ones(into.shape, into.dtype), into.voxel_size)
