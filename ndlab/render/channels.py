@@ -39,13 +39,19 @@ def mcfc(planes: Sequence[Array], colors: Sequence[str | None] | None = None) ->
     given = list(colors) if colors is not None else [None] * len(planes)
     if not planes or len(given) != len(planes):
         raise BadRequest(f"{len(given)} colours for {len(planes)} channels", "each channel has one, and there is one")
-    total = np.zeros((*planes[0].shape, 3))
-    for i, (plane, color) in enumerate(zip(planes, given, strict=True)):
+    for plane in planes:
         _bytes(plane, planes[0].shape)
-        total += plane[..., None] * (np.array(parse(color or _letter(i))) / 255)
+    tints = [parse(color or _letter(i)) for i, color in enumerate(given)]
     rgba = np.zeros((*planes[0].shape, 4), np.uint8)
-    rgba[..., :3] = np.floor(np.minimum(total, 255) + 0.5)
-    rgba[..., 3] = np.where(np.any([plane != 0 for plane in planes], axis=0), 255, 0)
+    for primary in range(3):
+        # Single precision is exact for the sums of the letters' colours, and takes half the time.
+        total = np.full(planes[0].shape, 0.5, np.float32)
+        for plane, tint in zip(planes, tints, strict=True):
+            if tint[primary]:
+                total += plane * np.float32(tint[primary] / 255)
+        rgba[..., primary] = np.minimum(total, 255, out=total)
+    for plane in planes:
+        rgba[plane != 0, 3] = 255
     return rgba
 
 
@@ -83,8 +89,10 @@ def overlay(below: Array, above: Array, alpha: float) -> Array:
     one, other = _rgba(below), _rgba(above)
     if one.shape != other.shape:
         raise BadRequest(f"pictures of {one.shape[:2]} and {other.shape[:2]}", "they cover the same pixels")
-    found: Array = np.floor(one * (1 - alpha) + other * alpha + 0.5).astype(np.uint8)
-    return found
+    mixed = one.astype(np.float32)
+    mixed += (other - mixed) * np.float32(alpha)
+    mixed += 0.5
+    return mixed.astype(np.uint8)
 
 
 def _rgba(pixels: Array) -> Array:
