@@ -1,4 +1,4 @@
-/** The little of WebGL2 that the pictures need: programs, textures of numbers, and their way back after a loss. */
+/** The little of WebGL2 that the pictures need: programs, and textures of numbers. */
 
 export type Numbers = Uint8Array | Uint16Array | Uint32Array | Float32Array;
 
@@ -66,14 +66,6 @@ export class Gl {
   static of(canvas: HTMLCanvasElement): Gl | null {
     const gl = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" });
     return gl === null ? null : new Gl(gl);
-  }
-
-  /** After a loss every handle is void. */
-  forget(): void {
-    this.programs.clear();
-    this.spare.clear();
-    this.current = null;
-    this.gl.pixelStorei(this.gl.UNPACK_ALIGNMENT, 1);
   }
 
   /** Use a program; it is compiled the first time. */

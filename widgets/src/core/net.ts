@@ -117,8 +117,8 @@ export class HttpTransport implements Transport {
 async function reason(answer: Response): Promise<string> {
   const text = (await answer.text()).slice(0, 2000);
   try {
-    const found = JSON.parse(text) as { message?: string; error?: string; reason?: string };
-    return found.message ?? found.error ?? found.reason ?? text;
+    const found = JSON.parse(text) as { asked?: string; exists?: string; remedy?: string; message?: string };
+    return [found.asked, found.exists, found.remedy].filter(Boolean).join("; ") || (found.message ?? text);
   } catch {
     return text || answer.statusText;
   }
@@ -210,62 +210,4 @@ export async function connect(model: Model, endpoint: Endpoint | null): Promise<
     if (found) return http;
   }
   return new CommTransport(model);
-}
-
-/** Hands out a page's streams: two at a time, one of them at most to what plays. The most urgent goes first. */
-export class Streams {
-  private open = 0;
-  private playing = 0;
-  private readonly queue: { urgency: number; plays: boolean; go: () => void }[] = [];
-
-  constructor(private readonly most = 2) {}
-
-  /** Wait for a stream; what is returned gives it back. Rejects when the signal aborts first. */
-  take(urgency: number, plays: boolean, signal: AbortSignal): Promise<() => void> {
-    return new Promise((resolve, reject) => {
-      const ticket = { urgency, plays, go: () => resolve(this.lend(plays)) };
-      const aborted = (): void => {
-        const at = this.queue.indexOf(ticket);
-        if (at < 0) return;
-        this.queue.splice(at, 1);
-        reject(new DOMException("aborted", "AbortError"));
-      };
-      signal.addEventListener("abort", aborted, { once: true });
-      this.queue.push(ticket);
-      if (signal.aborted) aborted();
-      this.serve();
-    });
-  }
-
-  private lend(plays: boolean): () => void {
-    let given = true;
-    return () => {
-      if (!given) return;
-      given = false;
-      this.open--;
-      if (plays) this.playing--;
-      this.serve();
-    };
-  }
-
-  private serve(): void {
-    while (this.open < this.most) {
-      const free = this.queue.filter((ticket) => !ticket.plays || this.playing === 0);
-      const first = free.sort((a, b) => b.urgency - a.urgency)[0];
-      if (first === undefined) return;
-      this.queue.splice(this.queue.indexOf(first), 1);
-      this.open++;
-      if (first.plays) this.playing++;
-      first.go();
-    }
-  }
-}
-
-const SHARED = Symbol.for("ndlab.streams");
-
-/** The streams of this page: every widget has a copy of this module, and all share one count. */
-export function pageStreams(): Streams {
-  const page = globalThis as { [SHARED]?: Streams };
-  page[SHARED] ??= new Streams();
-  return page[SHARED];
 }

@@ -1,9 +1,10 @@
 /** Tiles: asks for what is wanted, most urgent first, drops what is out of date, keeps what came. No DOM here. */
 
+import type { Streams } from "../core/connection";
 import { CODEC, type Frame, type Picture, decode, decodeQuick, isQuick } from "../core/frames";
 import type { Texture } from "../core/gl";
 import { Lru } from "../core/lru";
-import { Refused, type Streams, type Transport } from "../core/net";
+import { Refused, type Transport } from "../core/net";
 import type { Source, Want } from "./planes";
 
 /** What came for one key, and what the graphics made of it. */
@@ -86,15 +87,20 @@ export class Loader {
     return key === undefined ? undefined : this.cache.peek(key);
   }
 
+  /** Keep what came by another way than a request for it. */
+  put(want: Want, picture: Picture, window: Tile["window"]): void {
+    this.counts.tiles++;
+    this.cache.set(want.key, { want, picture, window, texture: null, luts: null }, sizeOf(picture));
+    if (picture.kind === "values" || picture.kind === "labels") {
+      this.recent.set(place(want.source, want.row, want.col), want.key);
+    }
+    this.arrived();
+  }
+
   /** Ask again for what could not be read. */
   retry(): void {
     this.cache.clear((_, tile) => tile.picture.kind === "error");
     this.launch();
-  }
-
-  /** Forget what was fetched of a volume. */
-  forget(vol: string): void {
-    this.cache.clear((_, tile) => tile.want.source.query["vol"] === vol);
   }
 
   close(): void {
@@ -219,13 +225,7 @@ export class Loader {
 
   private keep(flight: Flight, want: Want, picture: Picture, frame?: Frame): void {
     flight.left.delete(want.key);
-    this.counts.tiles++;
-    const window = frame?.codec === CODEC.jpeg ? flight.source.window : null;
-    this.cache.set(want.key, { want, picture, window, texture: null, luts: null }, sizeOf(picture));
-    if (picture.kind === "values" || picture.kind === "labels") {
-      this.recent.set(place(want.source, want.row, want.col), want.key);
-    }
-    this.arrived();
+    this.put(want, picture, frame?.codec === CODEC.jpeg ? flight.source.window : null);
   }
 }
 

@@ -40,11 +40,6 @@ export class Scene {
     return this.pins.has(key);
   }
 
-  /** The context is new: nothing of the old one is. */
-  forget(): void {
-    this.buffer = null;
-  }
-
   /** Draw a state; tiles that are still to come are stood in for by what was there before. */
   draw(state: ViewState, infos: Infos, plans: readonly PanelPlan[], canvas: Canvas): void {
     const { gl } = this.gl;

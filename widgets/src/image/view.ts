@@ -1,0 +1,357 @@
+/** The picture of an Image Explorer: draws what the state says as soon as it can, and tells what it shows. */
+
+import { Connection, pageStreams } from "../core/connection";
+import type { Model } from "../core/anywidget";
+import { HttpTransport } from "../core/net";
+import { Motion } from "../core/prefetch";
+import type { Event, Explorer, Facts, Panel, Pick, Place, Status } from "./explorer";
+import { Loader } from "./loader";
+import { pick, placeOf } from "./pick";
+import { type LayerPlane, type PanelPlan, type Want, panelsOf, plan, visibleWants, want } from "./planes";
+import { PlaneStream, Player } from "./play";
+import { Shapes } from "./shapes";
+import { Stage } from "./stage";
+import { type Info, type Infos, type Vec3, type ViewState, mainPlane, setTime, step, voxelSize } from "./state";
+import { Sync } from "./sync";
+
+/** Below this many bytes a second, what moves comes as JPEG; what stands is always exact. */
+const SLOW = 12e6;
+const STILL_MS = 250;
+/** Planes fetched ahead where each message is dear. */
+const COMM_AHEAD = 2;
+
+export interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  /** RGBA, row by row from the top. */
+  readonly data: Uint8Array;
+}
+
+export class ImageView implements Explorer {
+  readonly picture = document.createElement("div");
+  facts: Facts | null = null;
+  state: ViewState;
+  infos: Infos;
+  status: Status = { transport: null, loading: 0, layers: {}, playing: false, lost: false };
+  private readonly listeners = new Map<Event, Set<() => void>>();
+  private readonly sync: Sync;
+  private readonly connection: Connection;
+  private readonly loader: Loader;
+  private readonly shapes = new Shapes();
+  private readonly stage: Stage;
+  private readonly motions = new Map<string, Motion>();
+  private plans: readonly PanelPlan[] = [];
+  private player: Player | null = null;
+  private frame = 0;
+  private settle: ReturnType<typeof setTimeout> | null = null;
+  private moved = -Infinity;
+  private drawn = 0;
+  private waiters: (() => void)[] = [];
+
+  constructor(private readonly model: Model) {
+    this.picture.className = "ndl-picture";
+    this.sync = new Sync(model, {
+      state: (change) => this.adopt(change(this.state)),
+      infos: (infos) => this.setInfos(infos),
+      shapes: () => this.setShapes(),
+      endpoint: () => this.reconnect(),
+      changed: (layer, version) => this.changed(layer, version),
+      facts: (facts) => this.learn(facts),
+      shoot: (n) => void this.shoot(n),
+    });
+    this.state = this.sync.first();
+    this.infos = this.sync.infos();
+    this.connection = new Connection(model, () => this.sync.endpoint(), () => this.request());
+    const net = { transport: () => this.connection.transport(), lost: () => this.connection.lost() };
+    this.loader = new Loader(net, pageStreams(), () => this.request(), (tile) => this.stage.drop(tile), (key) => this.stage.pinned(key));
+    this.stage = new Stage(this.picture, this.loader, this.shapes, () => this.request());
+    this.setShapes();
+    void this.connection.transport();
+  }
+
+  // --- what the controls and the tests ask -------------------------------------------------------------------------
+
+  update(change: (state: ViewState) => ViewState): void {
+    const before = this.state;
+    this.adopt(change(before));
+    if (this.state !== before) this.sync.write(this.state);
+  }
+
+  on(event: Event, listener: () => void): () => void {
+    const listeners = this.listeners.get(event) ?? new Set();
+    this.listeners.set(event, listeners.add(listener));
+    return () => listeners.delete(listener);
+  }
+
+  panels(): readonly Panel[] {
+    const { width, height } = this.stage.size;
+    return panelsOf(this.state.layout, width, height);
+  }
+
+  placeAt(clientX: number, clientY: number): Place | null {
+    const [x, y] = this.stage.pixelAt(clientX, clientY);
+    return placeOf(this.state, this.plan(), x, y, this.stage.ratio);
+  }
+
+  pickAt(clientX: number, clientY: number): readonly Pick[] {
+    const place = this.placeAt(clientX, clientY);
+    const plan = this.plans.find(({ panel }) => panel.plane === place?.panel.plane);
+    if (place === null || plan === undefined || this.stage.scene === null) return [];
+    return pick(this.state, this.infos, plan, place.position, this.stage.scene, this.shapes);
+  }
+
+  sample(layer: string): Float32Array {
+    const tiles = this.plans.flatMap(({ layers }) => layers.filter((one) => one.layer.id === layer)).flatMap((plane) => this.tilesOf(plane));
+    const total = tiles.reduce((sum, values) => sum + values.length, 0);
+    const every = Math.max(1, Math.floor(total / 65536));
+    const found = new Float32Array(tiles.reduce((sum, values) => sum + Math.ceil(values.length / every), 0));
+    let at = 0;
+    for (const values of tiles) for (let i = 0; i < values.length; i += every) found[at++] = values[i] ?? 0;
+    return found;
+  }
+
+  calibration(info: Info): Vec3 | null {
+    const level = info.levels[0];
+    return level === undefined || info.calibrated === false || level.voxel_size === null ? null : voxelSize(level);
+  }
+
+  send(message: Readonly<Record<string, unknown>>, buffers: readonly ArrayBuffer[] = []): void {
+    this.model.send(message, undefined, buffers);
+  }
+
+  play(along: "z" | "t", perSecond: number): void {
+    this.stop();
+    if (perSecond === 0) return;
+    this.player = new Player(along, perSecond, this.loader, (planes, stride, quality, ended) => {
+      const transport = (): ReturnType<Connection["transport"]> => this.connection.transport();
+      return new PlaneStream(planes, stride, quality, transport, pageStreams(), this.loader, ended);
+    });
+    this.request();
+  }
+
+  stop(): void {
+    this.player?.close();
+    this.player = null;
+    this.request();
+  }
+
+  retry(): void {
+    this.loader.retry();
+    this.request();
+  }
+
+  /** What is on the canvas now. */
+  pixels(): Pixels {
+    this.draw();
+    return this.stage.read();
+  }
+
+  /** Wait until everything that the state shows is drawn. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.waiters.push(resolve);
+      this.request();
+    });
+  }
+
+  /** Counts for tests and benchmarks. */
+  get stats(): Readonly<Record<string, unknown>> {
+    const { cache, counts } = this.loader;
+    const panels = this.plans.map(({ panel, rect, view, layers }) => ({
+      plane: panel.plane,
+      rect,
+      view,
+      layers: layers.map(({ layer, level, depth, slice, cells }) => ({ id: layer.id, level, depth, slice, tiles: cells.length })),
+    }));
+    const { current } = this.connection;
+    const rate = current instanceof HttpTransport ? current.meter.rate : null;
+    return {
+      ...counts, drawn: this.drawn, uploads: this.stage.uploads, cached: cache.size, cachedBytes: cache.bytes,
+      transport: current?.name ?? null, rate, ratio: this.stage.ratio, panels,
+    }; // prettier-ignore
+  }
+
+  close(): void {
+    this.stop();
+    cancelAnimationFrame(this.frame);
+    if (this.settle !== null) clearTimeout(this.settle);
+    this.sync.close();
+    this.loader.close();
+    this.connection.close();
+    this.stage.close();
+  }
+
+  // --- drawing -----------------------------------------------------------------------------------------------------
+
+  /** Draw with the next frame of the screen; whatever changes until then is drawn with it. */
+  private request(): void {
+    if (this.frame === 0) this.frame = requestAnimationFrame((now) => this.tick(now));
+  }
+
+  private tick(now: number): void {
+    this.frame = 0;
+    if (this.player !== null) this.advance(this.player, now);
+    this.draw();
+    this.report();
+    if (this.player !== null) this.request();
+    if (this.loader.waiting === 0 && this.stage.scene !== null && this.plans.length > 0) {
+      for (const done of this.waiters.splice(0)) done();
+    }
+  }
+
+  private draw(): void {
+    this.plans = this.plan();
+    if (this.plans.length === 0) return;
+    this.loader.want([...visibleWants(this.plans), ...this.ahead()], this.quality());
+    this.stage.draw(this.state, this.infos, this.plans);
+    this.drawn++;
+    this.tell("drawn");
+  }
+
+  private plan(): readonly PanelPlan[] {
+    const { width, height } = this.stage.size;
+    return width < 1 || height < 1 ? [] : plan(this.state, this.infos, this.panels(), this.stage.ratio);
+  }
+
+  /** What to fetch beside what is shown: the next planes, as the view moves or plays. */
+  private ahead(): Want[] {
+    const [main] = this.plans;
+    if (main === undefined) return [];
+    if (this.player !== null) return this.player.follow(main, this.plans.length === 1, this.quality());
+    const now = performance.now();
+    const steps = main.layers.map((plane) => {
+      const depths = this.motion(plane).next(plane.depth, plane.count, now);
+      return this.connection.current?.name === "comm" ? depths.slice(0, COMM_AHEAD) : depths;
+    });
+    const found: Want[] = [];
+    for (let i = 0; i < Math.max(0, ...steps.map((depths) => depths.length)); i++) {
+      main.layers.forEach((plane, k) => {
+        const depth = steps[k]?.[i];
+        if (depth !== undefined) for (const { row, col } of plane.cells) found.push(want(plane.source, depth, row, col, false));
+      });
+    }
+    return found;
+  }
+
+  private motion(plane: LayerPlane): Motion {
+    const name = `${plane.layer.id}|${plane.source.query["axis"]}|${plane.level}`;
+    const motion = this.motions.get(name) ?? new Motion();
+    this.motions.set(name, motion);
+    motion.saw(plane.depth, performance.now());
+    return motion;
+  }
+
+  private quality(): string {
+    const still = this.player === null && performance.now() - this.moved > STILL_MS;
+    const { current } = this.connection;
+    const slow = current instanceof HttpTransport ? (current.meter.rate ?? Infinity) < SLOW : current !== null;
+    return slow && !still ? "jpeg75" : "raw";
+  }
+
+  private advance(player: Player, now: number): void {
+    const [main] = this.plans;
+    if (main === undefined || !player.step(main, now, this.loader.waiting)) return;
+    const { state } = this;
+    if (player.along === "t") this.update((before) => setTime(before, this.infos, before.t + player.stride));
+    else this.update((before) => stepLevel(before, this.infos, main, player.stride));
+    if (this.state === state || (player.along === "t" && this.state.t === state.t)) this.stop();
+  }
+
+  // --- news --------------------------------------------------------------------------------------------------------
+
+  private adopt(state: ViewState): void {
+    if (state === this.state) return;
+    this.state = state;
+    this.moved = performance.now();
+    if (this.settle !== null) clearTimeout(this.settle);
+    // Then what came as JPEG is asked for exactly.
+    this.settle = setTimeout(() => this.request(), STILL_MS + 20);
+    this.tell("state");
+    this.request();
+  }
+
+  private setInfos(infos: Infos): void {
+    this.infos = infos;
+    this.tell("infos");
+    this.request();
+  }
+
+  private setShapes(): void {
+    const kinds = new Map(this.state.layers.filter((layer) => layer.kind === "points" || layer.kind === "boxes").map((layer) => [layer.id, layer.kind as "points" | "boxes"]));
+    this.shapes.set(kinds, this.sync.shapes());
+    this.request();
+  }
+
+  private changed(layer: string, version: number | string): void {
+    const info = this.infos[layer];
+    if (info !== undefined) this.setInfos({ ...this.infos, [layer]: { ...info, version } });
+  }
+
+  private reconnect(): void {
+    this.connection.lost();
+    this.loader.retry();
+    void this.connection.transport();
+  }
+
+  private learn(facts: Facts): void {
+    this.facts = facts;
+    this.tell("facts");
+  }
+
+  private async shoot(n: number): Promise<void> {
+    await this.idle();
+    this.draw();
+    const png = await this.stage.png();
+    this.send({ t: "shot", n }, [png]);
+  }
+
+  private report(): void {
+    const layers = Object.fromEntries(
+      (this.plans[0]?.layers ?? []).map(({ layer, level, choice, info, cells, source, depth }) => {
+        const failed = cells.some(({ row, col }) => this.loader.cache.peek(want(source, depth, row, col, true).key)?.picture.kind === "error");
+        const trouble = choice.trouble ?? (failed ? this.reason(cells, source, depth) : null);
+        return [layer.id, { level: level ?? choice.wanted, levels: info.levels.length, trouble }];
+      }),
+    );
+    const status: Status = {
+      transport: this.connection.current?.name ?? null,
+      loading: this.loader.waiting,
+      layers,
+      playing: this.player !== null,
+      lost: this.stage.scene === null,
+    };
+    if (JSON.stringify(status) === JSON.stringify(this.status)) return;
+    this.status = status;
+    this.tell("status");
+  }
+
+  private reason(cells: LayerPlane["cells"], source: LayerPlane["source"], depth: number): string | null {
+    for (const { row, col } of cells) {
+      const picture = this.loader.cache.peek(want(source, depth, row, col, true).key)?.picture;
+      if (picture?.kind === "error") return picture.message;
+    }
+    return null;
+  }
+
+  private tilesOf({ cells, source, depth }: LayerPlane): (Uint8Array | Uint16Array | Float32Array)[] {
+    return cells.flatMap(({ row, col }) => {
+      const picture = this.loader.cache.peek(want(source, depth, row, col, true).key)?.picture;
+      return picture?.kind === "values" ? [picture.values] : [];
+    });
+  }
+
+  private tell(event: Event): void {
+    for (const listener of this.listeners.get(event) ?? []) listener();
+  }
+}
+
+/** One plane on of the level that is drawn; the same state where there is none. */
+function stepLevel(state: ViewState, infos: Infos, main: PanelPlan, stride: number): ViewState {
+  const lead = main.layers[0];
+  if (lead === undefined || lead.depth + stride < 0 || lead.depth + stride >= lead.count) return state;
+  const finest = lead.info.levels[0];
+  const level = lead.info.levels[lead.level ?? 0];
+  if (finest === undefined || level === undefined) return state;
+  const axis = { xy: 0, xz: 1, yz: 2, zy: 2 }[mainPlane(state.layout)] as 0 | 1 | 2;
+  return step(state, infos, mainPlane(state.layout), stride * Math.max(1, Math.round(voxelSize(level)[axis] / voxelSize(finest)[axis])));
+}
