@@ -47,18 +47,13 @@ def pixels(values: Voxels, channel: Channel, window: tuple[float, float] | None,
         return values
     if window is None and values.dtype == np.bool_:
         return values.astype(np.uint8) * np.uint8(255)
-    limits = window or channel.window or guarded(channel, lambda: _window(channel, t))
+    limits = window or channel.window or guarded(channel, lambda: _window(channel.volume, t, channel.volume.version))
     return render.to_bytes(values, limits)
 
 
-def _window(channel: Channel, t: int) -> tuple[float, float]:
-    volume = channel.volume
-    # Every tile of a channel asks for its percentiles; a write makes them new.
-    return _percentiles(volume, t, volume.version) if volume.url else render.window(volume, t, 0)
-
-
 @lru_cache(maxsize=256)
-def _percentiles(volume: Volume, t: int, version: int) -> tuple[float, float]:
+def _window(volume: Volume, t: int, version: int) -> tuple[float, float]:
+    """Find the window once for all the tiles of a channel; a write, which changes the version, makes it anew."""
     return render.window(volume, t, 0)
 
 

@@ -23,13 +23,14 @@ from ndlab.serve.grammar import (
     parse,
 )
 from ndlab.serve.grammar import format as format_path
-from ndlab.serve.grammar.requests import ANNOTATED, CUTOUTS, PLANES
+from ndlab.serve.grammar.requests import CUTOUTS, PLANES, SERVICES
 
 BOX = Cut(1, (0, 5), (1, 6), (2, 7))
 FLAT = Cut(0, (0, 5), (1, 6), (2, 3))
 CUT = Cut(0, (9000, 9500), (12000, 12500), (50, 51))
 
-names = st.text("abcXYZ019_-. /,:é%", min_size=1, max_size=12).filter(lambda s: s not in RESERVED and s != "0")
+texts = st.text("abcXYZ019_-. /,:é%", min_size=1, max_size=12) | st.sampled_from(SERVICES)
+names = texts.filter(lambda s: s not in RESERVED and s != "0")
 tokens = names.filter(lambda s: s not in ("mcfc", "maxproj", "viking"))
 channels = st.lists(names, min_size=1, max_size=4).map(tuple)
 numbers = st.integers(-(10**9), 10**9)
@@ -214,10 +215,17 @@ def test_a_broken_path_never_escapes_as_another_error(request_: Any, data: Any) 
         return
 
 
-@pytest.mark.parametrize("service", sorted({*CUTOUTS, *PLANES, *ANNOTATED}))
+@pytest.mark.parametrize("service", sorted(RESERVED))
 def test_a_channel_cannot_be_written_by_a_services_name(service: str) -> None:
     with pytest.raises(BadRequest, match="that word is a service's"):
         format_path(Picture("k", (service,), "plane", "xy", CUT))
+
+
+@pytest.mark.parametrize("name", sorted({*SERVICES} - RESERVED))
+def test_a_channel_may_be_called_like_a_service(name: str) -> None:
+    asked = parse(f"/sd/k/{name}/ids/0/0,5/1,6/2,7/")
+    assert (asked.channels, asked.service) == ((name,), "ids")  # type: ignore[union-attr]
+    assert parse("/sd/k/mcfc/xy/0/0,5/1,6/2/").channels == ()  # type: ignore[union-attr]
 
 
 def test_a_plane_is_one_voxel_deep_and_one_moment_long() -> None:

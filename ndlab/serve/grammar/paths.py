@@ -11,9 +11,9 @@ from ndlab.serve.grammar import tiles
 from ndlab.serve.grammar.requests import (
     ANNOTATED,
     CUTOUTS,
-    PICTURES,
     PLANES,
     RESERVED,
+    SERVICES,
     Cutout,
     Overlay,
     Picture,
@@ -82,8 +82,7 @@ def _split(path: str) -> list[str]:
 
 def _dataset(words: Words) -> Request:
     token = words.name("a token")
-    # A path without channels means the default one: no channel is called like a service.
-    channels = "" if words.peek() in RESERVED else words.take("a channel or a service")
+    channels = "" if _means_default(words) else words.take("a channel or a service")
     service = words.take("a service")
     if service == "mcfc":
         names, colors = colors_of(channels) if channels else ((), ())
@@ -105,7 +104,13 @@ def _dataset(words: Words) -> Request:
     if service == "id":
         return _voxel(words, token, names)
     raise NotFound(f"service {shown(service)} of token {shown(token)} was asked for",
-                   f"services are {', '.join((*PLANES, *CUTOUTS, *ANNOTATED, *PICTURES, 'id'))}")  # fmt: skip
+                   f"services are {', '.join(SERVICES)}")  # fmt: skip
+
+
+def _means_default(words: Words) -> bool:
+    """Whether a service follows and no channel, although a channel may be called like a service."""
+    first, second = words.peek(), words.peek(1)
+    return first in SERVICES and (second not in SERVICES or (first in RESERVED and second in PLANES))
 
 
 def _plane(words: Words, token: str, names: tuple[str, ...], word: str, ids: tuple[int, ...] | None = None) -> Picture:

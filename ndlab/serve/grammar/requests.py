@@ -12,6 +12,7 @@ __all__ = [
     "CUTOUTS",
     "PLANES",
     "RESERVED",
+    "SERVICES",
     "Cut",
     "Cutout",
     "Options",
@@ -34,8 +35,9 @@ PICTURES = ("mcfc", "minproj", "maxproj")
 ANNOTATED = ("xyanno", "xzanno", "yzanno")
 # In the order in which channels take them.
 COLORS = ("C", "M", "Y", "R", "G", "B")
-# No channel can have one of these names: a path without a channel means the default one.
-RESERVED = frozenset((*PLANES, *CUTOUTS, *PICTURES, *ANNOTATED, "id"))
+SERVICES = (*PLANES, *CUTOUTS, *ANNOTATED, *PICTURES, "id")
+# No channel can have one of these names: before a plane, they mean the default channel's.
+RESERVED = frozenset(PICTURES)
 
 _THIRD = {"xy": "z", "xz": "y", "yz": "x"}
 

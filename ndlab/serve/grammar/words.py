@@ -34,9 +34,10 @@ class Words:
         self._words = list(words)
         self._at = 0
 
-    def peek(self) -> str:
-        """Next word; empty at the end."""
-        return self._words[self._at] if self._at < len(self._words) else ""
+    def peek(self, ahead: int = 0) -> str:
+        """Next word, or the one so many further on; empty at the end."""
+        at = self._at + ahead
+        return self._words[at] if at < len(self._words) else ""
 
     def take(self, what: str) -> str:
         """Read a word, or say that `what` is missing."""
