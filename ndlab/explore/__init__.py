@@ -1,11 +1,12 @@
 """Volumes and Runs in a notebook: each widget is one small ES module that ships with the package.
 
 Needs the extra ``lab`` (anywidget, ipywidgets). What stands on the floors below knows nothing of widgets: `register`
-tells IPython, from above, how a `Run` displays itself.
+tells IPython, from above, how a `Volume` and a `Run` display themselves.
 """
 
 from ndlab.explore.cell import cell
 from ndlab.explore.display import register
+from ndlab.explore.image import image, project
 from ndlab.explore.run import run
 
-__all__ = ["cell", "register", "run"]
+__all__ = ["cell", "image", "project", "register", "run"]

@@ -17,28 +17,24 @@ class Screenshot:
 
     Parameters
     ----------
-    ask : callable or None
-        Asks the page; None where there is no page.
     instead : callable
         Makes the picture here.
     seconds : float
-        How long to wait for the page.
+        How long to wait for the page; 0 where there is none.
 
     Examples
     --------
-    >>> shot = Screenshot(None, lambda: b"a picture")
+    >>> shot = Screenshot(lambda: b"a picture", 0)
     >>> shot.result(), shot.source
     (b'a picture', 'kernel')
     """
 
-    def __init__(self, ask: Callable[[], None] | None, instead: Callable[[], bytes], seconds: float = 10.0) -> None:
+    def __init__(self, instead: Callable[[], bytes], seconds: float) -> None:
         self._page: Future[bytes] = Future()
         self._done: Future[bytes] = Future()
-        self._instead, self._seconds = instead, seconds if ask is not None else 0.0
+        self._instead, self._seconds = instead, seconds
         self.source = ""
         threading.Thread(target=self._wait, name="ndlab-screenshot", daemon=True).start()
-        if ask is not None:
-            ask()
 
     def take(self, png: bytes) -> None:
         """Take what the page answers."""

@@ -1,0 +1,120 @@
+"""The Image Explorer in a notebook cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from ndlab.errors import Unsupported
+
+if TYPE_CHECKING:
+    from ndlab.explore.image_widget import ImageView
+    from ndlab.volume import Volume
+
+__all__ = ["image", "project"]
+
+
+def image(
+    *volumes: Any,
+    labels: Any = None,
+    points: Any = None,
+    boxes: Any = None,
+    unit: Literal["nm", "voxel"] = "nm",
+    metadata: Any = None,
+    state: Mapping[str, Any] | None = None,
+    height: int = 480,
+    **named: Any,
+) -> ImageView:
+    """Show volumes in a notebook: pan, zoom, scroll, pick and draw, over as many voxels as there are.
+
+    Only what is on screen is read, at the level that the zoom needs. Press ``?`` in the picture for its keys.
+
+    Parameters
+    ----------
+    *volumes : Volume or DataArray, or mapping of them by name
+        Images, bottom to top. Of a volume with two to six channels each is a layer, in its colour.
+    labels : Volume, DataArray or integer array of the first volume's shape, or a mapping, optional
+        Ids, drawn over the images.
+    points : array (n, 3) or DataFrame with columns z, y, x, or a mapping, optional
+    boxes : array (n, 2, 3) or (n, 6), list of Box, or DataFrame with columns z0 … x1, or a mapping, optional
+        Start and stop of each. Ids of points and boxes are a table's column ``id`` or index, else 1, 2, 3 …
+    unit : {"nm", "voxel"}
+        What points and boxes count in; voxels are those of the first volume.
+    metadata : DataFrame with ids as index, or a mapping by layer, optional
+        What the page shows of an id that is picked.
+    state : dict, optional
+        A ``view.state`` from before.
+    height : int
+        CSS pixels.
+    **named
+        More volumes, by name.
+
+    Returns
+    -------
+    ImageView
+        An ipywidget; display it, or let it be the last line of a cell.
+
+    Raises
+    ------
+    BadRequest
+        If something is no volume, array or table, or the state does not fit.
+    Unsupported
+        Where anywidget is not installed.
+
+    Examples
+    --------
+    >>> from ndlab.samples import toy
+    >>> brain = toy()
+    >>> view = image(em=brain.volume("image"), labels=brain.volume("labels"))
+    >>> view
+    ImageView of image 'em', labels 'labels', xy at z 550, y 600, x 750 nm
+    >>> view.goto(5, 12, 15, unit="voxel")
+    >>> view.layers["labels"].opacity = 1
+    >>> view.render(60, 48).shape
+    (48, 60, 4)
+    >>> view.close()
+    """
+    widget = _widget()
+    from ndlab.explore.layers import collect
+
+    return widget(collect(volumes, named, labels, points, boxes, unit), state, metadata=metadata, height=height)
+
+
+def project(given: Any, *, metadata: Any = None, height: int = 480, **volumes: Volume) -> ImageView:
+    """Open what ``view.save(path)`` or ``view.project()`` kept: layers, state and named views.
+
+    Parameters
+    ----------
+    given : path, JSON text or mapping
+    metadata, height
+        As for `image`.
+    **volumes
+        Volumes by layer, instead of what is at the address; those that were in memory have none.
+
+    Raises
+    ------
+    NotFound
+        If there is no such file, or a volume is gone.
+    BadRequest
+        If it is no project, or lacks a volume that was in memory.
+    """
+    widget = _widget()
+    from ndlab.explore.named_views import loaded, sources_of
+
+    found = loaded(given)
+    view = widget(sources_of(found, volumes), found["state"], metadata=metadata, height=height)
+    view.views.update(found["views"])
+    return view
+
+
+def _widget() -> type[ImageView]:
+    try:
+        from ndlab.explore.image_widget import ImageView
+    except ModuleNotFoundError as error:
+        raise Unsupported(
+            "volumes were to be shown in a notebook",
+            f"{error.name} is not installed",
+            "pip install 'ndlab[lab]', or make a picture with ndlab.figures",
+            feature="widgets",
+        ) from error
+    return ImageView

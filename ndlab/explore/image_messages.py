@@ -1,0 +1,208 @@
+"""What the page of an Image Explorer tells the kernel, and what it is answered; errors become words on the page."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ndlab.errors import BadRequest, NdlabError
+from ndlab.explore import changes
+from ndlab.explore.draw import Brush, Stroke, drawing
+from ndlab.explore.screenshot import Screenshot
+from ndlab.explore.view_state import ids_of, position_of
+
+if TYPE_CHECKING:
+    from ndlab.explore.image_widget import ImageView
+
+__all__ = ["Messages", "facts_of"]
+
+# The still picture of a saved notebook may hold a cell up this long.
+_STILL_SECONDS = 1.5
+_LEVELS_AFTER_SECONDS = 0.6
+
+
+class Messages:
+    """Acts on what the page of a view says.
+
+    Parameters
+    ----------
+    view : ImageView
+    metadata : table or mapping of tables by layer, optional
+        What is known of ids; tables have them as their index.
+    """
+
+    def __init__(self, view: ImageView, metadata: Any = None) -> None:
+        self._view = view
+        self._metadata = _by_layer(metadata, view.kinds)
+        self._brush = Brush()
+        self._shots: dict[int, Screenshot] = {}
+        self._numbers = itertools.count(1)
+        self._settling: threading.Timer | None = None
+        self.there = False
+
+    def receive(self, message: Mapping[str, Any], buffers: Sequence[Any]) -> None:
+        """Act on a message; one that nobody knows is ignored, and a mistake is said on the page."""
+        act: dict[str, Callable[[], Any]] = {
+            "hello": self._hello,
+            "pick": lambda: self._pick(message),
+            "draw": lambda: self._draw(message),
+            "undo": self._undo_on_page,
+            "shot": lambda: self._shot(message, buffers),
+        }
+        try:
+            act.get(str(message.get("t")), lambda: None)()
+        except (NdlabError, OSError, MemoryError) as error:
+            self._view.send({"t": "error", "message": str(error)})
+
+    def _hello(self) -> None:
+        self.there = True
+        changes.follow(self._view)
+
+    # --- picking ----------------------------------------------------------------------------------------------
+
+    def _pick(self, message: Mapping[str, Any]) -> None:
+        layer, number = str(message.get("layer")), ids_of("id", [message.get("id")])[0]
+        values = facts_of(self._metadata.get(layer), int(number))
+        self._view.send({"t": "facts", "layer": layer, "id": number, "values": values})
+
+    # --- drawing ----------------------------------------------------------------------------------------------
+
+    def _draw(self, message: Mapping[str, Any]) -> None:
+        if message.get("kind") == "brush":
+            self.paint(message)
+            return
+        self._view.drawn.append(drawing(message, self._view.drawn.next_id()))
+        self._tell_drawn()
+
+    def _tell_drawn(self) -> None:
+        drawn = [{"id": str(one.id), "kind": one.kind, "points": one.points} for one in self._view.drawn]
+        self._view.send({"t": "drawn", "drawn": drawn})
+
+    def paint(self, message: Mapping[str, Any]) -> Stroke:
+        """Paint an id along a line into the labels of a layer."""
+        view = self._view
+        name = str(message.get("layer"))
+        volume = view.volumes.get(name)
+        if volume is None or view.kinds.get(name) != "labels":
+            labels = ", ".join(one for one, kind in view.kinds.items() if kind == "labels") or "none"
+            raise BadRequest(f"a brush over {name!r}", f"labels are painted; there are {labels}")
+        level = view.infos[name]["levels"][0]
+        layer = next(one for one in view.state["layers"] if one["id"] == name)
+        stroke = self._brush.paint(
+            volume,
+            [position_of(one) for one in message.get("points") or ()],
+            int(ids_of("id", [message.get("id", "1")])[0]),
+            radius=float(message.get("radius", 0)),
+            plane=str(message.get("plane", "xy")),
+            t=min(view.state["t"], view.infos[name]["times"] - 1),
+            c=layer["channel"],
+            calibrated=(level["voxel_size"] or (1.0, 1.0, 1.0), level["offset"]),
+        )
+        self._changed(stroke)
+        return stroke
+
+    def undo(self) -> bool:
+        """Take the last stroke back; return whether there was one."""
+        stroke = self._brush.undo()
+        if stroke is not None:
+            self._changed(stroke)
+        return stroke is not None
+
+    def _undo_on_page(self) -> None:
+        if not self.undo() and self._view.drawn:
+            self._view.drawn.pop()
+            self._tell_drawn()
+
+    def _changed(self, stroke: Stroke) -> None:
+        self._view.look()
+        if not stroke.volume.url or len(stroke.volume.levels) < 2:
+            return
+        if self._settling is not None:
+            self._settling.cancel()
+        self._settling = threading.Timer(_LEVELS_AFTER_SECONDS, self._settle, (stroke,))
+        self._settling.daemon = True
+        self._settling.start()
+
+    def _settle(self, stroke: Stroke) -> None:
+        """Bring coarser levels up to date once the brush rests."""
+        try:
+            stroke.volume.update_levels(workers=1)
+            self._view.look()
+        except (NdlabError, OSError) as error:
+            self._view.send({"t": "error", "message": f"coarser levels lag behind: {error}"})
+
+    # --- pictures ---------------------------------------------------------------------------------------------
+
+    def shoot(self, instead: Callable[[], bytes], seconds: float) -> Screenshot:
+        """Ask the page for its picture."""
+        if not self.there:
+            return Screenshot(instead, 0)
+        number = next(self._numbers)
+        # The answer may come before this returns.
+        shot = self._shots[number] = Screenshot(instead, seconds)
+        self._view.send({"t": "shoot", "n": number})
+        return shot
+
+    def _shot(self, message: Mapping[str, Any], buffers: Sequence[Any]) -> None:
+        shot = self._shots.pop(int(message.get("n", 0)), None)
+        if shot is not None and buffers:
+            shot.take(bytes(buffers[0]))
+
+    def still(self, make: Callable[[], bytes]) -> str | None:
+        """Return a PNG as base64, None if it cannot be had in a moment."""
+        from base64 import b64encode
+
+        try:
+            return b64encode(Screenshot(make, 0).result(_STILL_SECONDS)).decode()
+        except (NdlabError, OSError, MemoryError):  # TimeoutError is an OSError.
+            return None
+
+
+# --- what is known of an id -----------------------------------------------------------------------------------
+
+
+def _by_layer(metadata: Any, kinds: Mapping[str, str]) -> dict[str, Any]:
+    if metadata is None:
+        return {}
+    if isinstance(metadata, Mapping):
+        if unknown := [name for name in metadata if name not in kinds]:
+            raise BadRequest(f"metadata of layer {unknown[0]!r}", f"the layers are {', '.join(kinds)}")
+        found = dict(metadata)
+    else:
+        found = dict.fromkeys((name for name, kind in kinds.items() if kind != "image"), metadata)
+        if not found:
+            raise BadRequest("metadata of ids", "no layer has ids", "pass labels=, points= or boxes= too")
+    for table in found.values():
+        if not hasattr(table, "columns") or not hasattr(table, "index"):
+            raise BadRequest(f"metadata {type(table).__name__}", "it is a pandas DataFrame with ids as its index")
+    return found
+
+
+def facts_of(table: Any, number: int) -> dict[str, Any]:
+    """Return the row of an id as JSON values, empty if there is none; ids and large numbers as text.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> facts_of(pd.DataFrame({"type": ["axon"], "volume": [2.5]}, index=[2**63]), 2**63)
+    {'type': 'axon', 'volume': 2.5}
+    """
+    if table is None or number not in table.index:
+        return {}
+    row = table.loc[number]
+    if row.ndim > 1:  # Several rows of one id: the first.
+        row = row.iloc[0]
+    return {str(name): _plain(value) for name, value in row.items()}
+
+
+def _plain(value: Any) -> Any:
+    found = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+    if found is None or isinstance(found, bool | str):
+        return found
+    if isinstance(found, int):
+        return found if abs(found) < 1 << 53 else str(found)
+    if isinstance(found, float):
+        return found if found == found and abs(found) != float("inf") else None
+    return str(found)[:200]
