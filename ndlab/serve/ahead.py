@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 import threading
-import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterable
 
@@ -15,13 +14,14 @@ __all__ = ["ReadAhead"]
 Job = Callable[[], object]
 _NICE = 10
 _MOST_JOBS = 64
+_MOST_VIEWS = 8
 
 
 class ReadAhead:
     """Reads that may be wanted soon, at most `_MOST_JOBS` for each of a few views, done by `workers` threads.
 
     A new plan for a view replaces the old one, so what a turn made useless is never begun. No job begins while a
-    visible read is held (`hold`, `release`). The threads end with the object.
+    visible read is held (`hold`, `release`). `close` ends the threads.
     """
 
     def __init__(self, workers: int = 2) -> None:
@@ -34,7 +34,7 @@ class ReadAhead:
 
     def plan(self, view: Hashable, jobs: Iterable[Job]) -> None:
         """Do these in order, the latest view's first, and nothing else for that view."""
-        wanted = deque(jobs, maxlen=None)
+        wanted = deque(jobs)
         with self._wake:
             self._plans.pop(view, None)
             if self._closed or not wanted:
@@ -42,7 +42,7 @@ class ReadAhead:
             while len(wanted) > _MOST_JOBS:
                 wanted.pop()
             self._plans[view] = wanted
-            while len(self._plans) > 8:
+            while len(self._plans) > _MOST_VIEWS:
                 self._plans.popitem(last=False)
             self._start()
             self._wake.notify_all()
@@ -79,16 +79,28 @@ class ReadAhead:
 
     def _start(self) -> None:
         while len(self._threads) < self._workers:
-            # The thread holds no reference to a sleeping queue that nobody else has, or it would live for ever.
-            thread = threading.Thread(target=_work, args=(weakref.ref(self),), name="ndlab-ahead", daemon=True)
+            thread = threading.Thread(target=self._work, name="ndlab-ahead", daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def _next(self, seconds: float) -> Job | None:
-        """Take a job; None if there was none for a while."""
+    def _work(self) -> None:
+        if sys.platform == "linux":
+            # Threads have a priority of their own there; a container may forbid to change it.
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        while (job := self._next()) is not None:
+            # A chunk that cannot be read is reported to whoever asks for it; here it only was not ready in time.
+            with contextlib.suppress(Exception):
+                job()
+            del job
+            with self._wake:
+                self._busy -= 1
+                self._wake.notify_all()
+
+    def _next(self) -> Job | None:
+        """Wait for a job of the latest view; None once all is over."""
         with self._wake:
-            if not self._wake.wait_for(lambda: self._closed or (self._plans and not self._visible), seconds):
-                return None
+            self._wake.wait_for(lambda: self._closed or (self._plans and not self._visible))
             if self._closed:
                 return None
             view = next(reversed(self._plans))
@@ -97,26 +109,3 @@ class ReadAhead:
                 del self._plans[view]
             self._busy += 1
             return job
-
-    def _done(self) -> None:
-        with self._wake:
-            self._busy -= 1
-            self._wake.notify_all()
-
-
-def _work(ahead: weakref.ref[ReadAhead]) -> None:
-    if sys.platform == "linux":
-        # Threads have a priority of their own there; a container may forbid to change it.
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
-    while True:
-        owner = ahead()
-        if owner is None or owner._closed:
-            return
-        job = owner._next(1.0)
-        if job is not None:
-            # A chunk that cannot be read is reported to whoever asks for it; here it only was not ready in time.
-            with contextlib.suppress(Exception):
-                job()
-            owner._done()
-        del owner, job

@@ -41,10 +41,10 @@ def steps(shape: Int3, chunks: Int3, depth: int, itemsize: int, kept: int, deepe
     >>> steps((500, 4000, 4000), (1, 4000, 4000), 0, 1, 1)
     (1, 4000, 4000)
     >>> steps((500, 4000, 4000), (1, 4000, 4000), 1, 1, 1)
-    (512, 32, 4000)
+    (125, 33, 4000)
     """
     chunks = _clipped(chunks, shape)
-    step = [c if axis == depth else c * math.ceil(_SIDE / c) for axis, c in enumerate(chunks)]
+    step = [c if axis == depth else c * math.ceil(min(_SIDE, shape[axis]) / c) for axis, c in enumerate(chunks)]
     plane = [axis for axis in range(3) if axis != depth]
     if deepest is not None:
         step[depth] = min(step[depth], deepest)
@@ -56,7 +56,7 @@ def steps(shape: Int3, chunks: Int3, depth: int, itemsize: int, kept: int, deepe
         step[depth] = max(1, DEEPEST_BYTES * step[depth] // (math.prod(step) * kept))
     while math.prod(step) * itemsize > SLAB_BYTES:
         split = [axis for axis in plane if step[axis] >= 2 * chunks[axis]]
-        if not split or step[depth] < chunks[depth]:
+        if not split:
             break
         longest = max(split, key=lambda axis: step[axis])
         step[longest] = chunks[longest] * math.ceil(step[longest] // chunks[longest] / 2)

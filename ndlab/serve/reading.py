@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ class Reader:
         self.cache = cache
         self.motion = Motion()
         self.ahead = ReadAhead() if ahead else None
+        if self.ahead is not None:
+            weakref.finalize(self, self.ahead.close)  # its threads outlive nobody who forgot to close
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
