@@ -10,7 +10,7 @@ from pathlib import Path
 from ndlab import errors
 from ndlab.errors import NdlabError
 
-__all__ = ["STATUS", "Busy", "Refused", "shown", "status_of", "told"]
+__all__ = ["STATUS", "Busy", "Refused", "TooLong", "shown", "status_of", "told"]
 
 
 class Refused(NdlabError, PermissionError):
@@ -24,10 +24,15 @@ class Busy(NdlabError, RuntimeError):
     """More requests than the server takes from one client, or at once; `seconds` says when to ask again."""
 
 
+class TooLong(NdlabError, ValueError):
+    """A request of more characters than are read."""
+
+
 # The first class that fits counts, so a class stands before those that it derives from.
 STATUS: tuple[tuple[type[BaseException], int], ...] = (
     (Refused, 403),
     (Busy, 429),
+    (TooLong, 414),
     (errors.ReadOnly, 403),
     (errors.NotFound, 404),
     (errors.OutOfBounds, 404),

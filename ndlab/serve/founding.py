@@ -1,0 +1,113 @@
+"""The founding services' paths over HTTP: which names one reads, and its answer by `manage` and `answer`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from ndlab.errors import NotFound
+from ndlab.serve import cutouts, grammar
+from ndlab.serve.answer import answer
+from ndlab.serve.grammar import Overlay
+from ndlab.serve.guarded import Guarded
+from ndlab.serve.site import Site
+
+__all__ = ["FoundingHandler", "names_of"]
+
+_PREFIXES = ("ocp", "nd", "sd", "ca")
+_ABOUT = ("info", "projinfo", "volume.vikingxml")
+
+
+def names_of(path: str) -> Collection[str] | None:
+    """Return the tokens that a path reads; None if it lists what is public, none if it may change something.
+
+    Examples
+    --------
+    >>> names_of("/ocp/ca/kasthuri11/image/xy/0/0,5/0,5/1/"), names_of("/sd/a/info/")
+    (('kasthuri11',), ('a',))
+    >>> names_of("/sd/a/b/setPropagate/1/")
+    ()
+    """
+    words = [word for word in path.split("/") if word]
+    while words and words[0] in _PREFIXES and len(words) > 1:
+        words = words[1:]
+    match words:
+        case ["public_tokens" | "public_datasets"] | ["resource", "public", "token" | "dataset"]:
+            return None
+        case ["resource", *_] | [_, _, "setPropagate", *_]:
+            return ()
+        case ["stats", token, _, *_] | [token, _, "getPropagate"]:
+            return (token,)
+        case [token, about] if about in _ABOUT:
+            return (token,)
+    request = grammar.parse(path)
+    if isinstance(request, Overlay):
+        return tuple({token for _, token, _ in (request.below, request.above)})
+    return (request.token,)
+
+
+@dataclass(frozen=True)
+class _Told:
+    status: int
+    content_type: str
+    body: bytes | Iterator[bytes]
+    headers: Mapping[str, str]
+
+
+class FoundingHandler(Guarded):
+    """Answers every founding path, reads and writes."""
+
+    most_body = 1 << 62  # the limit of the server itself
+
+    @property
+    def _path(self) -> str:
+        return self.request.path.removeprefix(self.prefix)
+
+    def asked_names(self, *parts: str) -> Collection[str] | None:
+        """Return the tokens."""
+        return names_of(self._path)
+
+    async def get(self, *parts: str) -> None:
+        """Answer a read."""
+        await self._answer("GET")
+
+    async def post(self, *parts: str) -> None:
+        """Take what is posted."""
+        await self._answer("POST")
+
+    async def put(self, *parts: str) -> None:
+        """Take what is posted, as old clients put it."""
+        await self._answer("PUT")
+
+    async def delete(self, *parts: str) -> None:
+        """Delete."""
+        await self._answer("DELETE")
+
+    async def _answer(self, method: str) -> None:
+        told = await self.threads.run(_told, self.site, method, self._path, self.body, self.base)
+        self.set_status(told.status)
+        for name, value in told.headers.items():
+            self.set_header(name, value)
+        # What is served may be written at any time.
+        self.set_header("Cache-Control", "no-cache")
+        if isinstance(told.body, bytes):
+            if told.status != 204:
+                self.set_header("Content-Type", told.content_type)
+            self.finish(told.body or None)
+        elif self.request.method == "HEAD":
+            self.set_header("Content-Type", told.content_type)
+            self.finish()
+        else:
+            pieces = told.body
+            await self.stream(lambda cancel: pieces, told.content_type)
+
+
+def _told(site: Site, method: str, path: str, body: bytes, base: str) -> _Told:
+    reply = site.manager.answer(method, path, body, base)
+    if reply is not None:
+        return _Told(reply.status, reply.content_type, reply.body, {})
+    if method != "GET":
+        raise NotFound(f"{method} of {path[:200]}", "that address takes GET alone", "see /v1/")
+    limits = cutouts.Limits(site.limits.nbytes, site.limits.pixels)
+    found = answer(grammar.parse(path), site.names, limits)
+    return _Told(found.status, found.content_type, found.body, found.headers)
