@@ -183,6 +183,7 @@ def peak(code: str, url: str) -> int:
     before = """
 import json, sys
 import numpy as np
+import ndlab
 from ndlab import measure
 from ndlab.volume import Volume
 
