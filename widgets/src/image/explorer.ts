@@ -84,6 +84,11 @@ export interface Explorer {
   sample(layer: string): Float32Array;
   /** Voxel size in nm [z, y, x], or null where the volume has none. */
   calibration(info: Info): Vec3 | null;
+  /** Another trait of the model than those of the picture, and being told when it changes. */
+  trait(name: string): unknown;
+  onTrait(name: string, listener: () => void): () => void;
+  /** Hear every message of the kernel; returns how to stop it. */
+  hear(listener: (message: Readonly<Record<string, unknown>>) => void): () => void;
   /** Send to the kernel. */
   send(message: Readonly<Record<string, unknown>>, buffers?: readonly ArrayBuffer[]): void;
   /** Run through planes or times by so many a second; negative: backwards. */

@@ -74,15 +74,15 @@ export class Painter {
     this.gl.gl.enable(this.gl.gl.BLEND);
   }
 
-  /** Draw a tile where it belongs; `texels`: voxels of it for each device pixel. */
-  tile(state: ViewState, layer: ImageLayer | LabelsLayer, info: Info, tile: Tile, rect: Rect, texels: readonly [number, number]): void {
+  /** Draw a tile where it belongs. Each pixel shows the voxel in which its centre lies. */
+  tile(state: ViewState, layer: ImageLayer | LabelsLayer, info: Info, tile: Tile, rect: Rect): void {
     const { picture } = tile;
     if (picture.kind === "outside") return;
     if (picture.kind === "error") this.hatch(rect, layer.opacity, true);
     else if (picture.kind === "labels" && layer.kind === "labels") this.labels(state, layer, info, tile, picture, rect);
     else if (picture.kind === "values" && layer.kind === "image") {
       if (picture.absent) this.hatch(rect, layer.opacity, false);
-      else this.image(layer, info, tile, picture, rect, texels);
+      else this.image(layer, info, tile, picture, rect);
     }
   }
 
@@ -98,7 +98,7 @@ export class Painter {
     this.draw();
   }
 
-  private image(layer: ImageLayer, info: Info, tile: Tile, picture: Picture & { kind: "values" }, rect: Rect, texels: readonly [number, number]): void {
+  private image(layer: ImageLayer, info: Info, tile: Tile, picture: Picture & { kind: "values" }, rect: Rect): void {
     const real = picture.values instanceof Float32Array;
     const program = this.use(real ? "real" : "whole", imageFragment(real ? "sampler2D" : "usampler2D"));
     const [low, high] = windowOf(layer, info);
@@ -111,8 +111,6 @@ export class Painter {
     program.float("u_tint", ...fromHex(colorOf(layer, info)));
     program.float("u_opacity", layer.opacity);
     program.int("u_blend", BLENDS[layer.blend]);
-    const spread = (n: number): number => (n > 1.01 && picture.values.length > 1 ? n / 4 : 0);
-    program.float("u_spread", spread(texels[0]), spread(texels[1]));
     this.draw();
   }
 

@@ -141,10 +141,9 @@ export class Scene {
   private paint(state: ViewState, plan: PanelPlan, held: Held): void {
     const rect = this.rectOf(plan, held);
     if (overlap(rect, plan.rect) === null) return;
-    const { slice, layer, info } = held.plane;
-    const { scale } = plan.view;
+    const { layer, info } = held.plane;
     const current = plan.layers.find((one) => one.layer.id === layer.id)?.layer ?? layer;
-    this.painter.tile(state, current as ImageLayer | LabelsLayer, info, held.tile, rect, [scale / slice.size[0], scale / slice.size[1]]);
+    this.painter.tile(state, current as ImageLayer | LabelsLayer, info, held.tile, rect);
   }
 
   private rectOf(plan: PanelPlan, { plane, cell }: Held): Rect {

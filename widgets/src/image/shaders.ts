@@ -8,7 +8,8 @@ uniform vec4 u_texels;
 out vec2 texel;
 void main() {
   vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1);
-  texel = mix(u_texels.xy, u_texels.zw, corner);
+  // A middle of a pixel that lies between two voxels shows the second: a hair decides what rounding would.
+  texel = mix(u_texels.xy, u_texels.zw, corner) + 0.001;
   vec2 at = (u_rect.xy + corner * u_rect.zw) / u_canvas;
   gl_Position = vec4(2.0 * at.x - 1.0, 1.0 - 2.0 * at.y, 0.0, 1.0);
 }`;
@@ -38,7 +39,6 @@ uniform float u_gamma;
 uniform bool u_invert;
 uniform vec3 u_tint;
 uniform float u_opacity;
-uniform vec2 u_spread;
 in vec2 texel;
 out vec4 color;
 ${BLEND}
@@ -48,11 +48,6 @@ float value(vec2 at) {
 }
 void main() {
   float v = value(texel);
-  // Several voxels lie under a pixel: their mean, as near as four of them tell.
-  if (u_spread != vec2(0.0)) {
-    vec2 s = u_spread;
-    v = 0.25 * (value(texel - s) + value(texel + s) + value(texel + vec2(s.x, -s.y)) + value(texel + vec2(-s.x, s.y)));
-  }
   if (isnan(v)) discard;
   float range = u_window.y - u_window.x;
   float shown = range > 0.0 ? clamp((clamp(v, u_window.x, u_window.y) - u_window.x) / range, 0.0, 1.0) : (v > u_window.x ? 1.0 : 0.0);

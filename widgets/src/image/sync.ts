@@ -34,6 +34,8 @@ interface Message {
 export class Sync {
   private clock: ReturnType<typeof setTimeout> | null = null;
   private pending: ViewState | null = null;
+  private pixels: readonly [number, number] = [0, 0];
+  private dirty = false;
   private sent: { readonly state: ViewState; readonly at: number }[] = [];
 
   constructor(
@@ -73,19 +75,39 @@ export class Sync {
     this.clock ??= setTimeout(() => this.flush(), DEBOUNCE_MS);
   }
 
+  /** Tell the kernel soon how large the picture is, in CSS pixels. */
+  size(width: number, height: number): void {
+    this.pixels = [width, height];
+    this.clock ??= setTimeout(() => this.flush(), DEBOUNCE_MS);
+  }
+
   /** Tell the kernel now what it was not told yet. */
   flush(): void {
     if (this.clock !== null) clearTimeout(this.clock);
     this.clock = null;
     const state = this.pending;
     this.pending = null;
-    if (state === null || same(state, this.model.get("state"))) return;
+    this.flushSize();
+    if (state !== null && !same(state, this.model.get("state"))) this.flushState(state);
+    if (this.dirty) this.model.save_changes();
+    this.dirty = false;
+  }
+
+  private flushSize(): void {
+    const status = (this.model.get("status") ?? {}) as Record<string, unknown>;
+    // A view that is hidden for a while has not become small.
+    if (Math.min(...this.pixels) < 1 || same(status["size"], this.pixels)) return;
+    this.model.set("status", { ...status, size: this.pixels });
+    this.dirty = true;
+  }
+
+  private flushState(state: ViewState): void {
     const now = performance.now();
     this.sent = [...this.sent.filter(({ at }) => now - at < ECHO_MS), { state, at: now }];
     this.model.set("state", state);
     if (!same(state.position, this.model.get("position"))) this.model.set("position", state.position);
     if (!same(state.selection, this.model.get("selection"))) this.model.set("selection", state.selection);
-    this.model.save_changes();
+    this.dirty = true;
   }
 
   close(): void {

@@ -64,9 +64,13 @@ export class ImageView implements Explorer {
     this.connection = new Connection(model, () => this.sync.endpoint(), () => this.request());
     const net = { transport: () => this.connection.transport(), lost: () => this.connection.lost() };
     this.loader = new Loader(net, pageStreams(), () => this.request(), (tile) => this.stage.drop(tile), (key) => this.stage.pinned(key));
-    this.stage = new Stage(this.picture, this.loader, this.shapes, () => this.request());
+    this.stage = new Stage(this.picture, this.loader, this.shapes, () => {
+      this.sync.size(this.picture.clientWidth, this.picture.clientHeight);
+      this.request();
+    });
     this.setShapes();
     void this.connection.transport();
+    this.send({ t: "hello" });
   }
 
   // --- what the controls and the tests ask -------------------------------------------------------------------------
@@ -113,6 +117,20 @@ export class ImageView implements Explorer {
   calibration(info: Info): Vec3 | null {
     const level = info.levels[0];
     return level === undefined || info.calibrated === false || level.voxel_size === null ? null : voxelSize(level);
+  }
+
+  trait(name: string): unknown {
+    return this.model.get(name);
+  }
+
+  onTrait(name: string, listener: () => void): () => void {
+    this.model.on(`change:${name}`, listener);
+    return () => this.model.off(`change:${name}`, listener);
+  }
+
+  hear(listener: (message: Readonly<Record<string, unknown>>) => void): () => void {
+    this.model.on("msg:custom", listener);
+    return () => this.model.off("msg:custom", listener);
   }
 
   send(message: Readonly<Record<string, unknown>>, buffers: readonly ArrayBuffer[] = []): void {
