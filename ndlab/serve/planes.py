@@ -6,7 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -64,7 +64,7 @@ def check_pixels(count: int, what: str, limits: Limits) -> None:
                        "ask for a smaller part, or a coarser level", nbytes=count, limit=limits.pixels)  # fmt: skip
 
 
-def flat(channel: Channel, asked: Picture | Overlay, options: Options, limits: Limits) -> tuple[Voxels, Level]:
+def _flat(channel: Channel, asked: Picture | Overlay, options: Options, limits: Limits) -> tuple[Voxels, Level]:
     """Values of a plane (rows, columns), projected if that is asked for, and the level they are of."""
     level = level_for(channel, asked.cut.level, options.neariso)
     block = read(channel, asked.cut, options, limits)
@@ -72,8 +72,8 @@ def flat(channel: Channel, asked: Picture | Overlay, options: Options, limits: L
         raise BadRequest(f"times {asked.cut.t} of {title(channel)} in one picture", "a picture shows one time point",
                          "ask for t,t+1")  # fmt: skip
     if isinstance(asked, Picture) and asked.mode in ("minproj", "maxproj"):
-        how = render.project(block[0], third(asked.plane), "min" if asked.mode == "minproj" else "max")
-        return how, level
+        how: Literal["min", "max"] = "min" if asked.mode == "minproj" else "max"
+        return render.project(block[0], third(asked.plane), how), level
     return render.plane(block[0], asked.plane), level
 
 
@@ -93,16 +93,13 @@ def picture(channels: Sequence[Channel | None], asked: Picture, limits: Limits) 
 
 
 def _drawn(channel: Channel, asked: Picture | Overlay, options: Options, limits: Limits) -> Voxels:
-    values, level = flat(channel, asked, options, limits)
-    return stretched(pixels(values, channel, options.window, _time(asked.cut)), level, asked.plane, limits)
-
-
-def stretched(drawn: Voxels, level: Level, plane: Plane, limits: Limits) -> Voxels:
-    """Scale z to the other axis, if that leaves a picture that is allowed."""
-    count = drawn.shape[0] * drawn.shape[1]
-    across = level.voxel_size[2 if plane == "xz" else 1]
-    check_pixels(int(count if plane == "xy" else count * level.voxel_size[0] / across), "this plane", limits)
-    return render.stretch(drawn, level.voxel_size, plane)
+    """Return the pixels of one channel, z scaled to the other axis; nothing is drawn that is too large a picture."""
+    values, level = _flat(channel, asked, options, limits)
+    across = level.voxel_size[2 if asked.plane == "xz" else 1]
+    ratio = 1 if asked.plane == "xy" else level.voxel_size[0] / across
+    check_pixels(int(values.size * ratio), title(channel), limits)
+    drawn = pixels(values, channel, options.window, _time(asked.cut))
+    return render.stretch(drawn, level.voxel_size, asked.plane)
 
 
 def colored(channels: Sequence[Channel | None], asked: Picture, limits: Limits) -> Voxels:
