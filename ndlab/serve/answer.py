@@ -42,8 +42,16 @@ class Answer:
         return self.body if isinstance(self.body, bytes) else b"".join(self.body)
 
 
-def respond(path: str, names: Names, limits: Limits | None = None) -> Answer:
+def respond(path: str, names: Names, limits: Limits | None = None, hidden: Mapping[str, str] | None = None) -> Answer:
     """Answer a path; a mistake is answered too, as JSON that says what was asked, what exists and what to ask instead.
+
+    Parameters
+    ----------
+    path : str
+    names, limits
+        As for `answer`.
+    hidden : mapping, optional
+        Addresses that only the server knows, and the name that each is served under.
 
     Examples
     --------
@@ -57,14 +65,14 @@ def respond(path: str, names: Names, limits: Limits | None = None) -> Answer:
     try:
         return answer(grammar.parse(path), names, limits)
     except Exception as error:
-        return failure(error)
+        return failure(error, hidden)
 
 
-def failure(error: Exception) -> Answer:
+def failure(error: Exception, hidden: Mapping[str, str] | None = None) -> Answer:
     """Return the answer to a mistake; one that ndlab cannot name goes to the log and is not described."""
     if not isinstance(error, NdlabError):
         _LOG.error("a request failed", exc_info=error)
-    body = {"error": type(error).__name__ if isinstance(error, NdlabError) else "ServerError", **told(error)}
+    body = {"error": type(error).__name__ if isinstance(error, NdlabError) else "ServerError", **told(error, hidden)}
     return Answer(status_of(error), "application/json", json.dumps(body).encode())
 
 
