@@ -78,7 +78,9 @@ def blosc_of(values: Voxels) -> bytes:
     """Return what ``blosc.unpack_array`` of the founding clients reads: a pickled array in a Blosc 1 frame.
 
     The pickle is of protocol 2 and names numpy's classes by the modules that they have had in every numpy, so
-    Python 2 and old numpy read it too. ndlab writes pickles for these clients and never loads one as such.
+    Python 2 and old numpy read it too. ndlab writes pickles for these clients and never loads one as such. The price
+    is that bytes stand in such a pickle as text, one and a half times as long for EM; zstd takes that back, to 1.1
+    times the voxels. npz is smaller.
     """
     from numcodecs import blosc
 
@@ -86,7 +88,7 @@ def blosc_of(values: Voxels) -> bytes:
     if len(pickled) > _BLOSC_MOST:
         raise TooLarge(f"{si_bytes(values.nbytes)} as blosc", f"a Blosc frame holds {si_bytes(_BLOSC_MOST)}",
                        "ask for a smaller box, or for npz", nbytes=len(pickled), limit=_BLOSC_MOST)  # fmt: skip
-    packed: bytes = blosc.compress(pickled, b"lz4", 5, blosc.NOSHUFFLE)
+    packed: bytes = blosc.compress(pickled, b"zstd", 1, blosc.NOSHUFFLE)
     return packed
 
 

@@ -85,6 +85,19 @@ def test_the_papers_own_address_is_a_picture_of_500_by_500(tmp_path: Path) -> No
         ask(names, "/ocp/ca/kasthuri11/image/xy/0/9000,9500/12000,12500/0/")
 
 
+def test_slices_of_real_tissue(shared_data: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    files = sorted((shared_data / "isbi2012_vnc" / "image").glob("*.png"))[:4]
+    tissue = np.stack([np.asarray(Image.open(file)) for file in files])
+    volume = ingest(tissue, tmp_path / "vnc.zarr", voxel_size=(50, 4, 4), offset=(50 * 7, 0, 0))
+    names = Held([Channel("vnc", "em", "image", volume)])
+    n = tissue.shape[1]
+    for z, slice_ in enumerate(tissue, 7):
+        assert np.array_equal(picture(names, f"/ca/vnc/em/xy/0/0,{n}/0,{n}/{z}/"), slice_)
+        assert np.array_equal(picture(names, f"/catmaid/vnc/em/xy/{z}/0_0_0.png")[:n, :n], slice_[:512, :512])
+
+
 def test_planes_lie_as_their_names_say(names: Held) -> None:
     window = "window/0,255/"
     value = np.minimum(GRADIENT, 255).astype("u1")
