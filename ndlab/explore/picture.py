@@ -148,17 +148,20 @@ def part_of(
     ahead = (layer["z_offset"] * _size(info["levels"][0])[0], 0.0, 0.0)
     origin = [corner - skipped for corner, skipped in zip(level["offset"], ahead, strict=True)]
 
+    start, stop = [0, 0, 0], [0, 0, 0]
+
     def along(axis: int, count: int) -> Array:
         at = _round(count / 2 - (state["position"][axis] - base[axis]) / scale)
-        nm = base[axis] + (np.arange(count) + 0.5 - at) * scale
-        voxels: Array = np.floor((nm - origin[axis]) / size[axis] + 1e-9).astype(np.int64)
-        return voxels
+        nm = base[axis] + (np.arange(2 * count + 1) / 2 - at) * scale  # edges and centres of the pixels
+        voxels: Array = (nm - origin[axis]) / size[axis]
+        start[axis] = max(0, math.floor(voxels[0] + 1e-9))
+        stop[axis] = min(shape[axis], math.ceil(voxels[-1] - 1e-9))
+        under: Array = np.floor(voxels[1::2] + 1e-9).astype(np.int64)
+        return under
 
     columns, rows = along(column, panel.width), along(row, panel.height)
     plane = math.floor((state["position"][depth] - origin[depth]) / size[depth] + 1e-9)
-    start, stop = [0, 0, 0], [0, 0, 0]
-    for axis, first, last in ((column, columns[0], columns[-1]), (row, rows[0], rows[-1]), (depth, plane, plane)):
-        start[axis], stop[axis] = max(0, int(first)), min(shape[axis], int(last) + 1)
+    start[depth], stop[depth] = max(0, plane), min(shape[depth], plane + 1)
     return Part(number, _three(start), _three(stop), rows, columns)
 
 
