@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Server", "application", "handlers", "is_loopback", "make_site", "serving"]
 
 _BACKLOG = 512
+# Answers of a mirror wait for its origin most of the time.
+_WAITING = 64
 _HEADERS = 1 << 16
 
 
@@ -60,7 +62,8 @@ def make_site(
     from ndlab.serve.site import Site
 
     names = Folder(url if mirror is None else mirror.url, access.public, writable=writable)
-    return Site(names, access, Threads(streams), limits or Limits(), mirror, url)
+    threads = Threads(streams) if mirror is None else Threads(streams, workers=_WAITING)
+    return Site(names, access, threads, limits or Limits(), mirror, url)
 
 
 def handlers(site: Site, prefix: str = "") -> list[Any]:

@@ -66,14 +66,18 @@ class Threads:
     ----------
     most_streams : int
         Streams at once; one more is told to come back.
+    workers : int
+        Answers at once; others wait.
     """
 
     most_streams: int = 32
+    workers: int = 8
     streaming: int = 0
-    work: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, "ndlab-answer"))
+    work: ThreadPoolExecutor = field(init=False)
     streams: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
+        self.work = ThreadPoolExecutor(self.workers, "ndlab-answer")
         self.streams = ThreadPoolExecutor(self.most_streams, "ndlab-stream")
 
     async def run(self, function: Callable[..., Result], *args: Any) -> Result:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ndlab import errors
 from ndlab.errors import NdlabError
 
-__all__ = ["STATUS", "Busy", "Refused", "TooLong", "shown", "status_of", "told"]
+__all__ = ["STATUS", "Busy", "Refused", "TooLong", "Unreachable", "shown", "status_of", "told"]
 
 
 class Refused(NdlabError, PermissionError):
@@ -28,11 +28,19 @@ class TooLong(NdlabError, ValueError):
     """A request of more characters than are read."""
 
 
+class Unreachable(NdlabError, OSError):
+    """The server that has what was asked for does not answer; not the same as that it has it not."""
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)
+
+
 # The first class that fits counts, so a class stands before those that it derives from.
 STATUS: tuple[tuple[type[BaseException], int], ...] = (
     (Refused, 403),
     (Busy, 429),
     (TooLong, 414),
+    (Unreachable, 502),
     (errors.ReadOnly, 403),
     (errors.NotFound, 404),
     (errors.OutOfBounds, 404),

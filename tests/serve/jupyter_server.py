@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,10 @@ _START_SECONDS = 60
 
 @dataclass(frozen=True)
 class Said:
-    """An answer: its status, headers and body."""
+    """An answer: its status, headers (their case does not matter) and body."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
 
     @property
@@ -48,10 +49,10 @@ def ask(
     request = urllib.request.Request(url, body, dict(headers or {}), method=method)
     try:
         with urllib.request.build_opener(_Stay()).open(request, timeout=timeout) as answer:
-            return Said(answer.status, dict(answer.headers), answer.read())
+            return Said(answer.status, answer.headers, answer.read())
     except urllib.error.HTTPError as error:
         with error:
-            return Said(error.code, dict(error.headers), error.read())
+            return Said(error.code, error.headers, error.read())
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
