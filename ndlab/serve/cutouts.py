@@ -157,6 +157,8 @@ def _mapped(channel: Channel, level: Level, box: Box, times: tuple[int, int], li
     corner = [int(one[0]) for one in known]
     source = Box(corner, [int(one[-1]) + 1 for one in known], own.stored)
     values = _stored(channel, own, source, times, limits)
+    if values.shape == out.shape and all((np.diff(one) == 1).all() for one in known):
+        return values  # voxel for voxel, as where labels lie over their own image
     z, y, x = np.ix_(*(one - a for one, a in zip(known, corner, strict=True)))
     picked = values[:, z, y, x]
     z, y, x = np.ix_(*inside)
