@@ -13,6 +13,7 @@ from ndlab.render.encode import jpeg
 from ndlab.render.window import to_bytes
 from ndlab.serve import wire
 from ndlab.serve.query import Encoding
+from ndlab.serve.slabs import narrow
 from ndlab.serve.wire import Codec, Dtype, Frame
 
 __all__ = ["image_frame", "label_frame", "needs_window", "sent_as", "warm_up"]
@@ -51,13 +52,17 @@ def image_frame(plane: Plane, encoding: Encoding) -> Frame:
     return Frame(Codec.JPEG, Dtype.U8, shape, jpeg(_bytes(values, encoding), encoding.quality))
 
 
-def label_frame(plane: Plane, encoding: Encoding) -> Frame:
-    """Pack a plane of ids exactly, as a palette; deflated where images are sent as JPEG, for the link is slow then."""
+def label_frame(plane: Plane, encoding: Encoding, table: Plane | None = None) -> Frame:
+    """Pack a plane of ids exactly, as a palette; deflated where images are sent as JPEG, for the link is slow then.
+
+    With a `table`, the plane holds indices into that.
+    """
     shape = (plane.shape[0], plane.shape[1])
     if is_constant(plane):
-        return Frame(Codec.CONSTANT, Dtype.U64, shape, plane[:1, :1].astype("<u8").tobytes())
+        ids = plane[0, :1] if table is None else table[plane[0, :1]]
+        return Frame(Codec.CONSTANT, Dtype.U64, shape, ids.astype("<u8").tobytes())
     ids, index = _indexed(plane)
-    return wire.palette(shape, ids, index, deflate=encoding.quality is not None)
+    return wire.palette(shape, ids if table is None else table[ids], index, deflate=encoding.quality is not None)
 
 
 def is_constant(values: Plane) -> bool:
@@ -74,8 +79,7 @@ def _indexed(plane: Plane) -> tuple[Plane, Plane]:
     from ndlab.measure.interning import interned
 
     index, ids = interned(plane[np.newaxis])
-    width = 1 if len(ids) <= 1 << 8 else 2 if len(ids) <= 1 << 16 else 4
-    return ids.astype("<u8"), index[0].astype(f"<u{width}")
+    return ids, index[0].astype(narrow(len(ids)))
 
 
 def _bytes(values: Plane, encoding: Encoding) -> Plane:
@@ -95,6 +99,11 @@ def needs_window(dtype: np.dtype[Any]) -> BadRequest:
 @lru_cache(maxsize=16)
 def warm_up(dtype: np.dtype[Any]) -> threading.Thread:
     """Compile what labels of a type need, in a thread: the first tile shall not wait for it."""
-    thread = threading.Thread(target=_indexed, args=(np.zeros((2, 2), dtype),), name="ndlab-warm-up", daemon=True)
+
+    def compile_them() -> None:
+        for kind in dict.fromkeys((dtype, *map(np.dtype, ("u1", "u2")))):
+            _indexed(np.zeros((2, 2), kind))
+
+    thread = threading.Thread(target=compile_them, name="ndlab-warm-up", daemon=True)
     thread.start()
     return thread

@@ -9,16 +9,18 @@ from functools import lru_cache
 
 from ndlab.geometry import Int3
 
-__all__ = ["DEEPEST_BYTES", "SLAB_BYTES", "boxes", "steps"]
+__all__ = ["DEEPEST_BYTES", "PART_BYTES", "SLAB_BYTES", "boxes", "parts", "steps"]
 
-SLAB_BYTES = 16 << 20
+SLAB_BYTES = 32 << 20
+# Labels take several times more before their palette is known, so they are read in parts of this.
+PART_BYTES = 16 << 20
 # What the chunks under one tile may take when they are kept in full depth; beyond, some planes are decoded again.
 DEEPEST_BYTES = 64 << 20
 _SIDE = 512  # the plane of a slab covers about one tile
 
 
 @lru_cache(maxsize=4096)
-def steps(shape: Int3, chunks: Int3, depth: int, itemsize: int, kept: int, deepest: int | None = None) -> Int3:
+def steps(shape: Int3, chunks: Int3, depth: int, itemsize: int, deepest: int | None = None) -> Int3:
     """Return the size of a slab (z, y, x) for planes that are stacked along the axis `depth`.
 
     Parameters
@@ -27,21 +29,21 @@ def steps(shape: Int3, chunks: Int3, depth: int, itemsize: int, kept: int, deepe
         Of the array.
     depth : int
         The axis that is scrolled along: 0, 1 or 2.
-    itemsize, kept : int
-        Bytes of a voxel as it is read, and as it is kept.
+    itemsize : int
+        Bytes of a voxel as it is kept.
     deepest : int, optional
         Most planes, where they come no cheaper together.
 
     Examples
     --------
-    >>> steps((2000, 9000, 9000), (64, 64, 64), 0, 1, 1)
+    >>> steps((2000, 9000, 9000), (64, 64, 64), 0, 1)
     (64, 512, 512)
-    >>> steps((2000, 9000, 9000), (64, 64, 64), 2, 8, 2)
-    (128, 256, 64)
-    >>> steps((500, 4000, 4000), (1, 4000, 4000), 0, 1, 1)
+    >>> steps((2000, 9000, 9000), (64, 64, 64), 2, 4)
+    (256, 512, 64)
+    >>> steps((500, 4000, 4000), (1, 4000, 4000), 0, 1)
     (1, 4000, 4000)
-    >>> steps((500, 4000, 4000), (1, 4000, 4000), 1, 1, 1)
-    (125, 33, 4000)
+    >>> steps((500, 4000, 4000), (1, 4000, 4000), 1, 1)
+    (250, 33, 4000)
     """
     chunks = _clipped(chunks, shape)
     step = [c if axis == depth else c * math.ceil(min(_SIDE, shape[axis]) / c) for axis, c in enumerate(chunks)]
@@ -50,10 +52,10 @@ def steps(shape: Int3, chunks: Int3, depth: int, itemsize: int, kept: int, deepe
         step[depth] = min(step[depth], deepest)
     for axis in plane:
         # A plane of a file that alone is more than is kept: cut it, though it is decoded for each part.
-        if step[plane[0]] * step[plane[1]] * kept > DEEPEST_BYTES and chunks[axis] > 4 * _SIDE:
+        if step[plane[0]] * step[plane[1]] * itemsize > DEEPEST_BYTES and chunks[axis] > 4 * _SIDE:
             step[axis] = 4 * _SIDE
-    if math.prod(step) * kept > DEEPEST_BYTES:
-        step[depth] = max(1, DEEPEST_BYTES * step[depth] // (math.prod(step) * kept))
+    if math.prod(step) * itemsize > DEEPEST_BYTES:
+        step[depth] = max(1, DEEPEST_BYTES * step[depth] // (math.prod(step) * itemsize))
     while math.prod(step) * itemsize > SLAB_BYTES:
         split = [axis for axis in plane if step[axis] >= 2 * chunks[axis]]
         if not split:
@@ -61,6 +63,24 @@ def steps(shape: Int3, chunks: Int3, depth: int, itemsize: int, kept: int, deepe
         longest = max(split, key=lambda axis: step[axis])
         step[longest] = chunks[longest] * math.ceil(step[longest] // chunks[longest] / 2)
     return step[0], step[1], step[2]
+
+
+def parts(start: Int3, stop: Int3, chunks: Int3, itemsize: int) -> Iterator[tuple[Int3, Int3]]:
+    """Cut a slab into pieces of whole chunks that take about `PART_BYTES` each.
+
+    Examples
+    --------
+    >>> len(list(parts((64, 0, 512), (128, 512, 1024), (64, 64, 64), 8)))
+    8
+    """
+    step = [b - a for a, b in zip(start, stop, strict=True)]
+    while math.prod(step) * itemsize > PART_BYTES:
+        axis = max(range(3), key=lambda axis: step[axis] / chunks[axis])
+        if step[axis] <= chunks[axis]:
+            break
+        step[axis] = chunks[axis] * math.ceil(step[axis] / chunks[axis] / 2)
+    for z, y, x in itertools.product(*map(range, start, stop, step)):
+        yield (z, y, x), (min(z + step[0], stop[0]), min(y + step[1], stop[1]), min(x + step[2], stop[2]))
 
 
 def _clipped(chunks: Int3, shape: Int3) -> Int3:

@@ -17,8 +17,9 @@ import numpy as np
 from ndlab.errors import NdlabError, OutOfBounds
 from ndlab.geometry import Int3
 from ndlab.metadata import Channel
-from ndlab.render.window import window
-from ndlab.serve.lattice import boxes, steps
+from ndlab.render.sample import sample
+from ndlab.render.window import spread, window
+from ndlab.serve.lattice import boxes, parts, steps
 from ndlab.serve.slabs import Slab, SlabKey
 from ndlab.store.arrays import Array
 from ndlab.store.engine import TensorStoreArray
@@ -29,6 +30,7 @@ from ndlab.volume import Volume
 __all__ = ["Layer", "Source"]
 
 _COMPUTED_DEPTH = 8
+_COMPUTED_VOXELS = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,12 @@ class Source:
 
     def load(self, start: Int3, stop: Int3) -> Slab:
         """Read the slab [start, stop)."""
-        slab = Slab.of(self.read(start, stop), self.labels)
+        if self.labels and self.array.dtype.itemsize > 2:
+            cz, cy, cx = self.array.chunks[-3:]
+            cut = parts(start, stop, (cz, cy, cx), self.array.dtype.itemsize)
+            slab = Slab.joined(start, stop, ((low, Slab.of(self.read(low, high), labels=True)) for low, high in cut))
+        else:
+            slab = Slab.of(self.read(start, stop), self.labels)
         return replace(slab, absent=True) if slab.constant and self._absent(start, stop) else slab
 
     def _absent(self, start: Int3, stop: Int3) -> bool:
@@ -93,7 +100,7 @@ class Source:
         # Voxels that are computed cost as much one by one.
         deepest = _COMPUTED_DEPTH if self.array.codec == "computed" else None
         cz, cy, cx = self.array.chunks[-3:]
-        return steps((z, y, x), (cz, cy, cx), depth, self.array.dtype.itemsize, self._item, deepest)
+        return steps((z, y, x), (cz, cy, cx), depth, self._item, deepest)
 
     def slabs(self, start: Int3, stop: Int3, depth: int) -> Iterator[tuple[Int3, Int3]]:
         """Slabs for planes along `depth` that hold the voxels [start, stop) of the array."""
@@ -211,6 +218,10 @@ class Layer:
         if self.labels:
             return None
         try:
+            computed = self.volume._stored.levels[self.volume.level_index].array.codec == "computed"
+            # What is computed voxel by voxel is looked at in a few places, not in millions.
+            if computed:
+                return _listed(spread(sample(self.volume, voxels=_COMPUTED_VOXELS).values))
             return _listed(window(self.volume))
         except (NdlabError, OSError):  # one chunk that cannot be read must not hide the others
             return _listed(self.volume.window)

@@ -72,17 +72,17 @@ class Reader:
         """Whether a cut waits for no disk."""
         return all(self.cache.holds(cut.source.key(*slab)) for slab in cut.slabs)
 
-    def plane(self, cut: Cut) -> tuple[np.ndarray[Any, Any], bool]:
-        """Voxels of a cut, (rows, columns), and whether no chunk is stored under any of them."""
-        slabs = cut.slabs
+    def plane(self, cut: Cut) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None, bool]:
+        """Voxels of a cut, (rows, columns); or of labels indices, and the ids; and whether no chunk is stored there."""
+        slabs, ids = cut.slabs, None
         if not slabs:
             block, absent = cut.source.read(cut.start, cut.stop), False
         elif len(slabs) == 1:
             slab = self._slab(cut.source, *slabs[0])
-            block, absent = slab.cut(*_within(cut, *slabs[0])), slab.absent
+            block, ids, absent = slab.part(*_within(cut, *slabs[0])), slab.ids, slab.absent
         else:
             block, absent = self._joined(cut, slabs)
-        return np.moveaxis(block, AXES[cut.axis], (0, 1, 2))[0], absent
+        return np.moveaxis(block, AXES[cut.axis], (0, 1, 2))[0], ids, absent
 
     def _joined(self, cut: Cut, slabs: list[tuple[Int3, Int3]]) -> tuple[np.ndarray[Any, Any], bool]:
         shape = [b - a for a, b in zip(cut.start, cut.stop, strict=True)]

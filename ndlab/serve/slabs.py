@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +15,7 @@ import numpy as np
 
 from ndlab.geometry import Int3
 
-__all__ = ["LIMIT", "Slab", "SlabCache", "SlabKey", "shared_cache"]
+__all__ = ["LIMIT", "Slab", "SlabCache", "SlabKey", "narrow", "shared_cache"]
 
 LIMIT = int(os.environ.get("NDLAB_TILE_CACHE_BYTES", 512 << 20))
 _FULL, _TRIMMED = 0.95, 0.90
@@ -64,8 +64,27 @@ class Slab:
         from ndlab.measure.interning import interned
 
         index, ids = interned(values)
-        width = 1 if len(ids) <= 1 << 8 else 2 if len(ids) <= 1 << 16 else 4
-        return Slab(index.astype(f"u{width}", copy=False), ids) if width < values.dtype.itemsize else Slab(values)
+        return Slab(index.astype(narrow(len(ids)), copy=False), ids)
+
+    @staticmethod
+    def joined(start: Int3, stop: Int3, parts: Iterable[tuple[Int3, Slab]]) -> Slab:
+        """Make one slab of labels, [start, stop), of its parts and where each begins; each may have ids of its own."""
+        found = list(parts)
+        if len(found) == 1:
+            return found[0][1]
+        from ndlab.measure.interning import interned
+
+        pairs = [(part.values, part.ids) if part.ids is not None else _one(part.values) for _, part in found]
+        where, ids = interned(np.concatenate([table for _, table in pairs])[np.newaxis, np.newaxis])
+        shape = tuple(b - a for a, b in zip(start, stop, strict=True))
+        if len(ids) == 1:
+            return Slab(np.broadcast_to(ids[:, np.newaxis, np.newaxis], shape))
+        values = np.empty(shape, narrow(len(ids)))
+        news = np.split(where[0, 0].astype(values.dtype), np.cumsum([len(table) for _, table in pairs])[:-1])
+        for (low, _), (index, _), new in zip(found, pairs, news, strict=True):
+            inside = tuple(slice(a - b, a - b + n) for a, b, n in zip(low, start, index.shape, strict=True))
+            values[inside] = new[index]
+        return Slab(values, ids)
 
     @property
     def constant(self) -> bool:
@@ -78,22 +97,37 @@ class Slab:
         held = self.values.itemsize if self.constant else self.values.nbytes
         return _OVERHEAD + held + (0 if self.ids is None else self.ids.nbytes)
 
+    def part(self, start: Int3, stop: Int3) -> np.ndarray[Any, Any]:
+        """Values [start, stop), counted in the slab, or indices into `ids` where there are ids."""
+        return self.values[start[0] : stop[0], start[1] : stop[1], start[2] : stop[2]]
+
     def cut(self, start: Int3, stop: Int3) -> np.ndarray[Any, Any]:
         """Voxels [start, stop), counted in the slab."""
-        part = self.values[start[0] : stop[0], start[1] : stop[1], start[2] : stop[2]]
+        part = self.part(start, stop)
         if self.ids is None:
             return part
         found: np.ndarray[Any, Any] = self.ids[part]
         return found
 
 
+def narrow(count: int) -> np.dtype[Any]:
+    """Return the smallest unsigned type that tells `count` things apart."""
+    return np.dtype("<u1" if count <= 1 << 8 else "<u2" if count <= 1 << 16 else "<u4")
+
+
+def _one(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Index and ids of voxels that are all one."""
+    return np.broadcast_to(np.uint8(0), values.shape), values[0, 0, :1]
+
+
 class SlabCache:
     """Slabs by key, at most `limit` bytes of them: beyond 95 % the least recently used go, down to 90 %.
 
     What is being read now comes on top: one slab for each read in flight (`lattice.SLAB_BYTES`, or one chunk where
-    that is larger), and twice that of labels while their ids are gathered. Each slab is read once however many ask
-    for it at the same time. A key carries the version of its store, taken before the read began; so what was read
-    before or during a write is never an answer after it, and goes as soon as a newer version is asked for.
+    that is larger), of labels twice that and `lattice.PART_BYTES` before their ids are gathered. Each slab is read
+    once however many ask for it at the same time. A key carries the version of its store, taken before the read
+    began; so what was read before or during a write is never an answer after it, and goes as soon as a newer version
+    is asked for.
 
     Examples
     --------

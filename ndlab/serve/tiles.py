@@ -239,12 +239,12 @@ class TileService:
         if isinstance(cut, Frame):
             return cut
         try:
-            plane, absent = self._reader.plane(cut)
+            plane, ids, absent = self._reader.plane(cut)
         except NdlabError as error:
             return Frame.error(str(error))
         except Exception as error:  # whatever a codec raises: the other tiles can still be read
             return Frame.error(f"{type(error).__name__}: {error}"[:800])
-        frame = (label_frame if cut.source.labels else image_frame)(plane, encoding)
+        frame = label_frame(plane, encoding, ids) if cut.source.labels else image_frame(plane, encoding)
         return replace(frame, flags=ABSENT) if absent else frame
 
     def stats(self) -> dict[str, int]:

@@ -20,7 +20,7 @@ from ndlab.geometry import Box, Calibration, Int3
 from ndlab.metadata import Multiscale, Scale
 from ndlab.serve import wire
 from ndlab.serve.ahead import ReadAhead
-from ndlab.serve.lattice import DEEPEST_BYTES, SLAB_BYTES, boxes, steps
+from ndlab.serve.lattice import DEEPEST_BYTES, PART_BYTES, SLAB_BYTES, boxes, parts, steps
 from ndlab.serve.motion import Look, Motion, Trend, wishes
 from ndlab.serve.query import AXES
 from ndlab.serve.reading import Reader
@@ -190,7 +190,7 @@ triples = st.tuples(sides, sides, sides)
 def test_slabs_tile_the_array_and_cut_no_chunk(
     shape: Int3, chunks: Int3, depth: int, itemsize: int, data: st.DataObject
 ) -> None:
-    step = steps(shape, chunks, depth, itemsize, itemsize)
+    step = steps(shape, chunks, depth, itemsize)
     small = [min(c, n) for c, n in zip(chunks, shape, strict=True)]
     start = [data.draw(st.integers(0, n - 1)) for n in shape]
     stop = [data.draw(st.integers(a + 1, min(a + 2 * s, n))) for a, s, n in zip(start, step, shape, strict=True)]
@@ -211,8 +211,39 @@ def test_slabs_tile_the_array_and_cut_no_chunk(
 
 def test_a_slab_of_usual_chunks_is_as_deep_as_a_chunk() -> None:
     for depth in range(3):
-        assert steps((10**5, 10**6, 10**6), (64, 64, 64), depth, 1, 1)[depth] == 64
-        assert steps((10**5, 10**6, 10**6), (16, 128, 128), depth, 8, 2)[depth] == (16, 128, 128)[depth]
+        assert steps((10**5, 10**6, 10**6), (64, 64, 64), depth, 1)[depth] == 64
+        assert steps((10**5, 10**6, 10**6), (16, 128, 128), depth, 2)[depth] == (16, 128, 128)[depth]
+
+
+@given(st.sampled_from([(64, 64, 64), (1, 512, 512), (700, 3, 20)]), st.sampled_from([4, 8]), st.data())
+def test_parts_tile_the_slab_and_cut_no_chunk(chunks: Int3, itemsize: int, data: st.DataObject) -> None:
+    start = tuple(data.draw(st.integers(0, 5)) * c for c in chunks)
+    stop = tuple(a + data.draw(st.integers(1, 300)) for a in start)
+    cut = list(parts((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]), chunks, itemsize))
+    assert sum(math.prod(b - a for a, b in zip(*box, strict=True)) for box in cut) == math.prod(
+        b - a for a, b in zip(start, stop, strict=True)
+    )
+    for low, high in cut:
+        size = math.prod(b - a for a, b in zip(low, high, strict=True))
+        assert size * itemsize <= max(PART_BYTES, math.prod(chunks) * itemsize)
+        for axis in range(3):
+            assert low[axis] % chunks[axis] == 0
+            assert high[axis] % chunks[axis] == 0 or high[axis] == stop[axis]
+
+
+def test_parts_of_labels_make_one_slab() -> None:
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, 2**64 - 1, 300, "u8", endpoint=True)
+    values = np.repeat(np.repeat(ids[rng.integers(0, 300, (6, 8, 5))], 2, 1), 4, 2)
+    values[3:] = values[0, 0, 0]  # one part is constant
+    corners = [((z, y, 0), (z + 3, y + 8, 20)) for z in (0, 3) for y in (0, 8)]
+    cut = [(low, Slab.of(values[low[0] : high[0], low[1] : high[1]], labels=True)) for low, high in corners]
+    joined = Slab.joined((0, 0, 0), (6, 16, 20), cut)
+    assert joined.ids is not None
+    assert np.array_equal(joined.cut((0, 0, 0), (6, 16, 20)), values)
+    same = Slab.joined((3, 0, 0), (6, 16, 20), cut[2:])
+    assert same.constant
+    assert np.array_equal(same.cut((0, 0, 0), (3, 16, 20)), values[3:])
 
 
 # --- foreseeing ---------------------------------------------------------------------------------------------------
