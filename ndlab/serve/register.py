@@ -17,6 +17,7 @@ import numpy as np
 
 from ndlab.errors import BadRequest, NotFound, ReadOnly
 from ndlab.geometry import Int3
+from ndlab.serve.grammar.requests import RESERVED
 from ndlab.store.kv import Kv, parse_json
 
 __all__ = ["CHANNEL_TYPES", "ChannelRecord", "DatasetRecord", "Entries", "ProjectRecord", "Register", "TokenRecord"]
@@ -277,6 +278,8 @@ def _dataset(values: Mapping[str, Any]) -> DatasetRecord:
 
 def _channel(project: str, values: Mapping[str, Any]) -> ChannelRecord:
     name = _name(values, "channel_name")
+    if name in RESERVED:
+        raise BadRequest(f"channel_name {name!r}", "in a path that word is a service", "choose another channel_name")
     kind, dtype = str(values.get("channel_type", "")), str(values.get("datatype", ""))
     if kind not in CHANNEL_TYPES:
         raise BadRequest(f"channel_type {kind!r}", f"there are {', '.join(CHANNEL_TYPES)}", "give one of them")

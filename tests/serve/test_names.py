@@ -189,6 +189,7 @@ def test_r24_create_read_delete_with_the_documented_statuses(folder: Path) -> No
         (400, "POST", f"{below}/token/other", {}),
         (400, "POST", f"{below}/channel/em", {"channel_type": "image", "datatype": "int8"}),
         (400, "POST", f"{below}/channel/e.m", CHANNEL),
+        (400, "POST", f"{below}/channel/mcfc", CHANNEL),
         (201, "POST", f"{below}/channel/em", CHANNEL),
         (400, "POST", f"{below}/channel/em", CHANNEL),
         (201, "POST", f"{below}/channel/kept", {**CHANNEL, "readonly": 1}),
