@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,57 +29,7 @@ __all__ = ["Site", "pixels", "site", "wait"]
 
 STATIC = Path(__file__).parents[2] / "ndlab" / "explore" / "static"
 
-PAGE = """<!doctype html><meta charset="utf-8"><title>image</title>
-<script id="jupyter-config-data" type="application/json">{"baseUrl": "/base/"}</script>
-<style>body{margin:0} .view{width:%(width)dpx}</style>
-<div id="views"></div>
-<script type="module">
-import widget from "/image.js";
-
-class Model {
-  constructor(traits) { this.traits = traits; this.heard = {}; this.saved = 0; this.sent = []; this.early = []; }
-  get(name) { return this.traits[name]; }
-  set(name, value) { this.traits[name] = value; this.tell("change:" + name); }
-  save_changes() { this.saved += 1; }
-  on(event, callback) { (this.heard[event] ??= new Set()).add(callback); }
-  off(event, callback) { this.heard[event]?.delete(callback); }
-  tell(event, ...values) { for (const callback of [...(this.heard[event] ?? [])]) callback(...values); }
-  send(message, callbacks, buffers) {
-    this.sent.push([message, buffers ?? []]);
-    if (this.socket === undefined) this.connect();
-    if (this.socket.readyState === 1) this.socket.send(JSON.stringify(message)); else this.early.push(message);
-  }
-  connect() {
-    this.socket = new WebSocket(location.origin.replace("http", "ws") + "/comm");
-    this.socket.binaryType = "arraybuffer";
-    this.socket.onopen = () => { for (const message of this.early.splice(0)) this.socket.send(JSON.stringify(message)); };
-    let waiting = null;
-    let buffers = [];
-    this.socket.onmessage = ({data}) => {
-      if (typeof data === "string") { waiting = JSON.parse(data); buffers = []; }
-      else buffers.push(new DataView(data));
-      if (waiting !== null && buffers.length === waiting.buffers) this.tell("msg:custom", waiting.message, buffers);
-    };
-  }
-}
-
-const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
-window.start = (traits, views = 1) => {
-  for (const one of Object.values(traits.shapes ?? {})) { one.data = bytes(one.data); one.ids = one.ids && bytes(one.ids); }
-  window.model = new Model(traits);
-  window.views = []; window.ends = [];
-  for (let i = 0; i < views; i++) window.addView();
-};
-window.addView = () => {
-  const el = document.createElement("div");
-  el.className = "view";
-  document.getElementById("views").append(el);
-  window.ends.push(widget.render({model: window.model, el}));
-  window.views.push(el.ndlabView);
-};
-window.base64 = (data) => { let text = ""; for (let i = 0; i < data.length; i += 8192) text += String.fromCharCode(...data.subarray(i, i + 8192)); return btoa(text); };
-window.ready = true;
-</script>"""
+PAGE = Path(__file__).with_suffix(".html")
 
 
 @dataclass
@@ -101,7 +51,7 @@ class _Page(web.RequestHandler):
     def get(self) -> None:
         # As Jupyter's server does: what is asked with a cookie has to bring its token along.
         self.set_cookie("_xsrf", "2|toast|token")
-        self.finish(PAGE % {"width": 640})
+        self.finish(PAGE.read_text())
 
 
 class _Bundle(web.RequestHandler):
@@ -113,11 +63,13 @@ class _Bundle(web.RequestHandler):
 class _Comm(websocket.WebSocketHandler):
     def initialize(self, service: TileService) -> None:
         loop = asyncio.get_running_loop()
-        self._tiles = CommTiles(
-            service, lambda message, buffers: loop.call_soon_threadsafe(self._send, message, buffers)
-        )
 
-    def _send(self, message: Mapping[str, Any], buffers: Any) -> None:
+        def send(message: Mapping[str, Any], buffers: Sequence[bytes]) -> None:
+            loop.call_soon_threadsafe(self._send, message, buffers)
+
+        self._tiles = CommTiles(service, send)
+
+    def _send(self, message: Mapping[str, Any], buffers: Sequence[bytes]) -> None:
         self.write_message(json.dumps({"message": message, "buffers": len(buffers)}))
         for buffer in buffers:
             self.write_message(bytes(buffer), binary=True)
@@ -171,13 +123,7 @@ def site(service: TileService) -> Iterator[Site]:
 
 def wait(page: Page, view: int = 0) -> None:
     """Wait until a view shows all that its state says."""
-    page.evaluate(
-        """(i) => Promise.race([
-            window.views[i].idle(),
-            new Promise((_, no) => setTimeout(() => no(new Error("not drawn in 20 s: " + JSON.stringify([window.views[i].status, window.views[i].stats]))), 20000)),
-        ])""",
-        view,
-    )
+    page.evaluate("(i) => window.drawn(i)", view)
 
 
 def pixels(page: Page, view: int = 0) -> np.ndarray[Any, Any]:

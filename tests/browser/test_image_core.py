@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +13,14 @@ from ndlab import samples
 from ndlab.explore import view_state
 from ndlab.explore.layers import Source
 from ndlab.explore.picture import render
+from ndlab.ingesting import ingest
 from ndlab.serve.tiles import TileService
 from ndlab.volume import Volume
 from tests.browser.image_page import Site, pixels, site, wait
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.timeout(300)
@@ -36,10 +39,10 @@ def em() -> np.ndarray[Any, Any]:
 
 
 def cells(shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    """Ids beyond 2**53, in blocks that no tile ends with."""
+    """Ids beyond 2**53, in blocks; some end where a tile does, at 512."""
     z, y, x = np.indices(shape)
-    number = ((z // 3) * 7 + y // 45) * 31 + x // 37
-    return np.where((y // 45 + x // 37) % 5 == 0, 0, BIG + number.astype("u8")).astype("u8")
+    number = ((z // 3) * 7 + y // 45) * 31 + x // 32
+    return np.where((y // 45 + x // 32) % 5 == 0, 0, BIG + number.astype("u8")).astype("u8")
 
 
 class Stand:
@@ -158,3 +161,347 @@ def test_pixels_are_voxels(stand: Stand, page: Page, name: str) -> None:
     found, wanted = pixels(page), stand.oracle(state)
     assert len(np.unique(wanted)) > 20, "the oracle shows something"
     assert difference(found, wanted) <= 1
+
+
+# --- how tiles come ---------------------------------------------------------------------------------------------------
+
+
+def test_a_hub_gets_the_token_of_its_cookie_and_the_address_stands_below_its_base(stand: Stand, page: Page) -> None:
+    before = len(stand.site.asked)
+    stand.open(page, stand.state({"id": "em"}))
+    asked = [one for one in stand.site.asked[before:] if "/ndlab/" in one[0]]
+    assert {path for path, _, _ in asked} == {f"/base/ndlab/v1/k/0123/{op}" for op in ("hello", "tiles")}
+    assert {headers.get("X-Xsrftoken") for _, _, headers in asked} == {"2|toast|token"}
+    assert page.evaluate("window.views[0].status.transport") == "http"
+    # All that is seen in one request, and what comes next in it, too.
+    key = stand.infos["em"]["key"]
+    assert len([path for path, query, _ in asked if path.endswith("tiles") and query["vol"] == key]) == 1
+
+
+@pytest.mark.parametrize("endpoint", [None, {"path": "ndlab/v1/k/beef/"}], ids=["no address", "nobody there"])
+def test_messages_to_the_kernel_bring_the_same_picture(stand: Stand, page: Page, endpoint: Any) -> None:
+    state = stand.state({"id": "em"}, {"id": "ids", "opacity": 0.5})
+    stand.open(page, state, endpoint=endpoint)
+    assert page.evaluate("window.views[0].status.transport") == "comm"
+    page.wait_for_timeout(400)
+    wait(page)
+    assert difference(pixels(page), stand.oracle(state)) <= 1
+
+
+def test_what_another_site_serves_is_not_asked(stand: Stand, page: Page) -> None:
+    foreign: list[str] = []
+    page.on("request", lambda request: foreign.append(request.url))
+    state = stand.state({"id": "em"})
+    infos = {"em": stand.infos["em"]}
+    stand.site.open(page, {"state": state, "infos": infos, "endpoint": {"path": "https://example.org/ndlab/"}})
+    page.wait_for_timeout(500)
+    assert [url for url in foreign if not url.startswith(stand.site.url)] == []
+    assert page.evaluate("window.views[0].stats.tiles") > 0, "messages are left"
+
+
+# --- while things change ----------------------------------------------------------------------------------------------
+
+
+def step(page: Page, planes: int) -> None:
+    page.evaluate(
+        """(n) => window.views[0].update((s) => ({...s, position: [s.position[0] + 8 * n, ...s.position.slice(1)]}))""",
+        planes,
+    )
+
+
+def test_the_plane_before_stays_until_the_next_one_is_there(stand: Stand, page: Page) -> None:
+    state = stand.state({"id": "em"}, {"id": "wide", "blend": "additive", "opacity": 0.3})
+    stand.open(page, state)
+    before = pixels(page)
+    found = page.evaluate(
+        """() => {
+            const view = window.views[0];
+            view.update((s) => ({...s, position: [s.position[0] - 24, ...s.position.slice(1)]}));
+            const p = view.pixels();
+            return [view.stats.panels[0].layers[0].depth, window.base64(p.data)];
+        }"""
+    )
+    assert difference(np.frombuffer(base64.b64decode(found[1]), np.uint8).reshape(before.shape), before) == 0
+    wait(page)
+    after = stand.oracle(state | {"position": [state["position"][0] - 24, *state["position"][1:]]})
+    assert difference(pixels(page), after) <= 1
+    assert difference(after, before) > 20
+
+
+def test_zooming_shows_what_was_there_until_finer_voxels_come(stand: Stand, page: Page) -> None:
+    stand.open(page, stand.state({"id": "em"}))
+    found = page.evaluate(
+        """() => {
+            const view = window.views[0];
+            view.update((s) => ({...s, scale: 2, position: [s.position[0], s.position[1] + 900, s.position[2]]}));
+            const { data } = view.pixels();
+            let black = 0;
+            for (let i = 0; i < data.length; i += 4) black += data[i] + data[i + 1] + data[i + 2] === 0;
+            return black / (data.length / 4);
+        }"""
+    )
+    assert found < 0.02
+
+
+def test_colours_and_selection_upload_tables_and_ask_for_nothing(stand: Stand, page: Page) -> None:
+    state = stand.state({"id": "em"}, {"id": "ids"})
+    stand.open(page, state)
+    page.wait_for_timeout(600)
+    before = page.evaluate("window.views[0].stats")
+    picked = str(BIG + (7 + 7) * 31 + 12)
+    changed = {**state, "layers": [state["layers"][0], {**state["layers"][1], "hidden": [picked]}]}
+    page.evaluate("(s) => window.views[0].update(() => s)", changed)
+    wait(page)
+    assert difference(pixels(page), stand.oracle(changed)) <= 1
+    after = page.evaluate("window.views[0].stats")
+    assert after["requests"] == before["requests"]
+    assert after["uploads"] - before["uploads"] <= 4, "one table for each tile on show"
+
+
+def test_a_write_is_seen_and_old_voxels_stay_until_then(browser: Browser, page: Page) -> None:
+    volume = Volume.from_array(em()[:4, :300, :300].copy(), VOXEL)
+    with TileService() as service, site(service) as found:
+        stand = Stand(found, {"em": Source("em", "image", volume)})
+        state = stand.state({"id": "em"})
+        stand.open(page, state)
+        before = pixels(page)
+        volume.write(None, 255 - volume.read())
+        key = stand.infos["em"]["key"]
+        version = service.info(key)["version"]
+        assert version != stand.infos["em"]["version"]
+        page.evaluate("(v) => window.model.tell('msg:custom', {t: 'changed', layer: 'em', version: v}, [])", version)
+        wait(page)
+        stand.infos["em"] = {**stand.infos["em"], "version": version}
+        assert difference(pixels(page), stand.oracle(state)) <= 1
+        assert difference(pixels(page), before) > 20
+
+
+def test_lost_graphics_come_back(stand: Stand, page: Page) -> None:
+    state = stand.state({"id": "em"}, {"id": "ids", "style": "both"})
+    stand.open(page, state)
+    page.evaluate(
+        """() => {
+            const canvas = document.querySelector(".ndl-picture canvas");
+            canvas.getContext("webgl2").getExtension("WEBGL_lose_context").loseContext();
+        }"""
+    )
+    page.wait_for_function("window.views[0].status.lost === true")
+    page.wait_for_function("window.views[0].status.lost === false")
+    requests = page.evaluate("window.views[0].stats.requests")
+    wait(page)
+    assert difference(pixels(page), stand.oracle(state)) <= 1
+    assert page.evaluate("window.views[0].stats.requests") == requests, "voxels are still here"
+
+
+# --- what cannot be read ----------------------------------------------------------------------------------------------
+
+
+def is_hatched(picture: np.ndarray[Any, Any]) -> bool:
+    """Two colours, neither black nor grey, in stripes of 6 pixels."""
+    colours = np.unique(picture.reshape(-1, 4)[:, :3], axis=0)
+    flat = picture[..., 0].astype(int)
+    return len(colours) == 2 and bool((colours.max(1) - colours.min(1) > 8).all()) and (flat[:-12] == flat[12:]).all()
+
+
+def test_unreadable_and_missing_voxels_are_striped_and_say_why(page: Page, tmp_path: Path) -> None:
+    grey = np.tile(em(), (1, 2, 2))[:2, :1024, :1024]
+    volume = ingest(grey, tmp_path / "em.zarr", voxel_size=VOXEL, levels=2)
+    broken = [path for path in (tmp_path / "em.zarr").rglob("*") if path.is_file() and "/c/" in path.as_posix()]
+    for path in broken:
+        path.write_bytes(b"\x07" * 20)
+    with TileService() as service, site(service) as found:
+        stand = Stand(found, {"em": Source("em", "image", volume)})
+        state = stand.state({"id": "em"})
+        stand.open(page, state)
+        assert is_hatched(pixels(page)[:, 100:500])
+        assert page.evaluate("window.views[0].status.layers.em.trouble")
+        stand.infos["em"]["levels"] = [{**one, "missing": "nothing is there"} for one in stand.infos["em"]["levels"]]
+        stand.open(page, state)
+        assert is_hatched(pixels(page)[:, 100:500])
+        assert page.evaluate("window.views[0].status.layers.em.trouble") == "level 0: nothing is there"
+
+
+def test_a_missing_level_is_stood_in_for_by_another_and_said(page: Page, tmp_path: Path) -> None:
+    volume = ingest(np.tile(em(), (1, 2, 2))[:2, :1024, :1024], tmp_path / "em.zarr", voxel_size=VOXEL, levels=3)
+    with TileService() as service, site(service) as found:
+        stand = Stand(found, {"em": Source("em", "image", volume)})
+        stand.infos["em"]["levels"][1]["missing"] = "it was never made"
+        state = stand.state({"id": "em"}, scale=16.0)
+        stand.open(page, state)
+        told = page.evaluate("window.views[0].status.layers.em")
+        assert told == {"level": 0, "levels": 3, "trouble": "level 1: it was never made; level 0 is shown"}
+        assert difference(pixels(page), stand.oracle(state)) <= 1
+
+
+# --- picking ----------------------------------------------------------------------------------------------------------
+
+
+def at(stand: Stand, state: dict[str, Any], x: int, y: int) -> tuple[int, int, int]:
+    """The voxel under a pixel of the picture, at 8 nm a pixel."""
+    z = int((state["position"][0] - 80) // 8)
+    row = int((state["position"][1] - 40) / 8 - 240 + y)
+    return z, row, int((state["position"][2] - 16) / 8 - 320 + x)
+
+
+def test_picks_are_exact(stand: Stand, page: Page) -> None:
+    state = stand.state({"id": "em"}, {"id": "wide"}, {"id": "real"}, {"id": "ids"})
+    stand.open(page, state)
+    page.wait_for_timeout(300)
+    wait(page)
+    for x, y in [(5, 5), (320, 240), (410, 100), (639, 479)]:
+        found = page.evaluate("([x, y]) => window.views[0].pickAt(x + 0.5, y + 0.5)", [x, y])
+        assert [one["layer"] for one in found] == ["ids", "real", "wide", "em"]
+        z, row, column = at(stand, state, x, y)
+        for one in found:
+            assert one["voxel"] == [z, row, column]
+            volume = stand.sources[one["layer"]].volume
+            assert volume is not None
+            value = volume.read()[z, row, column]
+            if one["kind"] == "labels":
+                assert one["id"] == str(value)
+            else:
+                assert one["value"] == pytest.approx(float(value), abs=0, nan_ok=True)
+
+
+def apart(shapes: np.ndarray[Any, Any], index: int, place: Any) -> None:
+    """Put one shape somewhere, and all others that lie near it elsewhere."""
+    shapes[index] = place
+    near = (np.abs(shapes[:, 1:3] - shapes[index, 1:3]) < 200).all(1)
+    near[index] = False
+    shapes[near] += 10_000
+
+
+def text(values: np.ndarray[Any, Any]) -> str:
+    return base64.b64encode(values.tobytes()).decode()
+
+
+def test_a_hundred_thousand_points_and_boxes_are_drawn_and_found(stand: Stand, page: Page) -> None:
+    rng = np.random.default_rng(4)
+    state = stand.state({"id": "em", "opacity": 0.1})
+    centre, reach = np.array(state["position"]), np.array([200, 1800, 2400])
+    points = rng.uniform(centre - reach, centre + reach, (100_000, 3)).astype("<f4")
+    apart(points, 777, centre + np.array([0, 400, 800]))
+    low = rng.uniform(centre - reach, centre + reach, (100_000, 3))
+    boxes = np.concatenate([low, low + 24], 1).astype("<f4")
+    apart(boxes, 5, np.concatenate([centre - [8, 400, 400], centre - [-8, 320, 320]]))
+    ids = BIG + np.arange(100_000, dtype="u8")
+    shapes = {"spots": {"data": text(points), "ids": text(ids)}, "frames": {"data": text(boxes), "ids": None}}
+    shown = {"visible": True, "opacity": 1, "blend": "normal", "channel": 0, "z_offset": 0, "color": "00FF00"}
+    layers = [{"id": "frames", "kind": "boxes", **shown}, {"id": "spots", "kind": "points", **shown}]
+    state = {**state, "layers": [*state["layers"], *layers], "selection": {"spots": [str(ids[777])]}}
+    stand.open(page, state, shapes=shapes)
+    picture = pixels(page)
+    x, y = 320 + 100, 240 + 50
+    assert picture[y, x, :3].tolist() == [0, 255, 0]
+    assert (picture[y - 4 : y + 5, x - 4 : x + 5, :3].min(axis=2) > 200).any(), "what is selected has a white rim"
+    found = page.evaluate("([x, y]) => window.views[0].pickAt(x, y)", [x + 1, y + 1])
+    assert [(one["layer"], one["id"]) for one in found][:1] == [("spots", str(ids[777]))]
+    inside = page.evaluate("([x, y]) => window.views[0].pickAt(x, y)", [320 - 45, 240 - 45])
+    assert ("frames", "6") in [(one["layer"], one["id"]) for one in inside]
+    seconds = page.evaluate(
+        """() => { const t = performance.now(); for (let i = 0; i < 200; i++) window.views[0].pickAt(10 + i * 3, 200);
+                   return (performance.now() - t) / 1000; }"""
+    )
+    assert seconds < 2, "by a grid, not by looking at each"
+
+
+# --- the model --------------------------------------------------------------------------------------------------------
+
+
+def test_state_goes_out_once_it_settled_and_comes_in(stand: Stand, page: Page) -> None:
+    state = stand.state({"id": "em"})
+    stand.open(page, state)
+    page.wait_for_timeout(200)
+    saved = page.evaluate("window.model.saved")
+    page.evaluate("for (let i = 0; i < 5; i++) window.views[0].update((s) => ({...s, scale: s.scale / 2}))")
+    assert page.evaluate("window.model.get('state').scale") == 8
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.model.get('state').scale") == 0.25
+    assert page.evaluate("window.model.saved") == saved + 1
+    # Back to what it was: no echo, but a wish.
+    page.evaluate("(s) => window.model.set('state', s)", state)
+    wait(page)
+    assert difference(pixels(page), stand.oracle(state)) <= 1
+    moved = [state["position"][0], state["position"][1] + 160, state["position"][2]]
+    page.evaluate("(p) => window.model.set('position', p)", moved)
+    wait(page)
+    assert difference(pixels(page), stand.oracle(state | {"position": moved})) <= 1
+    page.evaluate("window.model.set('selection', {em: ['3']})")
+    page.wait_for_timeout(50)
+    assert page.evaluate("window.views[0].state.selection") == {"em": ["3"]}
+    assert page.evaluate("window.model.get('status').size") == [640, 480]
+
+
+def test_two_views_of_one_model_go_together_and_each_lives_on_alone(stand: Stand, page: Page) -> None:
+    state = stand.state({"id": "em"})
+    stand.open(page, state, views=2)
+    wait(page, 1)
+    page.evaluate("window.views[0].update((s) => ({...s, scale: 4}))")
+    page.wait_for_timeout(250)
+    wait(page, 1)
+    wanted = stand.oracle(state | {"scale": 4.0})
+    assert difference(pixels(page, 0), wanted) <= 1
+    assert difference(pixels(page, 1), wanted) <= 1
+    page.evaluate("window.ends[0]()")
+    page.evaluate("window.views[1].update((s) => ({...s, scale: 8}))")
+    wait(page, 1)
+    assert difference(pixels(page, 1), stand.oracle(state)) <= 1
+
+
+def test_the_kernel_gets_the_picture_it_asks_for(stand: Stand, page: Page) -> None:
+    from io import BytesIO
+
+    from PIL import Image
+
+    state = stand.state({"id": "em"}, {"id": "ids"})
+    stand.open(page, state)
+    page.evaluate("window.model.tell('msg:custom', {t: 'shoot', n: 7}, [])")
+    page.wait_for_function("window.model.sent.some(([m]) => m.t === 'shot')")
+    number, png = page.evaluate(
+        """() => {
+            const [message, [buffer]] = window.model.sent.find(([message]) => message.t === "shot");
+            return [message.n, window.base64(new Uint8Array(buffer))];
+        }"""
+    )
+    assert number == 7
+    with Image.open(BytesIO(base64.b64decode(png))) as picture:
+        assert difference(np.asarray(picture.convert("RGBA")), stand.oracle(state)) <= 1
+
+
+# --- playing ----------------------------------------------------------------------------------------------------------
+
+
+def test_playing_shows_every_plane_in_order_from_one_stream(stand: Stand, page: Page) -> None:
+    state = stand.state({"id": "em"}, {"id": "ids", "opacity": 0.5})
+    first = 80 + 4.0
+    stand.open(page, state | {"position": [first, *state["position"][1:]]})
+    before = len(stand.site.asked)
+    page.evaluate(
+        """() => {
+            window.seen = [];
+            window.views[0].on("drawn", () => window.seen.push(window.views[0].stats.panels[0].layers[0].depth));
+            window.views[0].play("z", 200);
+        }"""
+    )
+    page.wait_for_function("window.views[0].status.playing === false")
+    wait(page)
+    seen = page.evaluate("window.seen.filter((d, i, all) => i === 0 || d !== all[i - 1])")
+    depth = em().shape[0]
+    assert seen == list(range(1, depth))
+    assert [path.rsplit("/", 1)[1] for path, _, _ in stand.site.asked[before:]].count("play") == 1
+    last = [80 + 8 * depth - 4.0, *state["position"][1:]]
+    assert difference(pixels(page), stand.oracle(state | {"position": last})) <= 1
+
+
+def test_times_play(page: Page) -> None:
+    values = np.stack([np.roll(em()[:3, :200, :200], 20 * t, axis=2) for t in range(5)])
+    volume = Volume.from_array(values, VOXEL, axes="tzyx")
+    with TileService() as service, site(service) as found:
+        stand = Stand(found, {"em": Source("em", "image", volume)})
+        state = stand.state({"id": "em"})
+        stand.open(page, state)
+        page.evaluate("window.views[0].play('t', 50)")
+        page.wait_for_function("window.views[0].status.playing === false")
+        wait(page)
+        assert page.evaluate("window.views[0].state.t") == 4
+        assert difference(pixels(page), stand.oracle(state | {"t": 4})) <= 1

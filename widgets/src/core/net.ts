@@ -34,13 +34,12 @@ export interface Endpoint {
   readonly path: string;
 }
 
-/** Where an endpoint lies: on the page's own server, never on another. */
-export function address(endpoint: Endpoint, page: Document = document): string {
+/** Where an endpoint lies on the page's own server; null if it would be another. */
+export function address(endpoint: Endpoint, page: Document = document): string | null {
   const config = page.getElementById("jupyter-config-data")?.textContent;
   const base = config ? ((JSON.parse(config) as { baseUrl?: string }).baseUrl ?? "/") : "/";
   const url = new URL(endpoint.path, new URL(base, page.baseURI));
-  const origin = new URL(page.baseURI).origin;
-  if (url.origin !== origin) throw new Error(`${url.origin} is not where this page is from`);
+  if (url.origin !== new URL(page.baseURI).origin) return null;
   return url.href.endsWith("/") ? url.href : `${url.href}/`;
 }
 
@@ -201,8 +200,9 @@ const PROBE_MS = 1500;
 
 /** Find out what answers: HTTP within a second and a half, else the kernel by messages. */
 export async function connect(model: Model, endpoint: Endpoint | null): Promise<Transport> {
-  if (endpoint !== null) {
-    const http = new HttpTransport(address(endpoint));
+  const base = endpoint === null ? null : address(endpoint);
+  if (base !== null) {
+    const http = new HttpTransport(base);
     const over = new AbortController();
     const clock = setTimeout(() => over.abort(), PROBE_MS);
     const found = await http.hello(over.signal);

@@ -4,7 +4,8 @@ import { fromHex, labelColor } from "../core/colors";
 import type { Picture } from "../core/frames";
 import type { Gl, Program, Texture } from "../core/gl";
 import type { Rect } from "../core/viewport";
-import type { Tile } from "./loader";
+import type { Loader, Tile } from "./loader";
+import { type Beside, type Labels, rim } from "./rim";
 import { BLENDS, HATCH_FRAGMENT, LABELS_FRAGMENT, LUT, LUT_WIDTH, RECT_VERTEX, STYLES, imageFragment } from "./shaders";
 import { type ImageLayer, type Info, type LabelsLayer, type ViewState, colorOf, windowOf } from "./state";
 
@@ -62,10 +63,12 @@ export class Palette {
 
 export class Painter {
   private readonly palettes = new Map<string, Palette>();
+  private canvas: Canvas = { width: 1, height: 1 };
+  private nothing: Texture | null = null;
 
   constructor(
     private readonly gl: Gl,
-    private canvas: Canvas,
+    private readonly loader: Loader,
   ) {}
 
   /** Draw on a canvas of this size from now on, for this state. */
@@ -114,12 +117,15 @@ export class Painter {
     this.draw();
   }
 
-  private labels(state: ViewState, layer: LabelsLayer, info: Info, tile: Tile, picture: Picture & { kind: "labels" }, rect: Rect): void {
+  private labels(state: ViewState, layer: LabelsLayer, info: Info, tile: Tile, picture: Labels, rect: Rect): void {
     const program = this.use("labels", LABELS_FRAGMENT);
     this.blend("normal");
     this.values(program, tile, picture, rect);
     this.gl.bind(1, this.lut(state, layer, info, tile, picture.ids));
     program.int("u_lut", 1);
+    const borders = layer.style !== "fill" || (state.selection[layer.id] ?? NONE).length > 0;
+    this.gl.bind(2, borders ? this.rim(tile, picture) : this.none());
+    program.int("u_rim", 2);
     program.float("u_opacity", layer.opacity);
     program.int("u_style", STYLES[layer.style]);
     this.draw();
@@ -138,6 +144,23 @@ export class Painter {
     const texture = this.gl.uploadColors(table, LUT_WIDTH, table.length / 4 / LUT_WIDTH);
     tile.luts.set(layer.id, { texture, version: palette.version });
     return texture;
+  }
+
+  /** The borders of a tile with those beside it, looked up anew when another of them came. */
+  private rim(tile: Tile, picture: Labels): Texture {
+    const { loader } = this;
+    const beside = SIDES.map(([rows, cols]) => loader.beside(tile.want, rows, cols)) as unknown as Beside;
+    const known = beside.reduce((bits, other, side) => bits | (other === undefined ? 0 : 1 << side), 0);
+    if (tile.rim?.known === known) return tile.rim.texture;
+    if (tile.rim !== null) this.gl.release(tile.rim.texture);
+    const { width, bytes } = rim(picture, beside);
+    tile.rim = { texture: this.gl.upload(bytes, width, 4), known };
+    return tile.rim.texture;
+  }
+
+  private none(): Texture {
+    this.nothing ??= this.gl.upload(new Uint8Array(4), 1, 4);
+    return this.nothing;
   }
 
   private values(program: Program, tile: Tile, picture: Picture & { kind: "values" | "labels" }, rect: Rect): void {
@@ -170,6 +193,12 @@ export class Painter {
 }
 
 const NONE: readonly string[] = [];
+const SIDES = [
+  [0, -1],
+  [0, 1],
+  [-1, 0],
+  [1, 0],
+] as const;
 
 /** Prepare the framebuffer for a blend; the shaders do their part. */
 export function blendAs(gl: WebGL2RenderingContext, kind: keyof typeof BLENDS): void {

@@ -5,7 +5,8 @@ import { CODEC, type Frame, type Picture, decode, decodeQuick, isQuick } from ".
 import type { Texture } from "../core/gl";
 import { Lru } from "../core/lru";
 import { Refused, type Transport } from "../core/net";
-import type { Source, Want } from "./planes";
+import { type Source, type Want, want } from "./planes";
+import type { Labels } from "./rim";
 
 /** What came for one key, and what the graphics made of it. */
 export interface Tile {
@@ -16,6 +17,8 @@ export interface Tile {
   texture: Texture | null;
   /** The colours of its ids, for each layer that shows it. */
   luts: Map<string, { texture: Texture; version: number }> | null;
+  /** Where its ids differ from those of the tiles beside it, of which these were there. */
+  rim: { texture: Texture; known: number } | null;
 }
 
 interface Flight {
@@ -68,7 +71,7 @@ export class Loader {
 
   /** Want these from now on, the most urgent first, and nothing else. */
   want(wants: readonly Want[], quality = "raw"): void {
-    this.wanted = new Map(wants.map((want) => [want.key, want]));
+    this.wanted = new Map(wants.map((one) => [one.key, one]));
     this.quality = quality;
     for (const flight of [...this.flights]) if (this.outOfDate(flight)) this.abort(flight);
     this.launch();
@@ -90,11 +93,18 @@ export class Loader {
   /** Keep what came by another way than a request for it. */
   put(want: Want, picture: Picture, window: Tile["window"]): void {
     this.counts.tiles++;
-    this.cache.set(want.key, { want, picture, window, texture: null, luts: null }, sizeOf(picture));
-    if (picture.kind === "values" || picture.kind === "labels") {
+    this.cache.set(want.key, { want, picture, window, texture: null, luts: null, rim: null }, sizeOf(picture));
+    // What was fetched ahead stands in for nothing: what was on show stays.
+    if (want.visible && (picture.kind === "values" || picture.kind === "labels")) {
       this.recent.set(place(want.source, want.row, want.col), want.key);
     }
     this.arrived();
+  }
+
+  /** The labels of the tile so many rows and columns from another one, in its plane. */
+  beside({ source, depth, row, col }: Want, rows: number, cols: number): Labels | undefined {
+    const picture = this.cache.peek(want(source, depth, row + rows, col + cols, false).key)?.picture;
+    return picture?.kind === "labels" ? picture : undefined;
   }
 
   /** Ask again for what could not be read. */

@@ -5,6 +5,7 @@ import type { Pick, Place } from "./explorer";
 import type { Tile } from "./loader";
 import type { LayerPlane, PanelPlan } from "./planes";
 import { SIDE } from "./planes";
+import { idAt } from "./rim";
 import type { Scene } from "./scene";
 import type { Shapes } from "./shapes";
 import { type Infos, type Vec3, type ViewState, planeAxes } from "./state";
@@ -62,7 +63,7 @@ function voxel(plan: PanelPlan, plane: LayerPlane, position: Vec3, scene: Scene)
     voxel: at,
     level: plane.level,
     value: current === undefined ? null : valueAt(current, x % SIDE, y % SIDE),
-    id: current === undefined ? null : idAt(current, x % SIDE, y % SIDE),
+    id: current === undefined ? null : idText(current, x % SIDE, y % SIDE),
   };
 }
 
@@ -73,11 +74,8 @@ export function valueAt({ picture }: HasPicture, x: number, y: number): number |
 }
 
 /** The id at a pixel of a tile, as decimal text; null where there are no labels. */
-export function idAt({ picture }: HasPicture, x: number, y: number): string | null {
-  if (picture.kind !== "labels") return null;
-  const index = picture.values[picture.values.length === 1 ? 0 : y * picture.width + x];
-  const id = index === undefined ? undefined : picture.ids[index];
-  return id === undefined ? null : id.toString();
+function idText({ picture }: HasPicture, x: number, y: number): string | null {
+  return picture.kind === "labels" ? (idAt(picture, x, y)?.toString() ?? null) : null;
 }
 
 type HasPicture = { readonly picture: Tile["picture"] };

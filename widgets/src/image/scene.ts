@@ -32,7 +32,7 @@ export class Scene {
     private readonly loader: Loader,
     private readonly shapes: Shapes,
   ) {
-    this.painter = new Painter(gl, { width: 1, height: 1 });
+    this.painter = new Painter(gl, loader);
   }
 
   /** Whether a tile is on show and has to stay. */

@@ -68,11 +68,14 @@ uniform sampler2D u_lut;
 uniform vec2 u_size;
 uniform float u_opacity;
 uniform int u_style;
+uniform highp usampler2D u_rim;
+uniform vec4 u_texels;
 in vec2 texel;
 out vec4 color;
 uint index(ivec2 at) {
   return texelFetch(u_values, clamp(at, ivec2(0), ivec2(u_size) - 1), 0).r;
 }
+bool rim(int along, int side) { return texelFetch(u_rim, ivec2(along, side), 0).r != 0u; }
 void main() {
   ivec2 at = ivec2(clamp(floor(texel), vec2(0.0), u_size - 1.0));
   uint i = index(at);
@@ -82,6 +85,13 @@ void main() {
   bool edge = false;
   if (selected || u_style != ${STYLES.fill}) {
     edge = index(at + ivec2(1, 0)) != i || index(at - ivec2(1, 0)) != i || index(at + ivec2(0, 1)) != i || index(at - ivec2(0, 1)) != i;
+    // The tile beside this one has indices of its own; where its ids differ was looked up before.
+    ivec2 last = ivec2(u_texels.zw) - 1;
+    ivec2 pixel = clamp(ivec2(floor(texel)), ivec2(0), last);
+    if (pixel.x == 0) edge = edge || rim(pixel.y, 0);
+    if (pixel.x == last.x) edge = edge || rim(pixel.y, 1);
+    if (pixel.y == 0) edge = edge || rim(pixel.x, 2);
+    if (pixel.y == last.y) edge = edge || rim(pixel.x, 3);
   }
   float a = u_opacity;
   if (u_style == ${STYLES.outline}) a = edge ? a : 0.0;

@@ -48,7 +48,8 @@ export class Stage {
   drop(tile: Tile): void {
     if (this.gl !== null && tile.texture !== null) this.gl.release(tile.texture);
     if (this.gl !== null) for (const { texture } of tile.luts?.values() ?? []) this.gl.release(texture);
-    [tile.texture, tile.luts] = [null, null];
+    if (this.gl !== null && tile.rim !== null) this.gl.release(tile.rim.texture);
+    [tile.texture, tile.luts, tile.rim] = [null, null, null];
   }
 
   /** A point of the window in device pixels of the canvas. */
@@ -108,7 +109,7 @@ export class Stage {
   private lost(): void {
     this.scene = this.gl = null;
     this.shapes.forget();
-    for (const tile of this.loader.cache.values()) [tile.texture, tile.luts] = [null, null];
+    for (const tile of this.loader.cache.values()) [tile.texture, tile.luts, tile.rim] = [null, null, null];
     this.later();
     this.changed();
   }

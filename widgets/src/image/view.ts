@@ -144,12 +144,14 @@ export class ImageView implements Explorer {
       const transport = (): ReturnType<Connection["transport"]> => this.connection.transport();
       return new PlaneStream(planes, stride, quality, transport, pageStreams(), this.loader, ended);
     });
+    this.report();
     this.request();
   }
 
   stop(): void {
     this.player?.close();
     this.player = null;
+    this.report();
     this.request();
   }
 
