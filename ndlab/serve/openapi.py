@@ -58,7 +58,7 @@ _VOL = Parameter("vol", "NAME or NAME/CHANNEL.", required=True)
 _LEVEL = Parameter("level", "Pyramid level; 0 is the finest.", "integer")
 _T = Parameter("t", "Time point.", "integer")
 _LOD = Parameter("lod", "Pyramid level.", "integer")
-_AXIS = Parameter("axis", "Columns, then rows.", pattern="^(xy|xz|yz|zy|yx|zx)$")
+_AXIS = Parameter("axis", "Columns, then rows.", pattern="^(xy|xz|yz|zy)$")
 _Q = Parameter("q", "raw, or jpeg and a quality.")
 _WIN = Parameter("win", "lo,hi: the window of a JPEG of anything but uint8.")
 _REST = Parameter("path", "The rest of the path.", required=True)
@@ -98,7 +98,7 @@ ROUTES: tuple[Route, ...] = (
     Route("view", "/v1/view/play", "A stream of frames, one for each plane and layer.",
           ("application/x-ndlab-frames",), (
               _VOL, _LOD, _AXIS, _T, Parameter("c", "Channel.", "integer"),
-              Parameter("from", "First plane.", "integer", True), Parameter("to", "Plane after the last.", "integer",
+              Parameter("from", "First plane.", "integer", True), Parameter("to", "Last plane.", "integer",
                                                                             True),
               Parameter("step", "Planes from one to the next.", "integer"),
               Parameter("box", "row0,row1,col0,col1.", required=True), _Q, _WIN), ("get",)),
