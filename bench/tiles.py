@@ -19,11 +19,10 @@ import numpy as np
 import zarr
 from harness import Bench, arguments, array_of, clock, em, labels, new_store, scratch
 
-from ndlab.measure.interning import interned
 from ndlab.serve import wire
 from ndlab.serve.frames import label_frame
 from ndlab.serve.query import Encoding
-from ndlab.serve.slabs import SlabCache
+from ndlab.serve.slabs import SlabCache, indexed
 from ndlab.serve.tiles import TileService
 from ndlab.volume import Volume
 
@@ -143,14 +142,14 @@ def waited(waits: list[float]) -> dict[str, float]:
 
 def palettes(bench: Bench, ids: np.ndarray[Any, Any]) -> None:
     tiles = [np.ascontiguousarray(ids[d, :512, :512]) for d in range(0, ids.shape[0], 16)]
-    interned(tiles[0][None])
+    indexed(tiles[0][None])
 
-    assert all(np.array_equal(found[index[0]], tile) for tile in tiles for index, found in (interned(tile[None]),))
+    assert all(np.array_equal(ids[index[0]], tile) for tile in tiles for index, ids in (indexed(tile[None]),))
     found = bench.compare(
         f"palettes of {len(tiles)} tiles of 512², uint64, {len(np.unique(tiles))} ids in all",
         {
             "np.unique": lambda: [np.unique(tile, return_inverse=True) for tile in tiles],
-            "ndlab": lambda: [interned(tile[None]) for tile in tiles],
+            "ndlab": lambda: [indexed(tile[None]) for tile in tiles],
         },
         baseline="np.unique",
         equal=False,
@@ -158,7 +157,7 @@ def palettes(bench: Bench, ids: np.ndarray[Any, Any]) -> None:
     bench.aim("palette: times np.unique", found["ndlab"]["speed_cpu"], least=8)
     rows = {
         "np.unique, indices alone": each_ms(tiles, lambda tile: np.unique(tile, return_inverse=True)),
-        "ndlab, indices alone": each_ms(tiles, lambda tile: interned(tile[None])),
+        "ndlab, indices alone": each_ms(tiles, lambda tile: indexed(tile[None])),
         "ndlab, whole frame, raw": each_ms(tiles, lambda tile: label_frame(tile, Encoding()).pack()),
         "ndlab, whole frame, deflated": each_ms(tiles, lambda tile: label_frame(tile, Encoding(75)).pack()),
     }

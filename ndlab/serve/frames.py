@@ -13,7 +13,7 @@ from ndlab.render.encode import jpeg
 from ndlab.render.window import to_bytes
 from ndlab.serve import wire
 from ndlab.serve.query import Encoding
-from ndlab.serve.slabs import narrow
+from ndlab.serve.slabs import indexed
 from ndlab.serve.wire import Codec, Dtype, Frame
 
 __all__ = ["image_frame", "label_frame", "needs_window", "sent_as", "warm_up"]
@@ -61,8 +61,8 @@ def label_frame(plane: Plane, encoding: Encoding, table: Plane | None = None) ->
     if is_constant(plane):
         ids = plane[0, :1] if table is None else table[plane[0, :1]]
         return Frame(Codec.CONSTANT, Dtype.U64, shape, ids.astype("<u8").tobytes())
-    ids, index = _indexed(plane)
-    return wire.palette(shape, ids if table is None else table[ids], index, deflate=encoding.quality is not None)
+    index, ids = indexed(plane[np.newaxis])
+    return wire.palette(shape, ids if table is None else table[ids], index[0], deflate=encoding.quality is not None)
 
 
 def is_constant(values: Plane) -> bool:
@@ -72,14 +72,6 @@ def is_constant(values: Plane) -> bool:
     if values[-1, -1] != first or (values[0] != first).any():
         return False
     return bool((values == first).all())
-
-
-def _indexed(plane: Plane) -> tuple[Plane, Plane]:
-    """Ids in order of appearance, and the index of each pixel's, as narrow as it can be."""
-    from ndlab.measure.interning import interned
-
-    index, ids = interned(plane[np.newaxis])
-    return ids, index[0].astype(narrow(len(ids)))
 
 
 def _bytes(values: Plane, encoding: Encoding) -> Plane:
@@ -96,14 +88,10 @@ def needs_window(dtype: np.dtype[Any]) -> BadRequest:
                       "pass win=low,high, or q=raw")  # fmt: skip
 
 
-@lru_cache(maxsize=16)
-def warm_up(dtype: np.dtype[Any]) -> threading.Thread:
-    """Compile what labels of a type need, in a thread: the first tile shall not wait for it."""
-
-    def compile_them() -> None:
-        for kind in dict.fromkeys((dtype, *map(np.dtype, ("u1", "u2")))):
-            _indexed(np.zeros((2, 2), kind))
-
-    thread = threading.Thread(target=compile_them, name="ndlab-warm-up", daemon=True)
+@lru_cache(maxsize=1)
+def warm_up() -> threading.Thread:
+    """Compile what labels need, in a thread: the first tile shall not wait for it."""
+    values = np.arange(8, dtype="u8").reshape(2, 2, 2)
+    thread = threading.Thread(target=indexed, args=(values,), name="ndlab-warm-up", daemon=True)
     thread.start()
     return thread

@@ -15,7 +15,7 @@ import numpy as np
 
 from ndlab.geometry import Int3
 
-__all__ = ["LIMIT", "Slab", "SlabCache", "SlabKey", "narrow", "shared_cache"]
+__all__ = ["LIMIT", "Slab", "SlabCache", "SlabKey", "indexed", "shared_cache"]
 
 LIMIT = int(os.environ.get("NDLAB_TILE_CACHE_BYTES", 512 << 20))
 _FULL, _TRIMMED = 0.95, 0.90
@@ -61,10 +61,8 @@ class Slab:
             return Slab(np.broadcast_to(first.copy(), values.shape))
         if not labels or values.dtype.itemsize == 1:
             return Slab(values)
-        from ndlab.measure.interning import interned
-
-        index, ids = interned(values)
-        return Slab(index.astype(narrow(len(ids)), copy=False), ids)
+        index, ids = indexed(values)
+        return Slab(index, ids.astype(values.dtype))
 
     @staticmethod
     def joined(start: Int3, stop: Int3, parts: Iterable[tuple[Int3, Slab]]) -> Slab:
@@ -72,15 +70,15 @@ class Slab:
         found = list(parts)
         if len(found) == 1:
             return found[0][1]
-        from ndlab.measure.interning import interned
-
         pairs = [(part.values, part.ids) if part.ids is not None else _one(part.values) for _, part in found]
-        where, ids = interned(np.concatenate([table for _, table in pairs])[np.newaxis, np.newaxis])
+        tables = [table for _, table in pairs]
+        where, ids = indexed(np.concatenate(tables)[np.newaxis, np.newaxis])
+        ids = ids.astype(tables[0].dtype)
         shape = tuple(b - a for a, b in zip(start, stop, strict=True))
         if len(ids) == 1:
             return Slab(np.broadcast_to(ids[:, np.newaxis, np.newaxis], shape))
-        values = np.empty(shape, narrow(len(ids)))
-        news = np.split(where[0, 0].astype(values.dtype), np.cumsum([len(table) for _, table in pairs])[:-1])
+        values = np.empty(shape, where.dtype)
+        news = np.split(where[0, 0], np.cumsum([len(table) for table in tables])[:-1])
         for (low, _), (index, _), new in zip(found, pairs, news, strict=True):
             inside = tuple(slice(a - b, a - b + n) for a, b, n in zip(low, start, index.shape, strict=True))
             values[inside] = new[index]
@@ -110,9 +108,20 @@ class Slab:
         return found
 
 
-def narrow(count: int) -> np.dtype[Any]:
-    """Return the smallest unsigned type that tells `count` things apart."""
-    return np.dtype("<u1" if count <= 1 << 8 else "<u2" if count <= 1 << 16 else "<u4")
+def indexed(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Index of each voxel's id, as narrow as can be, and the ids as uint64, in order of appearance.
+
+    Examples
+    --------
+    >>> index, ids = indexed(np.array([[[9, 7, 9]]], "u4"))
+    >>> index.dtype.name, index.tolist(), ids.tolist()
+    ('uint8', [[[0, 1, 0]]], [9, 7])
+    """
+    from ndlab.measure.interning import interned
+
+    # One type for all: each other one would have to be compiled while somebody waits for the first tile.
+    index, ids = interned(values.astype("u8", copy=False))
+    return index.astype("<u1" if len(ids) <= 1 << 8 else "<u2" if len(ids) <= 1 << 16 else "<u4", copy=False), ids
 
 
 def _one(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

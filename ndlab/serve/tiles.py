@@ -94,7 +94,7 @@ class TileService:
         if old is not None:
             self._forget(old)
         if self._layers[name].labels:
-            warm_up(volume.dtype)
+            warm_up()
         return name
 
     def remove(self, id: str) -> None:  # noqa: A002
