@@ -48,6 +48,7 @@ def test_the_commands_are_these() -> None:
         "paper",
         "backup",
         "restore",
+        "serve",
     }
     assert promised <= set(NAMES)
     assert len(set(NAMES)) == len(NAMES)
