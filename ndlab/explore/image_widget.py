@@ -89,6 +89,8 @@ class ImageView(anywidget.AnyWidget):  # type: ignore[misc]
             start.give_back()
             raise
         self._infos_now: dict[str, Any] = start.infos
+        # Until somebody touches it, it fits whatever size the page turns out to have.
+        self._untouched = first if state is None else None
         self.views = NamedViews(self._checked, lambda: copy.deepcopy(self.state), self._show, self._tell_views)
         self.layers = LayerControls(lambda: self.state, lambda: self.infos, self._change_layer)
         super().__init__(
@@ -123,6 +125,12 @@ class ImageView(anywidget.AnyWidget):  # type: ignore[misc]
         self.set_trait("selection", state["selection"])
         self.set_trait("position", state["position"])
         self.layers.take(state)
+
+    @traitlets.observe("status")
+    def _fit_page(self, event: Any) -> None:
+        if self._untouched is not None and event["new"].get("size") and self.state == self._untouched:
+            first, self._untouched = self._untouched, None
+            self.state = view_state.fitting(first, self.infos, *self.size)
 
     @traitlets.observe("position", "selection")
     def _follow_part(self, event: Any) -> None:

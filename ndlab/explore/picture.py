@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from ndlab.explore.layers import Source
 from ndlab.explore.view_state import AXES, Infos, State, reference
 from ndlab.geometry import Box
 from ndlab.render import Layer, compose
-from ndlab.render.outline import outline
+from ndlab.render.outline import among, outline
 from ndlab.volume import Volume
 
 __all__ = [
@@ -259,6 +259,8 @@ def _layers(
     layer: Mapping[str, Any], volume: Volume, info: Mapping[str, Any], state: State, plane_name: str, part: Part
 ) -> list[Layer]:
     column, row, depth = AXES[plane_name]
+    if layer["kind"] == "labels":
+        part = _with_neighbours(part, info["levels"][part.level]["shape"], depth)
     voxels = np.moveaxis(_read(volume, part, min(state["t"], info["times"] - 1), layer["channel"]), depth, 0)[0]
     # Of the two axes that are left, rows come first.
     plane = voxels if row < column else voxels.T
@@ -286,6 +288,13 @@ def _within(indices: Array, count: int) -> Array:
     return found
 
 
+def _with_neighbours(part: Part, shape: Sequence[int], depth: int) -> Part:
+    """Take in the voxels around a part: whether one is at a border depends on those."""
+    start = [a - (axis != depth and a > 0) for axis, a in enumerate(part.start)]
+    stop = [b + (axis != depth and b < n) for axis, (b, n) in enumerate(zip(part.stop, shape, strict=True))]
+    return replace(part, start=_three(start), stop=_three(stop))
+
+
 def _labels(layer: Mapping[str, Any], plane: Array, at: Any, inside: Array, state: State) -> list[Layer]:
     """Draw ids; outlines follow the borders of voxels, however large these are on the screen."""
     chosen = [int(one) for one in state["selection"].get(layer["id"], ())]
@@ -296,6 +305,15 @@ def _labels(layer: Mapping[str, Any], plane: Array, at: Any, inside: Array, stat
         return Layer(ids[at], kind="labels", opacity=opacity, hidden=hidden, only=only, inside=inside)
 
     ids = plane.astype(np.uint64)
-    borders = np.where(outline(ids), ids, np.uint64(0)) if layer["style"] != "fill" else ids
-    full, half = drawn(borders, layer["opacity"]), layer["opacity"] / 2
-    return [drawn(ids, half), full] if layer["style"] == "both" else [full]
+    border = outline(ids)
+    edges = np.where(border, ids, np.uint64(0))
+    opacity = layer["opacity"]
+    found = {
+        "fill": [drawn(ids, opacity)],
+        "outline": [drawn(edges, opacity)],
+        "both": [drawn(ids, opacity / 2), drawn(edges, opacity)],
+    }[layer["style"]]
+    # What is selected has a white rim, whatever the style; where nothing else is shown it needs none.
+    rim = border & among(ids, [] if layer["isolated"] else [one for one in chosen if one not in hidden])
+    white = Layer(np.ones(inside.shape), window=(0, 1), inside=inside & rim[at])
+    return [*found, white] if rim.any() else found

@@ -156,6 +156,22 @@ def test_hidden_ids_are_gone_and_isolated_ones_alone() -> None:
     assert has(alone) == [True, False]
 
 
+def test_what_is_selected_has_a_white_rim_unless_it_is_hidden() -> None:
+    volume = Volume.from_array(IDS, (4, 4, 4), kind="labels")
+    state, sources, infos = scene(cells=volume)
+    some = int(np.unique(IDS[6])[2])
+    state |= {"position": [26, 80, 120], "scale": 4, "selection": {"cells": [str(some)]}}
+    white = (picture.render(state, sources, infos, 60, 40)[..., :3] == 255).all(axis=-1)
+    mine = np.pad(IDS[6] == some, 1, mode="edge")
+    within = mine[1:-1, 1:-1] & mine[:-2, 1:-1] & mine[2:, 1:-1] & mine[1:-1, :-2] & mine[1:-1, 2:]
+    np.testing.assert_array_equal(white, mine[1:-1, 1:-1] & ~within)
+    hidden = view_state.with_layer(state, "cells", hidden=[str(some)])
+    assert not (picture.render(hidden, sources, infos, 60, 40)[..., :3] == 255).all(axis=-1).any()
+    # A border beyond the edge of the picture is one, too.
+    left = picture.render(state | {"position": [26, 80, 60]}, sources, infos, 30, 40)
+    np.testing.assert_array_equal((left[..., :3] == 255).all(axis=-1), white[:, :30])
+
+
 def test_the_same_channel_again_some_planes_ahead_in_another_colour() -> None:
     volume = Volume.from_array(GREY, (4, 4, 4))
     state, sources, infos = scene(now=volume, ahead=volume)

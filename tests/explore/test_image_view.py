@@ -127,6 +127,19 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(view: ImageView) -> No
         explore.image(view.volumes, state={"tool": "axe"})
 
 
+def test_what_nobody_touched_fits_the_page(view: ImageView) -> None:
+    first = view.state["scale"]
+    view.status = {"size": [1440, 960]}
+    assert view.state["scale"] == first / 2
+    view.status = {"size": [720, 480]}
+    assert view.state["scale"] == first / 2
+    other = explore.image(view.volumes)
+    other.goto(1, 2, 3)
+    other.status = {"size": [1440, 960]}
+    assert (other.state["scale"], other.state["position"]) == (first, [1, 2, 3])
+    other.close()
+
+
 def test_layers_are_traits_that_follow_and_lead(view: ImageView) -> None:
     em = view.layers["em"]
     low, high = em.window
@@ -362,9 +375,9 @@ def test_cutout_code_reads_what_is_on_screen(tmp_path: Path) -> None:
     stored = open_volume(tmp_path / "a.zarr")
     movie = Volume.from_array(np.stack([values, values[::-1]])[:, None], (40, 4, 4), axes="tczyx")
     view = explore.image({"Fib-SEM": stored[1:8, 16:], "movie": movie})
-    view.status = {"size": [64, 48]}
     view.goto(140, 512, 512)
     view.set(scale=8, t=1)
+    view.status = {"size": [64, 48]}
     found: dict[str, Any] = {"view": view}
     exec(view.cutout(), found)
     level = stored.levels[1].read()
