@@ -72,6 +72,19 @@ class Play:
         """The planes in the order they are played."""
         return range(self.first, self.last + (1 if self.step > 0 else -1), self.step)
 
+    def inside(self, depth: int) -> range:
+        """Which of `planes`, by number, lie within ``[0, depth)``.
+
+        Examples
+        --------
+        >>> played = parse_play({"vol": "em", "from": "-4", "to": "99", "step": "3", "box": "0,8,0,8"})
+        >>> numbers = played.inside(10)
+        >>> numbers, [played.planes[n] for n in numbers]
+        (range(2, 5), [2, 5, 8])
+        """
+        first, step = (self.first, self.step) if self.step > 0 else (depth - 1 - self.first, -self.step)
+        return range(max(0, -(first // step)), min(len(self.planes), (depth - 1 - first) // step + 1))
+
 
 def parse_tiles(query: Mapping[str, str]) -> Tiles:
     """Check the parameters of a request for tiles.

@@ -43,6 +43,15 @@ def _never() -> bool:
 class TileService:
     """Volumes by id, answered tile by tile. Any thread may call anything at any time.
 
+    Parameters
+    ----------
+    cache : SlabCache, optional
+        Where decoded voxels are kept; without it the one of this process (`slabs.shared_cache`).
+    ahead : bool
+        Read ahead of scrolls, pans and zooms.
+    words : callable, optional
+        What is told of an error in its place, for pages that are not to learn where a store lies.
+
     Examples
     --------
     >>> from ndlab.samples import toy
@@ -55,7 +64,8 @@ class TileService:
     >>> service.close()
     """
 
-    def __init__(self, cache: SlabCache | None = None, ahead: bool = True) -> None:
+    def __init__(self, cache: SlabCache | None = None, ahead: bool = True, words: Callable[[str], str] = str) -> None:
+        self._words = words
         self._layers: dict[str, Layer] = {}
         self._numbers = count(1)
         self._lock = threading.Lock()
@@ -116,7 +126,10 @@ class TileService:
 
     def info(self, id: str) -> dict[str, Any]:  # noqa: A002
         """Return what a page has to know of a volume, as plain JSON values: `Layer.info`."""
-        return self._layer(id).info()
+        about = self._layer(id).info()
+        for level in about["levels"]:
+            level["missing"] = level["missing"] and self._words(level["missing"])
+        return about
 
     def touch(self, id: str) -> int:  # noqa: A002
         """Say that a volume changed in a way that it cannot know of, in memory for instance; return its version."""
@@ -162,7 +175,7 @@ class TileService:
         waiting: list[Callable[[], tuple[int, Frame]]] = []
         for index, (d, r, c) in enumerate(asked.keys):
             box = (r * asked.side, (r + 1) * asked.side, c * asked.side, (c + 1) * asked.side)
-            cut = _cut(source, asked.axis, d, box)
+            cut = self._cut(source, asked.axis, d, box)
             if isinstance(cut, Cut) and not self._reader.ready(cut):
                 waiting.append(partial(self._numbered, index, cut, asked.encoding))
                 continue
@@ -182,7 +195,7 @@ class TileService:
     def play(self, query: Mapping[str, str], cancelled: Cancelled = _never) -> Iterator[bytes]:
         """Answer a request to play planes: one packed frame for each plane and layer, in order; as `tiles` otherwise.
 
-        Planes beyond the volume are left out.
+        Planes beyond the deepest of the volumes are left out; if all are, one frame says so.
         """
         asked = parse_play(query)
         layers = [self._layer(name) for name in asked.vols]
@@ -191,9 +204,14 @@ class TileService:
         return self._play(asked, layers, cancelled)
 
     def _play(self, asked: Play, layers: list[Layer], cancelled: Cancelled) -> Iterator[bytes]:
-        total = len(asked.planes)
+        axis = AXES[asked.axis][0]
+        shapes = [layer.shapes[asked.level] for layer in layers]
+        numbers = asked.inside(max((shape[axis] for shape in shapes if shape is not None), default=1))
+        if not numbers:
+            yield Frame.outside().pack(0, LAST)
         trend = Trend(1 if asked.step > 0 else -1, abs(asked.step), _PLAYED * abs(asked.step))
-        for number, d in enumerate(asked.planes):
+        for number in numbers:
+            d = asked.planes[number]
             for which, layer in enumerate(layers):
                 if cancelled():
                     return
@@ -202,8 +220,8 @@ class TileService:
                 if not isinstance(source, NdlabError):
                     look = Look(asked.level, d, asked.box[:2], asked.box[2:])
                     self._reader.follow(layer, look, asked.axis, asked.t, asked.c, trend)
-                frame = self._frame(_cut(source, asked.axis, d, asked.box), asked.encoding)
-                last = number == total - 1 and which == len(layers) - 1
+                frame = self._frame(self._cut(source, asked.axis, d, asked.box), asked.encoding)
+                last = number == numbers[-1] and which == len(layers) - 1
                 yield frame.pack(number & 0xFFFF, LAST if last else 0, which)
 
     def pixel(self, id: str, z: int, y: int, x: int, level: int = 0, t: int = 0, c: int = 0) -> int | float | bool:  # noqa: A002
@@ -234,6 +252,17 @@ class TileService:
             raise needs_window(sent)
         return source
 
+    def _cut(self, source: Source | NdlabError, axis: str, d: int, box: tuple[int, int, int, int]) -> Cut | Frame:
+        """Place a rectangle, clipped to the level; or the frame of one that lies outside or cannot be read."""
+        if isinstance(source, NdlabError):
+            return Frame.error(self._words(str(source)))
+        depth, rows, columns = AXES[axis]
+        r0, r1, c0, c1 = box
+        r1, c1 = min(r1, source.shape[rows]), min(c1, source.shape[columns])
+        if not (0 <= d < source.shape[depth] and 0 <= r0 < r1 and 0 <= c0 < c1):
+            return Frame.outside()
+        return cut_of(source, axis, d, (r0, r1, c0, c1))
+
     def _frame(self, cut: Cut | Frame, encoding: Encoding) -> Frame:
         """Read and pack a rectangle of a plane; what cannot be read becomes a frame that says why."""
         if isinstance(cut, Frame):
@@ -241,9 +270,9 @@ class TileService:
         try:
             plane, ids, absent = self._reader.plane(cut)
         except NdlabError as error:
-            return Frame.error(str(error))
+            return Frame.error(self._words(str(error)))
         except Exception as error:  # whatever a codec raises: the other tiles can still be read
-            return Frame.error(f"{type(error).__name__}: {error}"[:800])
+            return Frame.error(self._words(f"{type(error).__name__}: {error}"[:800]))
         frame = label_frame(plane, encoding, ids) if cut.source.labels else image_frame(plane, encoding)
         return replace(frame, flags=ABSENT) if absent else frame
 
@@ -251,18 +280,6 @@ class TileService:
         """Return counts of the cache (hits, misses, evicted ...), its bytes, and reads in flight and planned ahead."""
         ahead = self._reader.ahead
         return self._reader.cache.stats() | {"ahead": ahead.waiting if ahead is not None else 0}
-
-
-def _cut(source: Source | NdlabError, axis: str, d: int, box: tuple[int, int, int, int]) -> Cut | Frame:
-    """Place a rectangle, clipped to the level; or the frame of one that lies outside or cannot be read."""
-    if isinstance(source, NdlabError):
-        return Frame.error(str(source))
-    depth, rows, columns = AXES[axis]
-    r0, r1, c0, c1 = box
-    r1, c1 = min(r1, source.shape[rows]), min(c1, source.shape[columns])
-    if not (0 <= d < source.shape[depth] and 0 <= r0 < r1 and 0 <= c0 < c1):
-        return Frame.outside()
-    return cut_of(source, axis, d, (r0, r1, c0, c1))
 
 
 def _look(asked: Tiles) -> Look:

@@ -236,6 +236,9 @@ def test_a_level_that_is_named_but_missing_is_told(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "v" / "1")
     with TileService(SlabCache()) as service:
         name = service.add(open_volume(tmp_path / "v"))
+        assert str(tmp_path) in service.info(name)["levels"][1]["missing"]
+    with TileService(SlabCache(), words=lambda text: text.replace(str(tmp_path), "here")) as service:
+        name = service.add(open_volume(tmp_path / "v"))
         whole, missing = service.info(name)["levels"]
         assert whole["missing"] is None
         assert "no array at" in missing["missing"]
@@ -243,7 +246,7 @@ def test_a_level_that_is_named_but_missing_is_told(tmp_path: Path) -> None:
         frames = answer(service, {"vol": name, "lod": 1, "k": "0,0,0;0,0,1"})
         assert [frame.codec for frame in frames] == [Codec.TEXT] * 2
         assert frames[1].flags & LAST
-        assert b"no array at" in frames[0].payload
+        assert b"no array at here/v/1" in frames[0].payload
 
 
 # --- playing ------------------------------------------------------------------------------------------------------
@@ -280,6 +283,25 @@ def test_playing_shows_what_is_written_meanwhile(tmp_path: Path) -> None:
         after = wire.pixels(next(wire.unpack(next(playing))))
     assert (before == 0).all()
     assert (after == 6).all()
+
+
+def test_planes_beyond_the_volume_are_not_played() -> None:
+    voxels = values((10, 16, 16), "u1")
+    with TileService(SlabCache()) as service:
+        name = service.add(Volume.from_array(voxels, (40, 4, 4)))
+        for first, last, step in ((-4, 2**53, 3), (2**53, -(2**53), -3), (5, 5, 7), (9, 0, -1), (0, 9, 9)):
+            query = {"vol": name, "from": str(first), "to": str(last), "step": str(step), "box": "0,16,0,16"}
+            frames = list(wire.unpack(b"".join(service.play(query))))
+            planes = [
+                d for d in range(10) if (d - first) % abs(step) == 0 and min(first, last) <= d <= max(first, last)
+            ]
+            if step < 0:
+                planes.reverse()
+            assert [frame.index for frame in frames] == [(d - first) // step & 0xFFFF for d in planes]
+            assert all(np.array_equal(wire.pixels(f), voxels[d]) for f, d in zip(frames, planes, strict=True))
+            assert frames[-1].flags & LAST
+        (none,) = wire.unpack(b"".join(service.play({"vol": name, "from": "10", "to": "99", "box": "0,16,0,16"})))
+        assert none.flags == LAST | OUTSIDE
 
 
 # --- what it says -------------------------------------------------------------------------------------------------
