@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import pickle
+import time
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -31,6 +32,7 @@ __all__ = ["Layer", "Source"]
 
 _COMPUTED_DEPTH = 8
 _COMPUTED_VOXELS = 1 << 15
+_TRIED_AGAIN = 5.0  # [s]
 
 
 @dataclass(frozen=True)
@@ -117,17 +119,29 @@ class Layer:
         self.touches = 0
         self.labels = volume.kind == "labels" and volume.dtype.kind in "bui"
         self._own = uuid4().bytes  # an array in memory has no address
+        self._views: dict[int, Volume | tuple[float, NdlabError]] = {}
+        self._shown: tuple[int, list[float] | None] | None = None
 
     @property
     def version(self) -> int:
         """How often the voxels were changed, as far as that can be known."""
         return self.volume.version + self.touches
 
-    @cached_property
+    @property
     def levels(self) -> tuple[Volume | NdlabError, ...]:
-        """Each level as a view, or why it cannot be opened."""
+        """Each level as a view, or why it cannot be opened; that is tried again after some seconds."""
         first, count = self.volume.level_index, len(self.volume._stored.levels)
-        return tuple(_opened(self.volume, number) for number in range(first, count))
+        return tuple(self._open(number) for number in range(first, count))
+
+    def _open(self, number: int) -> Volume | NdlabError:
+        known = self._views.get(number)
+        if isinstance(known, Volume):
+            return known
+        if known is None or time.monotonic() - known[0] > _TRIED_AGAIN:
+            found = _opened(self.volume, number)
+            self._views[number] = found if isinstance(found, Volume) else (time.monotonic(), found)
+            return found
+        return known[1]
 
     @property
     def _picked(self) -> dict[str, tuple[int, int]]:
@@ -189,6 +203,7 @@ class Layer:
 
     def info(self) -> dict[str, Any]:
         """Return what the page has to know, as plain JSON values."""
+        version = self.version
         return {
             "id": self.id,
             "name": self.volume.name,
@@ -199,8 +214,8 @@ class Layer:
             "channels": self._channels(),
             "levels": [self._level(number) for number in range(len(self.levels))],
             "calibrated": self._calibrated,
-            "window": self._window,
-            "version": self.version,
+            "window": self._window(version),
+            "version": version,
         }
 
     def _channels(self) -> list[dict[str, Any]]:
@@ -213,14 +228,18 @@ class Layer:
     def _calibrated(self) -> bool:
         return self.volume._stored.levels[self.volume.level_index].calibration is not None
 
-    @cached_property
-    def _window(self) -> list[float] | None:
+    def _window(self, version: int) -> list[float] | None:
+        """Default window of an image, at a version of it."""
         if self.labels:
             return None
+        if self._shown is None or self._shown[0] != version:
+            self._shown = version, self._looked_at()
+        return self._shown[1]
+
+    def _looked_at(self) -> list[float] | None:
         try:
-            computed = self.volume._stored.levels[self.volume.level_index].array.codec == "computed"
             # What is computed voxel by voxel is looked at in a few places, not in millions.
-            if computed:
+            if self.volume._stored.levels[self.volume.level_index].array.codec == "computed":
                 return _listed(spread(sample(self.volume, voxels=_COMPUTED_VOXELS).values))
             return _listed(window(self.volume))
         except (NdlabError, OSError):  # one chunk that cannot be read must not hide the others
@@ -241,7 +260,7 @@ class Layer:
             "stale": not isinstance(view, NdlabError) and view.stale,
         }
 
-    @cached_property
+    @property
     def _sizes(self) -> list[tuple[list[float], list[float]]]:
         """Voxel size and outer corner of each level [nm]; where the store states none, in voxels of the finest."""
         found = []

@@ -495,3 +495,26 @@ def test_removing_a_volume_frees_what_was_kept_of_it_alone(tmp_path: Path) -> No
         service.remove("again")
         assert service.stats()["bytes"] == both // 2
     assert service.stats()["bytes"] == 0
+
+
+def test_a_level_that_comes_back_is_shown_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "v", [(8, 64, 64), (4, 32, 32)], "u1", (8, 32, 32))
+    (tmp_path / "v" / "1").rename(tmp_path / "away")
+    monkeypatch.setattr("ndlab.serve.layers._TRIED_AGAIN", 0.05)
+    with TileService(SlabCache()) as service:
+        name = service.add(open_volume(tmp_path / "v"))
+        assert service.info(name)["levels"][1]["missing"]
+        (tmp_path / "away").rename(tmp_path / "v" / "1")
+        time.sleep(0.1)
+        assert service.info(name)["levels"][1]["missing"] is None
+        (frame,) = answer(service, {"vol": name, "lod": 1, "k": "0,0,0"})
+        assert frame.codec is Codec.CONSTANT
+
+
+def test_the_default_window_follows_what_is_written(tmp_path: Path) -> None:
+    volume = make(tmp_path / "v", [(8, 64, 64)], "u2", (8, 32, 32))
+    with TileService(SlabCache()) as service:
+        name = service.add(volume)
+        assert service.info(name)["window"] == [0.0, 1.0]
+        volume.write(None, np.arange(8 * 64 * 64, dtype="u2").reshape(8, 64, 64))
+        assert service.info(name)["window"] == list(window(volume))
