@@ -44,10 +44,10 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
+def serving(folder: Path, milliseconds: float = MILLISECONDS) -> Iterator[Server]:
     script = Path(__file__).parent / "servers" / "latency.py"
     process = subprocess.Popen(
-        [sys.executable, str(script), str(folder), str(MILLISECONDS)],
+        [sys.executable, str(script), str(folder), str(milliseconds)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdin is not None
