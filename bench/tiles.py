@@ -135,7 +135,7 @@ def scrolled(service: TileService, layers: list[str], axis: str, planes: int) ->
 
 def waited(waits: list[float]) -> dict[str, float]:
     rest = np.array(waits[1:])
-    p50, p95, p99 = np.percentile(rest, [50, 95, 99])
+    p50, p95, p99 = map(float, np.percentile(rest, [50, 95, 99]))
     stalls = float((rest > STALL).sum())
     return {"first": waits[0], "p50": p50, "p95": p95, "p99": p99, "max": float(rest.max()), "stalls": stalls}
 

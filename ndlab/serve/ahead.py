@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable
 __all__ = ["ReadAhead"]
 
 Job = Callable[[], object]
-_NICE = 10
+_NICE = 4
 _MOST_JOBS = 64
 _MOST_VIEWS = 8
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import pickle
+import threading
 import time
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from ndlab.store.arrays import Array
 from ndlab.store.engine import TensorStoreArray
 from ndlab.store.kv import local_path, stamp
 from ndlab.store.memory import MemoryArray
+from ndlab.store.state import State, written
 from ndlab.volume import Volume
 
 __all__ = ["Layer", "Source"]
@@ -118,14 +120,24 @@ class Layer:
         self.volume = volume
         self.touches = 0
         self.labels = volume.kind == "labels" and volume.dtype.kind in "bui"
+        self._known: State | None = None
+        self._updates = 0
+        self._lock = threading.Lock()
         self._own = uuid4().bytes  # an array in memory has no address
         self._views: dict[int, Volume | tuple[float, NdlabError]] = {}
         self._shown: tuple[int, list[float] | None] | None = None
 
     @property
     def version(self) -> int:
-        """How often the voxels were changed, as far as that can be known."""
-        return self.volume.version + self.touches
+        """How often the voxels were changed, as far as that can be known: by writes, or levels brought up to date."""
+        found = self._written()
+        with self._lock:
+            known, self._known = self._known, found
+            self._updates += known is not None and found.version == known.version and found.stale != known.stale
+            return found.version + self.touches + self._updates
+
+    def _written(self) -> State:
+        return written(self.volume.url) if self.volume.url else State()
 
     @property
     def levels(self) -> tuple[Volume | NdlabError, ...]:
@@ -183,8 +195,9 @@ class Layer:
 
     def _state(self, level: int) -> Hashable:
         """Return what changes whenever voxels do: writes are counted, a store made anew is told by its metadata."""
-        array = self.volume._stored.levels[self.volume.level_index + level].array
-        return self.volume.version, self.touches, _stamp(getattr(array, "url", "") or self.volume.url)
+        found, number = self._written(), self.volume.level_index + level
+        address = getattr(self.volume._stored.levels[number].array, "url", "") or self.volume.url
+        return found.version, found.stale.get(number, ()), self.touches, _stamp(address)
 
     @property
     def shapes(self) -> tuple[Int3 | None, ...]:

@@ -518,3 +518,18 @@ def test_the_default_window_follows_what_is_written(tmp_path: Path) -> None:
         assert service.info(name)["window"] == [0.0, 1.0]
         volume.write(None, np.arange(8 * 64 * 64, dtype="u2").reshape(8, 64, 64))
         assert service.info(name)["window"] == list(window(volume))
+
+
+def test_levels_brought_up_to_date_are_shown(tmp_path: Path) -> None:
+    volume = make(tmp_path / "v", [(8, 64, 64), (4, 32, 32)], "u1", (8, 32, 32))
+    with TileService(SlabCache()) as service:
+        name = service.add(volume)
+        query = {"vol": name, "lod": 1, "k": "0,0,0"}
+        assert (wire.pixels(answer(service, query)[0]) == 0).all()
+        volume.write(Box((0, 0, 0), volume.shape), 8)
+        before = service.info(name)["version"]
+        assert (wire.pixels(answer(service, query)[0]) == 0).all()  # stale, and said so by info
+        volume.update_levels()
+        assert (wire.pixels(answer(service, query)[0]) == 8).all()
+        assert service.info(name)["version"] > before
+        assert not service.info(name)["levels"][1]["stale"]
