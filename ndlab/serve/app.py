@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ndlab.errors import BadRequest
+from ndlab.errors import BadRequest, Conflict
 from ndlab.serve.limits import Access, Limits, Rate
 from ndlab.serve.names import Folder
 from ndlab.serve.openapi import ROUTES
@@ -183,7 +183,11 @@ class Server:
 
         # One family: the name localhost may mean two, with a port for each if none is given.
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        sockets = bind_sockets(self.port, self.host, family, _BACKLOG)
+        try:
+            sockets = bind_sockets(self.port, self.host, family, _BACKLOG)
+        except OSError as error:
+            raise Conflict(f"port {self.port} of {self.host}", error.strerror or str(error),
+                           "pass --port 0 for one that is free, or another --host") from None  # fmt: skip
         self.port = sockets[0].getsockname()[1]
         self.http = HTTPServer(application(self.site), max_body_size=self.site.limits.body, max_header_size=_HEADERS,
                                idle_connection_timeout=300, body_timeout=300)  # fmt: skip
@@ -191,10 +195,10 @@ class Server:
 
     async def run(self, ready: threading.Event | None = None, end: asyncio.Event | None = None) -> None:
         """Listen until the task is cancelled, or `end` is set."""
-        self.listen()
-        if ready is not None:
-            ready.set()
         try:
+            self.listen()
+            if ready is not None:
+                ready.set()
             await (end or asyncio.Event()).wait()
         finally:
             self.stop()
@@ -211,6 +215,7 @@ def serving(site: Site, host: str = "127.0.0.1", port: int = 0) -> Iterator[Serv
     """Serve in a thread until the block ends."""
     server, ready, ended = Server(site, host, port), threading.Event(), asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
+    failed: list[BaseException] = []
 
     async def run() -> None:
         loops.append(asyncio.get_running_loop())
@@ -218,12 +223,16 @@ def serving(site: Site, host: str = "127.0.0.1", port: int = 0) -> Iterator[Serv
             await server.run(ready, ended)
             if server.http is not None:
                 await server.http.close_all_connections()
+        except BaseException as error:
+            failed.append(error)
         finally:
             ready.set()
 
     thread = threading.Thread(target=asyncio.run, args=(run(),), name="ndlab-server", daemon=True)
     thread.start()
     ready.wait()
+    if failed:
+        raise failed[0]
     try:
         yield server
     finally:

@@ -18,6 +18,7 @@ from ndlab.serve.guarded import Guarded
 from ndlab.serve.handlers import query_of
 from ndlab.serve.openapi import ROUTES, document
 from ndlab.serve.site import Site
+from ndlab.serve.voxels import read_quietly
 from ndlab.volume import Volume
 
 __all__ = ["ChannelHandler", "CutoutHandler", "IndexHandler", "OpenApiHandler", "VolumeHandler", "VolumesHandler"]
@@ -178,9 +179,11 @@ def _cut(site: Site, name: str, channel: str, asked: Cutout) -> tuple[str, dict[
     site.limits.check_voxels(view.nbytes)
     if asked.form == "png":
         site.limits.check_pixels(view.size)
-    values = view.read()
+    values = read_quietly(view)
     little = values.astype(values.dtype.newbyteorder("<"), copy=False)
     headers = {"X-Ndlab-Shape": ",".join(map(str, values.shape)), "X-Ndlab-Dtype": little.dtype.str}
+    if level.level_index and view.stale:
+        headers["X-Ndlab-Stale"] = "finer voxels were written after this level was made"
     if asked.form == "raw":
         return "application/octet-stream", headers, little.tobytes()
     if asked.form == "png":

@@ -22,6 +22,7 @@ from ndlab.metadata import Kind, Multiscale, Scale
 from ndlab.metadata.precomputed import write_precomputed
 from ndlab.serve.guarded import Guarded
 from ndlab.serve.site import Site
+from ndlab.serve.voxels import read_quietly
 from ndlab.volume import Volume
 
 __all__ = ["Asked", "PrecomputedHandler", "chunk", "info", "parse"]
@@ -143,7 +144,7 @@ def _read(level: Volume, start: Sequence[int], stop: Sequence[int], t: int) -> n
     view = level.isel(t=t) if "t" in level.axes else level
     if "t" not in level.axes and t:
         raise OutOfBounds(f"time point {t} was asked for", "the volume has none", "leave t=N out of the address")
-    return view.read(Box(start, stop, level.level_index))
+    return read_quietly(view.boxed(Box(start, stop, level.level_index)))
 
 
 class PrecomputedHandler(Guarded):

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ndlab.errors import NotFound
+from ndlab.errors import NdlabError, NotFound
 from ndlab.serve.limits import Access, Limits
 from ndlab.serve.manage import Manager
 from ndlab.serve.names import Folder
@@ -68,7 +68,14 @@ class Site:
     def listed(self, full: bool) -> dict[str, list[str]]:
         """Return every name that may be listed, with its channels."""
         names = self.names.tokens() if full else sorted(set(self.names.tokens()) & set(self.access.public))
-        return {name: list(self.names.channels(name)) for name in names}
+        return {name: self._channels(name) for name in names}
+
+    def _channels(self, name: str) -> list[str]:
+        """Return the channels of a name; one that cannot be opened has none, and says why when it is asked for."""
+        try:
+            return list(self.names.channels(name))
+        except NdlabError:
+            return []
 
     def channel(self, name: str, channel: str = "") -> Channel:
         """Return a channel, the default one without a name for it."""

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ndlab.errors import BadRequest, NotFound
+from ndlab.errors import BadRequest, Conflict, NotFound
 from ndlab.render import label_colors
-from ndlab.serve.app import access_for
+from ndlab.serve.app import access_for, make_site, serving
 from ndlab.serve.limits import Access, Limits, Rate
 from ndlab.serve.openapi import ROUTES, document
 from tests.serve.jupyter_server import ask as ask_url
@@ -285,6 +285,7 @@ def test_answers_say_nothing_of_the_server(ask: Client, folder: Path) -> None:
     (folder / "broken.zarr").mkdir()
     (folder / "broken.zarr" / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {')
     try:
+        assert ask("/v1/volumes").json["volumes"][0] == {"name": "broken", "channels": []}
         for path in ("/v1/volumes/broken", "/sd/broken/info/", "/v1/view/info?vol=broken",
                      "/v1/precomputed/broken/info", "/v1/volumes/em/none", "/v1/zarr/broken/x", "/nowhere",
                      "/sd/em/image/xy/99/0,1/0,1/1/"):  # fmt: skip
@@ -410,6 +411,36 @@ def test_it_is_mounted_by_others() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(run(Path(folder)))
+
+
+def test_a_stale_level_is_served_and_says_so(tmp_path: Path) -> None:
+    from ndlab.geometry import Box
+    from ndlab.volume import open as open_volume
+
+    data = make_folder(tmp_path)
+    with serve(data, Access(open=True), writable=True) as ask:
+        address = "/v1/volumes/em/image/cutout?level=1&box=0,:,:&format=raw"
+        before = ask(address)
+        assert "X-Ndlab-Stale" not in before.headers
+        volume = open_volume(data / "em.zarr")
+        volume.write(Box((0, 0, 0), (20, 150, 170)), np.zeros_like(EM))
+        stale = ask(address)
+        assert stale.headers["X-Ndlab-Stale"] == "finer voxels were written after this level was made"
+        assert not any(ask("/v1/volumes/em/image/cutout?box=0,:,:&format=raw").body), "what was written is served"
+        assert ask("/v1/precomputed/em/info").status == 200
+        volume.update_levels()
+        after = ask(address)
+        assert "X-Ndlab-Stale" not in after.headers
+        assert not any(after.body)
+
+
+def test_a_port_that_is_taken_is_said(folder: Path) -> None:
+    with (
+        serve(folder, Access(open=True)) as ask,
+        pytest.raises(Conflict, match="pass --port 0 for one that is free"),
+        serving(make_site(str(folder), Access(open=True)), port=ask.server.port),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(("host", "needs"), [("127.0.0.1", False), ("0.0.0.0", True)])
