@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -106,6 +107,17 @@ class Reader:
             return source.load(start, stop)
         finally:
             self.ahead.release()
+
+    def fill(self, cut: Cut, cancelled: Callable[[], bool]) -> None:
+        """Read what a cut lacks, several slabs at a time; what cannot be read is reported by `plane`."""
+        missing = [slab for slab in cut.slabs if not self.cache.holds(cut.source.key(*slab))]
+        if len(missing) > 1:
+            for _ in self.each([partial(self._tried, cut.source, *slab) for slab in missing], cancelled):
+                pass
+
+    def _tried(self, source: Source, start: Int3, stop: Int3) -> None:
+        with contextlib.suppress(Exception):
+            self._slab(source, start, stop)
 
     def each(self, jobs: Iterable[Callable[[], T]], cancelled: Callable[[], bool]) -> Iterator[T]:
         """Do jobs in the pool, a few at a time in their order, and yield results as they come.

@@ -213,14 +213,17 @@ class TileService:
         for number in numbers:
             d = asked.planes[number]
             for which, layer in enumerate(layers):
-                if cancelled():
-                    return
                 # Asked for anew at each plane: what was written meanwhile is shown.
                 source = self._source(layer, asked.level, asked.t, asked.c, asked.encoding)
                 if not isinstance(source, NdlabError):
                     look = Look(asked.level, d, asked.box[:2], asked.box[2:])
                     self._reader.follow(layer, look, asked.axis, asked.t, asked.c, trend)
-                frame = self._frame(self._cut(source, asked.axis, d, asked.box), asked.encoding)
+                cut = self._cut(source, asked.axis, d, asked.box)
+                if isinstance(cut, Cut):
+                    self._reader.fill(cut, cancelled)
+                if cancelled():
+                    return
+                frame = self._frame(cut, asked.encoding)
                 last = number == numbers[-1] and which == len(layers) - 1
                 yield frame.pack(number & 0xFFFF, LAST if last else 0, which)
 
@@ -269,11 +272,11 @@ class TileService:
             return cut
         try:
             plane, ids, absent = self._reader.plane(cut)
+            frame = label_frame(plane, encoding, ids) if cut.source.labels else image_frame(plane, encoding)
         except NdlabError as error:
             return Frame.error(self._words(str(error)))
         except Exception as error:  # whatever a codec raises: the other tiles can still be read
             return Frame.error(self._words(f"{type(error).__name__}: {error}"[:800]))
-        frame = label_frame(plane, encoding, ids) if cut.source.labels else image_frame(plane, encoding)
         return replace(frame, flags=ABSENT) if absent else frame
 
     def stats(self) -> dict[str, int]:

@@ -588,6 +588,20 @@ def test_readers_of_one_slab_read_it_once(tmp_path: Path) -> None:
         assert len(counting.reads) == 1
 
 
+def test_a_played_plane_reads_its_slabs_together(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 99, (4, 1024, 16), "u1")
+    volume = stored(tmp_path / "v", values)
+    together = threading.Barrier(2, timeout=20)
+    counting = Counting(array_of(volume))
+    with TileService(SlabCache(), ahead=False) as service:
+        name = service.add(replaced(volume, counting))
+        counting.after = together.wait  # each of the two reads ends only once both have begun
+        playing = service.play({"vol": name, "from": "1", "to": "1", "box": "0,1024,0,16"})
+        (frame,) = wire.unpack(b"".join(playing))
+        assert np.array_equal(wire.pixels(frame), values[1])
+        assert len(counting.reads) == 2
+
+
 def test_the_next_slab_is_there_before_the_scroll_is(tmp_path: Path) -> None:
     volume = stored(tmp_path / "v", np.random.default_rng(0).integers(0, 99, (40, 40, 40), "u1"))
     counting = Counting(array_of(volume))

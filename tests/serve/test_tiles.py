@@ -304,6 +304,15 @@ def test_planes_beyond_the_volume_are_not_played() -> None:
         assert none.flags == LAST | OUTSIDE
 
 
+def test_a_picture_that_no_encoder_takes_is_a_frame_that_says_so() -> None:
+    with TileService(SlabCache()) as service:
+        name = service.add(Volume.from_array(values((1, 1, 65535), "u1"), (40, 4, 4)))
+        query = {"vol": name, "from": "0", "to": "0", "box": "0,1,0,65535", "q": "jpeg75"}
+        (frame,) = wire.unpack(b"".join(service.play(query)))
+        assert frame.codec is Codec.TEXT
+        assert b"65500" in frame.payload
+
+
 # --- what it says -------------------------------------------------------------------------------------------------
 
 
