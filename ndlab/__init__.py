@@ -14,22 +14,26 @@ if TYPE_CHECKING:
     from ndlab import explore as explore
     from ndlab import measure as measure
     from ndlab import samples as samples
+    from ndlab.annotations import Annotations as Annotations
     from ndlab.geometry import Box as Box
     from ndlab.ingesting import ingest as ingest
     from ndlab.store.catalog import dataset as dataset
     from ndlab.store.catalog import datasets as datasets
     from ndlab.volume import Volume as Volume
+
+    # What opens at an address is known only when it is there; checkers are told of the volume, which nearly all are.
     from ndlab.volume import open as open  # noqa: A004 - the name users know from zarr and xarray
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "Annotations": "ndlab.annotations",
     "Box": "ndlab.geometry",
     "Volume": "ndlab.volume",
     "dataset": "ndlab.store.catalog",
     "datasets": "ndlab.store.catalog",
     "ingest": "ndlab.ingesting",
-    "open": "ndlab.volume",
+    "open": "ndlab.opening",
 }
 _ROOMS = ("errors", "explore", "measure", "samples")
 

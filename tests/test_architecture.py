@@ -21,7 +21,8 @@ HEAVY = {"dask", "distributed", "xarray", "pandas", "matplotlib", "ipywidgets", 
 
 # A name added here is a promise to every script out there; one removed breaks them.
 PUBLIC = [
-    "Box", "Volume", "__version__", "dataset", "datasets", "errors", "explore", "ingest", "measure", "open", "samples",
+    "Annotations", "Box", "Volume", "__version__", "dataset", "datasets", "errors", "explore", "ingest", "measure",
+    "open", "samples",
 ]  # fmt: skip
 
 

@@ -1,0 +1,100 @@
+"""What a merge found in a unit of writing before it changed it: what makes merging twice the same as once, and undo.
+
+The file is on disk before the unit is written. A merge that was interrupted first puts back what its file says, and
+so begins from the same labels again; afterwards the file is the past that `undo` brings back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+from numcodecs.zstd import Zstd
+
+from ndlab.annotations.applying import Before
+
+__all__ = ["first_labels", "load", "save"]
+
+Befores = dict[int, list[Before]]
+_TINY = Zstd(level=1)
+
+
+def save(path: Path, found: Befores) -> int:
+    """Write what was found, by chunk, durably and whole or not at all; return its bytes."""
+    listed = [(chunk, before) for chunk, several in found.items() for before in several]
+    marks = np.array([(chunk, b.sequence, len(b.inside)) for chunk, b in listed], "<i8").reshape(-1, 3)
+    inside = np.concatenate([b.inside for _, b in listed]).astype("<u4") if listed else np.empty(0, "<u4")
+    labels = np.concatenate([b.labels for _, b in listed]) if listed else np.empty(0, "u8")
+    more = [(i, at, ids) for i, (_, b) in enumerate(listed) for at, ids in b.exceptions.items()]
+    # Most voxels were background before: then one flag says all.
+    parts = [marks, inside, labels if labels.any() else labels[:0]]
+    encoded = [bytes(_TINY.encode(np.ascontiguousarray(part))) for part in parts]
+    about = {"sizes": [len(part) for part in encoded], "dtype": labels.dtype.str, "exceptions": more}
+    head = json.dumps(about).encode()
+    body = len(head).to_bytes(8, "little") + head + b"".join(encoded)
+    raw = google_crc32c.value(body).to_bytes(4, "little") + body
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".new")
+    with temporary.open("wb") as file:
+        file.write(raw)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    handle = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    return len(raw)
+
+
+def load(path: Path) -> Befores:
+    """Read what `save` wrote; nothing where there is no whole file."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    if google_crc32c.value(raw[4:]) != int.from_bytes(raw[:4], "little"):
+        return {}
+    length = int.from_bytes(raw[4:12], "little")
+    about = json.loads(raw[12 : 12 + length])
+    parts, at = [], 12 + length
+    for size in about["sizes"]:
+        parts.append(bytes(_TINY.decode(raw[at : at + size])) if size else b"")
+        at += size
+    marks = np.frombuffer(parts[0], "<i8").reshape(-1, 3)
+    inside = np.frombuffer(parts[1], "<u4")
+    labels = np.frombuffer(parts[2], about["dtype"])
+    if not len(labels):
+        labels = np.zeros(len(inside), about["dtype"])
+    found: Befores = {}
+    listed = []
+    ends = np.cumsum(marks[:, 2])
+    for (chunk, sequence, count), end in zip(marks.tolist(), ends.tolist(), strict=True):
+        one = Before(sequence, inside[end - count : end], labels[end - count : end])
+        listed.append(one)
+        found.setdefault(chunk, []).append(one)
+    for i, place, ids in about["exceptions"]:
+        listed[i].exceptions[place] = ids
+    return found
+
+
+def first_labels(befores: Iterable[Before]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return positions and the labels that were there before the first stroke.
+
+    Examples
+    --------
+    >>> a, b = np.array([1, 2]), np.array([2, 3])
+    >>> [found.tolist() for found in first_labels([Before(1, a, np.array([0, 0])), Before(2, b, np.array([7, 5]))])]
+    [[1, 2, 3], [0, 0, 5]]
+    """
+    listed = list(befores)
+    inside = np.concatenate([b.inside for b in listed])
+    labels = np.concatenate([b.labels for b in listed])
+    where, first = np.unique(inside, return_index=True)
+    return where, labels[first]

@@ -1,0 +1,567 @@
+"""Annotations: the set of typed objects, and everything that can be asked of it and done to it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import Connection, func, select
+
+from ndlab.annotations import changes, derived, history, reading, summary
+from ndlab.annotations.database import FILE, Database, is_server
+from ndlab.annotations.history import Change, Transaction
+from ndlab.annotations.ids import as_id, as_ids, unsigned
+from ndlab.annotations.intake import create_table
+from ndlab.annotations.kinds import Annotation, kind_of
+from ndlab.annotations.query import Query
+from ndlab.annotations.rows import from_row
+from ndlab.annotations.schema import SCHEMA, VERSION, counters, facts, pairs
+from ndlab.annotations.space import Space
+from ndlab.annotations.writing import reserve
+from ndlab.errors import BadRequest, Conflict, NotFound, ReadOnly, Unsupported
+from ndlab.geometry import Box, Calibration, NmBox
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["Annotations"]
+
+
+class Annotations:
+    """A set of annotations: typed objects with metadata, in one embedded database or on a server.
+
+    Every call that writes is one transaction: it happens whole, is on disk when it returns, can be undone, and stays
+    readable as an earlier state. Any number of threads and processes may write.
+
+    Make one with `Annotations.create`, or open one with `ndlab.open`.
+
+    Examples
+    --------
+    >>> from ndlab.annotations import Neuron, Segment, Synapse
+    >>> ann = Annotations.temporary(voxel_size=(40, 4, 4))
+    >>> cell, = ann.add([Neuron(keys={"name": "apical"})])
+    >>> axon, dendrite = ann.add([Segment(segmentclass="axon"), Segment(segmentclass="dendrite", neuron=cell)])
+    >>> _ = ann.add([Synapse(presegments=[axon], postsegments=[dendrite], centroid=(400, 40, 40), confidence=0.9)])
+    >>> ann.get(dendrite).synapses, ann.get(cell).segments
+    ((4,), (3,))
+    >>> ann.where(kind="synapse", confidence__gt=0.5).within(Box((5, 5, 5), (15, 15, 15))).count()
+    1
+    >>> ann.update(dendrite, status="locked", reviewed=True)
+    1
+    >>> ann.undo().operation, ann.get(dendrite).keys
+    ('update', {})
+    """
+
+    def __init__(self, database: Database, *, author: str | None = None, at: int | None = None) -> None:
+        self._database = database
+        self._author = _user() if author is None else author
+        self._at = at
+        with database.reading() as connection:
+            known = {name: json.loads(value) for name, value in connection.execute(select(facts))}
+        if known.get("version") != VERSION:
+            raise Unsupported(
+                f"the annotations at {database.address} have layout {known.get('version')!r}",
+                f"this ndlab reads layout {VERSION}", "open them with the ndlab that wrote them, and export them",
+                feature=f"annotations layout {known.get('version')!r}",
+            )  # fmt: skip
+        self._name: str = known.get("name", "")
+        self.space: Space = Space.from_plain(known["space"])
+
+    # --- where it lives ---------------------------------------------------------------------------------------
+
+    @staticmethod
+    def create(
+        path: str | os.PathLike[str],
+        space: Any = None,
+        *,
+        voxel_size: Sequence[float] | None = None,
+        name: str | None = None,
+        author: str | None = None,
+        overwrite: bool = False,
+    ) -> Annotations:
+        """Make an empty set of annotations.
+
+        Parameters
+        ----------
+        path : str or path
+            A folder, which is made: alone, or inside an OME-Zarr (``brain.zarr/annotations/synapses``). Or the
+            ``postgresql://`` address of an empty database.
+        space : Volume or Calibration, optional
+            Where voxels are, so that boxes of voxels can be asked for.
+        voxel_size : sequence of 3 float, optional
+            (z, y, x) [nm], instead of `space`.
+        name : str, optional
+            Without it the folder's.
+        author : str, optional
+            Who writes; without it ``NDLAB_AUTHOR``, else the name of the user.
+        overwrite : bool
+            Delete the annotations that are there, with their history.
+
+        Raises
+        ------
+        Conflict
+            If something is there.
+        ReadOnly
+            If the place cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> ann = Annotations.create(tempfile.mkdtemp() + "/synapses", voxel_size=(40, 4, 4))
+        >>> ann.name, ann.count()
+        ('synapses', 0)
+        """
+        address = _address(path)
+        where = Space.of(space, voxel_size)
+        database = Database(address)
+        said = name if name is not None else address.rstrip("/").rpartition("/")[2]
+        if not database.server:
+            _folder(database, overwrite)
+        _tables(database, where, said, overwrite)
+        return Annotations(database, author=author)
+
+    @staticmethod
+    def open(path: str | os.PathLike[str], *, author: str | None = None, readonly: bool = False) -> Annotations:
+        """Open a set of annotations.
+
+        Parameters
+        ----------
+        path : str or path
+            The folder, or a ``postgresql://`` address.
+        author : str, optional
+            Who writes; without it ``NDLAB_AUTHOR``, else the name of the user.
+        readonly : bool
+            Refuse to write.
+
+        Raises
+        ------
+        NotFound
+            If there is none.
+        BadMetadata, Unsupported
+            If what is there is damaged, or of a layout that this ndlab does not read.
+        """
+        address = _address(path)
+        database = Database(address, readonly)
+        if not database.server and not database.path.is_file():
+            raise NotFound(f"no annotations at {address}", f"there is no {FILE} in it",
+                           "make them: Annotations.create(path, space=volume)", url=address)  # fmt: skip
+        return Annotations(database, author=author)
+
+    @staticmethod
+    def temporary(space: Any = None, **options: Any) -> Annotations:
+        """Make a set of annotations that is deleted when nothing refers to it any more; options as for `create`."""
+        folder = tempfile.mkdtemp(prefix="ndlab-annotations-")
+        made = Annotations.create(Path(folder) / "temporary", space, **options)
+        weakref.finalize(made._database, shutil.rmtree, folder, ignore_errors=True)
+        return made
+
+    @property
+    def url(self) -> str:
+        """Address: the folder, or the server's without a password."""
+        return _without_password(self._database.address)
+
+    @property
+    def name(self) -> str:
+        """Name of the set."""
+        return self._name
+
+    @property
+    def author(self) -> str:
+        """Who writes."""
+        return self._author
+
+    @property
+    def readonly(self) -> bool:
+        """Whether nothing can be written here."""
+        return self._at is not None or self._database.readonly
+
+    @property
+    def calibration(self) -> Calibration:
+        """Voxel size and corner of the finest level, where the annotations know one."""
+        if not self.space.levels:
+            raise BadRequest(f"the voxel size of {self.url}", "it was made without one",
+                             "make it with space=volume, or voxel_size=(z, y, x) [nm]")  # fmt: skip
+        return self.space.levels[0]
+
+    def close(self) -> None:
+        """Let go of the database; the next call opens it again."""
+        self._database.close()
+
+    def __enter__(self) -> Annotations:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (self._database, self._author, self._at)
+
+    # --- what is in it ----------------------------------------------------------------------------------------
+
+    def where(self, *, kind: Any = None, keys: Mapping[str, Any] | None = None, **conditions: Any) -> Query:
+        """Choose the objects that meet every condition; see `Query.where`.
+
+        Examples
+        --------
+        >>> from ndlab.annotations import Organelle
+        >>> ann = Annotations.temporary()
+        >>> _ = ann.add([Organelle(organelleclass="nucleus", keys={"cell": n}) for n in (1, 2, 3)])
+        >>> ann.where(kind="organelle", organelleclass="nucleus", cell__gt=1).count()
+        2
+        """
+        return self._all.where(kind=kind, keys=keys, **conditions)
+
+    @property
+    def _all(self) -> Query:
+        return Query(self._database, self.space, self._at, self)
+
+    def within(self, box: Box | NmBox, by: str = "any") -> Query:
+        """Choose the objects in a box; see `Query.within`."""
+        return self._all.within(box, by)
+
+    def count(self, kind: Any = None) -> int:
+        """Return the number of objects."""
+        return self.where(kind=kind).count()
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of objects of each kind that there is."""
+        table = reading.source(self._at)
+        with self._database.reading() as connection:
+            found = connection.execute(select(table.c.kind, func.count()).group_by(table.c.kind)).all()
+        return {kind_of(code).kind: count for code, count in sorted(tuple(row) for row in found)}
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[Annotation]:
+        return iter(self._all)
+
+    def __contains__(self, one: object) -> bool:
+        number = as_id(one)
+        with self._database.reading() as connection:
+            return next(reading.rows(connection, [number], self._at), None) is not None
+
+    def get(self, ids: Any) -> Any:
+        """Return one object by its id, or many, in the order asked, in a few round trips.
+
+        Raises
+        ------
+        NotFound
+            With the ids that are not there.
+
+        Examples
+        --------
+        >>> from ndlab.annotations import ROI
+        >>> ann = Annotations.temporary()
+        >>> ids = ann.add([ROI(), ROI()])
+        >>> [one.id for one in ann.get(ids[::-1])], ann.get(1).kind
+        ([2, 1], 'roi')
+        """
+        asked = as_ids(ids)
+        with self._database.reading() as connection:
+            found = {unsigned(row[0]): row for row in reading.rows(connection, asked, self._at)}
+        changes.missing(asked, found)
+        made = [from_row(found[one], self) for one in asked]
+        return made[0] if isinstance(ids, int | np.integer) else made
+
+    def derived(self, one: Annotation | int, name: str) -> tuple[int, ...]:
+        """Return the ids that a derived field of an object holds, e.g. ``ann.derived(7, "synapses")``."""
+        found = self.get(one) if isinstance(one, int | np.integer) else one
+        with self._database.reading() as connection:
+            return derived.derive(connection, found.kind, found.id, name, self._at)
+
+    def top_keys(self, count: int = 10, kind: Any = None) -> list[tuple[str, int]]:
+        """List the free keys that most objects have, with their numbers, descending.
+
+        Examples
+        --------
+        >>> from ndlab.annotations import Generic
+        >>> ann = Annotations.temporary()
+        >>> _ = ann.add([Generic(keys={"a": 1, "b": 2}), Generic(keys={"b": 3})])
+        >>> ann.top_keys()
+        [('b', 2), ('a', 1)]
+        """
+        number = func.count(pairs.c.id.distinct()).label("number")
+        asked = select(pairs.c.key, number).where(reading.held(pairs, self._at))
+        if kind is not None:
+            asked = asked.where(pairs.c.id.in_(self.where(kind=kind).statement("id", ordered=False)))
+        asked = asked.group_by(pairs.c.key).order_by(number.desc(), pairs.c.key).limit(count)
+        with self._database.reading() as connection:
+            return [(key, n) for key, n in connection.execute(asked)]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return all objects as a DataFrame; see `Query.to_pandas`."""
+        return self._all.to_pandas()
+
+    def to_arrow(self) -> pa.Table:
+        """Return all objects as an Arrow table; see `Query.to_arrow`."""
+        return self._all.to_arrow()
+
+    # --- writing ----------------------------------------------------------------------------------------------
+
+    def reserve(self, count: int) -> range:
+        """Take `count` ids that nobody has or will be given, one after another.
+
+        Examples
+        --------
+        >>> ann = Annotations.temporary()
+        >>> ann.reserve(100), ann.reserve(3)
+        (range(1, 101), range(101, 104))
+        """
+        self._writable()
+        if isinstance(count, bool) or int(count) != count or count < 1:
+            raise BadRequest(f"reserve({count!r})", "it is a whole number of ids, 1 or more")
+        with self._database.writing() as connection:
+            first = reserve(connection, int(count))
+        return range(first, first + int(count))
+
+    def add(self, objects: Iterable[Annotation], note: str = "") -> np.ndarray[Any, Any]:
+        """Store new objects, all or none, and return their ids, uint64, in the order given.
+
+        Objects without an id are given one. The iterable may be longer than memory.
+
+        Raises
+        ------
+        Conflict
+            If ids are taken; nothing is written.
+        Problems
+            If something is no object, or an id is given twice.
+        """
+        self._writable()
+        return changes.create(self._database, objects, self._author, note)
+
+    def add_table(self, table: Any, kind: Any = None, note: str = "") -> np.ndarray[Any, Any]:
+        """Store the rows of a table as new objects, all or none, and return their ids, uint64, in the order given.
+
+        Parameters
+        ----------
+        table : DataFrame, Arrow table, mapping of columns, or iterable of those
+            Columns are the fields of the kind; positions are the columns z, y, x [nm], bounds z0 to x1 [nm]. Lists of
+            ids may be single ids. Every other column becomes a free key, where it has a value.
+        kind : str, optional
+            Without it a column `kind` says.
+        note : str
+            For the history.
+
+        Raises
+        ------
+        Problems
+            Everything that is wrong with the columns; nothing is written.
+
+        Examples
+        --------
+        >>> ann = Annotations.temporary()
+        >>> table = {"presegments": [7, 8], "z": [0, 40], "y": [0, 0], "x": [4, 8], "roi": ["LH", None]}
+        >>> ann.add_table(table, "synapse").tolist(), ann.get(1).presegments, ann.get(1).keys, ann.get(2).centroid
+        ([1, 2], (7,), {'roi': 'LH'}, (40.0, 0.0, 8.0))
+        """
+        self._writable()
+        return create_table(self._database, kind, table, self._author, note)
+
+    def update(self, what: Any, /, *, note: str = "", **values: Any) -> int:
+        """Change objects, all or none; return how many changed.
+
+        Parameters
+        ----------
+        what : id, ids or Query, with `values`; or an object or objects, which take the place of those of their ids
+        note : str
+            For the history.
+        **values
+            Fields. Other names are free keys, for which None takes the key away; ``keys={...}`` sets any key.
+
+        Raises
+        ------
+        NotFound
+            With the ids that are not there; nothing is written.
+        ReadOnly
+            For a derived field.
+        """
+        self._writable()
+        if isinstance(what, Annotation):
+            what = [what]
+        if not values:
+            return changes.update_objects(self._database, what, self._author, note)
+        return changes.update_fields(self._database, _chooser(what), values, self._author, note)
+
+    def delete(self, what: Any, /, *, note: str = "") -> int:
+        """Take objects away by id, ids or Query, all or none; return how many.
+
+        What names them keeps doing so. Their history stays, and `undo` brings them back.
+        """
+        self._writable()
+        return changes.delete(self._database, _chooser(what), self._author, note)
+
+    def merge(self, ids: Sequence[int], *, note: str = "") -> int:
+        """Fold objects of one kind into the first, and return its id.
+
+        Everything that named the others names the first. The first keeps its fields and key-values, and takes from
+        the others, in their order, what it lacks; lists are joined; bounds span all.
+
+        Examples
+        --------
+        >>> from ndlab.annotations import Segment, Synapse
+        >>> ann = Annotations.temporary()
+        >>> a, b = ann.add([Segment(keys={"x": 1}), Segment(keys={"x": 2, "y": 3})])
+        >>> _ = ann.add([Synapse(presegments=[b])])
+        >>> ann.merge([a, b]), ann.get(a).keys, ann.get(a).presynapses, b in ann
+        (1, {'x': 1, 'y': 3}, (3,), False)
+        """
+        self._writable()
+        return changes.merge(self._database, ids, self._author, note)
+
+    # --- history ----------------------------------------------------------------------------------------------
+
+    def history(self, *, author: str | None = None, limit: int | None = None) -> list[Transaction]:
+        """List the transactions, the newest first: who wrote what, when."""
+        return history.history(self._database, self._at, author, limit)
+
+    def changes(self, one: int) -> list[Change]:
+        """List what happened to an object, the oldest first, with what it was before and after."""
+        return history.changes(self._database, one, self._at)
+
+    def undo(self, number: int | None = None, *, author: str | None = None) -> Transaction | None:
+        """Take back a transaction; without `number` the last one (of an author) that was not taken back.
+
+        Returns
+        -------
+        Transaction or None
+            What was taken back; None if nothing is left to take back.
+
+        Raises
+        ------
+        Conflict
+            If some of its objects were changed since; nothing is written.
+        """
+        self._writable()
+        return history.undo(self._database, self._author, number, author)
+
+    def as_of(self, when: Any) -> Annotations:
+        """Return the set as it was after a transaction (by number), or at a time, to be read.
+
+        Examples
+        --------
+        >>> from ndlab.annotations import ROI
+        >>> ann = Annotations.temporary()
+        >>> _ = ann.add([ROI(status="locked")]); _ = ann.update(1, status="ignored"); _ = ann.delete(1)
+        >>> [ann.as_of(n).where(status="locked").count() for n in range(4)], ann.as_of(2).get(1).status.name
+        ([0, 1, 0, 0], 'IGNORED')
+        """
+        number = history.moment_of(self._database, when)
+        return Annotations(self._database, author=self._author, at=number)
+
+    @property
+    def version(self) -> int:
+        """Number of the last transaction; 0 before the first."""
+        if self._at is not None:
+            return self._at
+        return next((one.number for one in self.history(limit=1)), 0)
+
+    def _writable(self) -> None:
+        if self._at is not None:
+            raise ReadOnly(f"writing to {self.url} as it was after transaction {self._at}",
+                           "an earlier state is only read", "write to Annotations.open(url)")  # fmt: skip
+
+    # --- display ----------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return summary.text(self)
+
+    def _repr_html_(self) -> str:
+        return summary.html(self)
+
+
+def _address(path: str | os.PathLike[str]) -> str:
+    text = os.fspath(path)
+    if is_server(text):
+        return text
+    if "://" in text and not text.startswith("file://"):
+        raise Unsupported(
+            f"annotations at {text}", "they live in a local folder or on a PostgreSQL server",
+            "make them beside, and export them there", feature="remote annotations",
+        )  # fmt: skip
+    found = Path(text.removeprefix("file://")).expanduser().absolute()
+    return str(found.parent if found.name == FILE else found)
+
+
+def _without_password(address: str) -> str:
+    if not is_server(address) or "@" not in address:
+        return address
+    scheme, _, rest = address.partition("://")
+    user, _, place = rest.rpartition("@")
+    return f"{scheme}://{user.partition(':')[0]}@{place}"
+
+
+def _user() -> str:
+    named = os.environ.get("NDLAB_AUTHOR")
+    if named:
+        return named
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without a user database
+        return ""
+
+
+def _folder(database: Database, overwrite: bool) -> None:
+    """Make the folder and an empty database in it."""
+    folder = database.path.parent
+    there = database.path.exists()
+    if there and not overwrite:
+        raise Conflict(f"annotations were to be made at {folder}", "there are some already",
+                       "open them with ndlab.open(path), or pass overwrite=True to delete them")  # fmt: skip
+    if not there and folder.exists() and any(folder.iterdir()):
+        raise Conflict(f"annotations were to be made at {folder}", "the folder holds something else",
+                       "name a folder inside it")  # fmt: skip
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if there:
+            for path in folder.glob(FILE + "*"):
+                path.unlink()
+    except OSError as error:
+        raise ReadOnly(f"{folder} cannot be made", str(error), "choose a place that you can write to") from None
+    database.make()
+
+
+def _tables(database: Database, space: Space, name: str, overwrite: bool) -> None:
+    """Make the tables, or leave none."""
+    with database.writing() as connection:
+        if database.server:
+            if overwrite:
+                SCHEMA.drop_all(connection)
+            elif connection.dialect.has_table(connection, "objects"):
+                where = _without_password(database.address)
+                raise Conflict(f"annotations were to be made at {where}", "there are some already",
+                               "open them, or pass overwrite=True to delete them")  # fmt: skip
+        SCHEMA.create_all(connection)
+        connection.execute(counters.insert(), [{"name": "id", "next": 1}, {"name": "transaction", "next": 1}])
+        known = {"version": VERSION, "name": name, "space": space.plain()}
+        connection.execute(facts.insert(), [{"name": k, "value": json.dumps(v)} for k, v in known.items()])
+
+
+def _chooser(what: Any) -> Callable[[Connection], Any]:
+    """Return what finds the ids within the transaction that changes them."""
+    if isinstance(what, Query):
+        if what.at is not None:
+            return lambda _: what.ids()
+        return what.ids_in
+    if isinstance(what, Annotation):
+        return lambda _: [what.id]
+    if isinstance(what, int | np.integer | np.ndarray):
+        return lambda _: what
+    ids = [one.id if isinstance(one, Annotation) else one for one in what]
+    return lambda _: ids
+
+
+def _reopen(database: Database, author: str, at: int | None) -> Annotations:
+    return Annotations(database, author=author, at=at)

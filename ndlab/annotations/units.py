@@ -1,0 +1,189 @@
+"""Change the chunks of one unit of writing at once: read, change and write back, again if somebody else was faster.
+
+Shards of Zarr v3 in a local folder, compressed by zstd or not at all, are taken apart here: only the touched chunks are
+decoded and encoded, the others are copied as they are. Any other store goes through the engine, in one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import tensorstore as ts
+from numcodecs.zstd import Zstd
+
+from ndlab.annotations.chunking import Chunking
+from ndlab.errors import BadMetadata, Conflict, TooLarge
+from ndlab.store.arrays import Array
+from ndlab.store.direct import DirectReader, direct_reader
+from ndlab.store.engine import TensorStoreArray, io_error
+from ndlab.store.kv import Kv, local_path
+
+__all__ = ["Units"]
+
+Voxels = np.ndarray[Any, Any]
+Change = Callable[[dict[int, Voxels]], None]
+_ABSENT = (1 << 64) - 1
+_ATTEMPTS = 1000
+
+
+@dataclass(frozen=True)
+class Units:
+    """The units of writing of a label array (z, y, x)."""
+
+    array: TensorStoreArray
+    chunking: Chunking
+
+    def read(self, chunk: int) -> Voxels:
+        """Return the labels of a whole chunk, flat; 0 outside the array."""
+        box = self.chunking.box(chunk)
+        return _whole(self.array.read(box.start, box.stop), self.chunking)
+
+    def change(self, unit: int, chunks: Sequence[int], how: Change) -> None:
+        """Let `how` change the labels of chunks of one unit, given flat by number; it may be called again."""
+        try:
+            if self._direct is None:
+                self._through_engine(chunks, how)
+            else:
+                index = self.chunking.unit_index(unit)
+                key = self._direct.prefix + self._direct.separator.join(map(str, index))
+                Kv(self.array.url).update(key, lambda raw: self._changed(raw, key, chunks, how))
+        except OSError as error:
+            if "No space left" in str(error) or "File too large" in str(error):
+                raise TooLarge(f"{self.array.url}: no space left", str(error)[:300],
+                               "free some space; what was written is in the journal and is merged then") from None  # fmt: skip
+            raise
+
+    def present(self) -> list[int]:
+        """Return the units that were ever written, as far as the store can tell."""
+        units = range(math.prod(self.chunking.unit_counts))
+        if self._direct is None:
+            return list(units)
+        reader = self._direct
+        names = {reader.prefix + reader.separator.join(map(str, self.chunking.unit_index(n))): n for n in units}
+        return sorted(names[key] for key in Kv(self.array.url).list() if key in names)
+
+    @cached_property
+    def _direct(self) -> DirectReader | None:
+        path = local_path(self.array.url)
+        found = None if path is None else direct_reader(self.array.driver, path, self.array.order)
+        plain = found is not None and self.array.driver == "zarr3" and found.axes == (0, 1, 2) and found.fill == 0
+        return found if plain else None
+
+    @cached_property
+    def _zstd(self) -> Zstd | None:
+        """The compression that the array's metadata ask for."""
+        assert self._direct is not None
+        if not self._direct.compressed:
+            return None
+        codecs = json.loads((self._direct.path / "zarr.json").read_bytes())["codecs"]
+        if codecs[0]["name"] == "sharding_indexed":
+            codecs = codecs[0]["configuration"]["codecs"]
+        how = codecs[1].get("configuration", {})
+        return Zstd(level=how.get("level", 0), checksum=how.get("checksum", False))
+
+    # --- shards taken apart -----------------------------------------------------------------------------------
+
+    def _changed(self, raw: bytes | None, key: str, chunks: Sequence[int], how: Change) -> bytes:
+        assert self._direct is not None
+        sharded = self._direct.shards is not None
+        parts = self._parts(raw, key) if sharded else [None if raw is None else memoryview(raw)]
+        places = [self.chunking.inside(chunk) if sharded else 0 for chunk in chunks]
+        labels = {c: self._decoded(parts[i], key) for c, i in zip(chunks, places, strict=True)}
+        how(labels)
+        for chunk, place in zip(chunks, places, strict=True):
+            parts[place] = self._encoded(labels[chunk], sharded)
+        return _shard(parts) if sharded else bytes(parts[0] or b"")
+
+    def _parts(self, raw: bytes | None, key: str) -> list[memoryview | None]:
+        """Return the encoded chunks of a shard, None where there is none."""
+        count = math.prod(u // c for u, c in zip(self.chunking.unit, self.chunking.chunk, strict=True))
+        if raw is None:
+            return [None] * count
+        tail = raw[len(raw) - 16 * count - 4 :]
+        if len(tail) != 16 * count + 4 or google_crc32c.value(tail[:-4]) != int.from_bytes(tail[-4:], "little"):
+            raise _damaged(self.array.url, key)
+        view = memoryview(raw)
+        pairs = np.frombuffer(tail[:-4], "<u8").reshape(count, 2).tolist()
+        return [None if offset == _ABSENT else view[offset : offset + n] for offset, n in pairs]
+
+    def _decoded(self, part: memoryview | None, key: str) -> Voxels:
+        voxels, dtype = self.chunking.voxels, self.array.dtype
+        if part is None:
+            return np.zeros(voxels, dtype)
+        try:
+            if self._zstd is None:
+                return np.frombuffer(part, dtype).reshape(voxels).copy()
+            raw = np.empty(voxels, dtype)
+            if len(self._zstd.decode(part, out=raw)) != len(raw):
+                raise ValueError("another size")
+            return raw
+        except (ValueError, RuntimeError):
+            raise _damaged(self.array.url, key) from None
+
+    def _encoded(self, labels: Voxels, sharded: bool) -> memoryview | None:
+        if sharded and not labels.any():
+            return None
+        return memoryview(labels.view("u1") if self._zstd is None else self._zstd.encode(labels)).cast("B")
+
+    # --- the engine -------------------------------------------------------------------------------------------
+
+    def _through_engine(self, chunks: Sequence[int], how: Change) -> None:
+        boxes = {chunk: self.chunking.box(chunk) for chunk in chunks}
+        first = boxes[chunks[0]]
+        for _ in range(_ATTEMPTS):
+            transaction = ts.Transaction(repeatable_read=True)
+            store = self.array.writer.with_transaction(transaction)
+            try:
+                reads = {chunk: store[box.slices].read(order="C") for chunk, box in boxes.items()}
+                labels = {c: _whole(np.asarray(read.result()), self.chunking) for c, read in reads.items()}
+                how(labels)
+                for chunk, box in boxes.items():
+                    inside = tuple(slice(0, n) for n in box.shape)
+                    store[box.slices].write(labels[chunk].reshape(self.chunking.chunk)[inside]).result()
+                transaction.commit_async().result()
+            except (ValueError, NotImplementedError) as error:
+                if "ABORTED" in str(error) or "mismatch" in str(error).lower():
+                    continue
+                raise io_error(self.array, first.start, first.stop, error) from None
+            return
+        raise Conflict(f"{self.array.url} was changed by others {_ATTEMPTS} times in a row", "", "try again")
+
+
+def _whole(part: Voxels, chunking: Chunking) -> Voxels:
+    """Return a chunk's voxels in the array as those of the whole chunk, flat."""
+    if part.shape == chunking.chunk:
+        return part.reshape(-1) if part.flags.writeable else part.reshape(-1).copy()
+    whole = np.zeros(chunking.chunk, part.dtype)
+    whole[tuple(slice(0, n) for n in part.shape)] = part
+    return whole.reshape(-1)
+
+
+def _shard(parts: Sequence[memoryview | None]) -> bytes:
+    """Put encoded chunks together: their bytes, the index, its checksum."""
+    sizes = np.array([0 if part is None else len(part) for part in parts], "u8")
+    table = np.stack([np.cumsum(sizes) - sizes, sizes], 1)
+    table[[part is None for part in parts]] = _ABSENT
+    index = table.astype("<u8").tobytes()
+    total = google_crc32c.value(index).to_bytes(4, "little")
+    return b"".join([*(part for part in parts if part is not None), index, total])
+
+
+def _damaged(url: str, key: str) -> BadMetadata:
+    return BadMetadata(
+        f"{os.path.join(url, key)} is damaged",
+        "its index or a chunk in it cannot be decoded",
+        "restore that file from a backup (ndlab doctor lists all); what was painted stays in the journal",
+    )
+
+
+def painted_array(array: Array) -> TensorStoreArray | None:
+    """Return the array if it is one that can be painted."""
+    return array if isinstance(array, TensorStoreArray) else None

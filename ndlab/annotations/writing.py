@@ -1,0 +1,220 @@
+"""A write in progress: rows made, replaced and taken away within one transaction, with what they were kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, exc, insert, literal, select, update
+
+from ndlab.annotations.database import Database, chunked, next_of
+from ndlab.annotations.ids import unsigned
+from ndlab.annotations.rows import links_of, pairs_of
+from ndlab.annotations.schema import COLUMNS, FOREVER, counters, links, objects, pairs, past, transactions
+from ndlab.errors import Conflict, TooLarge
+
+__all__ = ["Write", "now_micros", "reserve", "writing"]
+
+_AT = {name: i for i, name in enumerate(COLUMNS)}
+_SINCE, _KEYS = _AT["since"], _AT["keys"]
+_LINK = ("target", "role", "flow", "id", "since", "until")
+_PAIR = ("key", "text", "sort", "number", "long", "id", "since", "until")
+# Ids from here on are never given out, so that they can be used for what comes from elsewhere.
+_LAST_GIVEN = 1 << 63
+
+Fields = Mapping[str, Any]
+
+
+class _NothingWritten(Exception):
+    """Rolls back a transaction that turned out to change nothing."""
+
+
+@dataclass
+class Write:
+    """One transaction: its number and time, and the connection that holds the writer's place."""
+
+    database: Database
+    connection: Connection
+    number: int
+    time: int
+    author: str
+    count: int = 0
+    undoes: int | None = None
+    _gone_links: list[dict[str, Any]] = field(default_factory=list)
+    _gone_pairs: list[dict[str, Any]] = field(default_factory=list)
+    _new_links: list[tuple[Any, ...]] = field(default_factory=list)
+    _new_pairs: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def create(self, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
+        """Insert new rows with these columns, which hold `id` and `since`, and index them."""
+        ids = columns.index("id")
+        try:
+            self.database.insert(self.connection, objects, columns, rows)
+        except exc.IntegrityError:
+            raise _Taken([row[ids] for row in rows]) from None
+        self._index(columns, rows)
+        self.count += len(rows)
+
+    def _index(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        at = {name: i for i, name in enumerate(columns)}
+        listed = [(str(name), at[name]) for name in ("seeds", "segments", "presegments", "postsegments") if name in at]
+        here, keys = at["id"], at["keys"]
+        new_links: list[tuple[Any, ...]] = []
+        new_pairs: list[tuple[Any, ...]] = []
+        for row in rows:
+            if listed:
+                found = {name: row[i] for name, i in listed if row[i] is not None}
+                new_links += [(*link, row[here], self.number, FOREVER) for link in links_of(found)]
+            if row[keys] is not None:
+                new_pairs += [_pair_row(*one, row[here], self.number) for one in pairs_of(row[keys])]
+        self.database.insert(self.connection, links, _LINK, new_links)
+        self.database.insert(self.connection, pairs, _PAIR, new_pairs)
+
+    def replace(self, before: Mapping[int, Sequence[Any]], after: Mapping[int, Sequence[Any] | None]) -> None:
+        """Put whole rows in place of others by stored id; None takes an object away, a new id makes one."""
+        old = [one for one in after if one in before]
+        self._keep(old)
+        gone = delete(objects).where(objects.c.id == bindparam("one"))
+        self._each(gone, [{"one": one} for one in old])
+        new = [_stamped(row, self.number) for row in after.values() if row is not None]
+        self.database.insert(self.connection, objects, COLUMNS, new)
+        for one, row in after.items():
+            self._index_change(one, before.get(one), row)
+        self._flush()
+        self.count += len(after)
+
+    def _keep(self, ids: Sequence[int]) -> None:
+        kept = select(*(objects.c[name] for name in COLUMNS), literal(self.number)).where(
+            objects.c.id == bindparam("one")
+        )
+        self._each(insert(past).from_select([*COLUMNS, "until"], kept), [{"one": one} for one in ids])
+
+    def _index_change(self, one: int, old: Sequence[Any] | None, new: Sequence[Any] | None) -> None:
+        """Note what of an object's links and key-values changes; the rest stays dated as it is."""
+        was, is_ = _links(old), _links(new)
+        self._gone_links += [{"b_target": t, "b_role": r, "b_flow": f, "b_id": one} for t, r, f in was - is_]
+        self._new_links += [(*link, one, self.number, FOREVER) for link in is_ - was]
+        had, has = _pairs(old), _pairs(new)
+        self._gone_pairs += [{"b_key": k, "b_text": p.text, "b_sort": p.sort, "b_id": one} for k, p in had - has]
+        self._new_pairs += [_pair_row(key, found, one, self.number) for key, found in has - had]
+
+    def _flush(self) -> None:
+        self._each(_ends(links, "target", "role", "flow"), self._gone_links, b_now=self.number)
+        self._each(_ends(pairs, "key", "text", "sort"), self._gone_pairs, b_now=self.number)
+        self.database.insert(self.connection, links, _LINK, self._new_links)
+        self.database.insert(self.connection, pairs, _PAIR, self._new_pairs)
+        self._gone_links, self._gone_pairs, self._new_links, self._new_pairs = [], [], [], []
+
+    def _each(self, statement: Any, values: list[dict[str, Any]], **same: Any) -> None:
+        if values:
+            self.connection.execute(statement, [one | same for one in values] if same else values)
+
+    def rows(self, ids: Sequence[int]) -> dict[int, Sequence[Any]]:
+        """Return the whole rows of stored ids, as far as there are any."""
+        found: dict[int, Sequence[Any]] = {}
+        for some in chunked(ids):
+            for row in self.connection.execute(select(objects).where(objects.c.id.in_(some))):
+                found[row[0]] = tuple(row)
+        return found
+
+    def used(self, largest: int) -> None:
+        """Let ids be given out only above the ones that a person chose."""
+        if largest < _LAST_GIVEN:
+            table = counters
+            self.connection.execute(
+                update(table).where(table.c.name == "id", table.c.next <= largest).values(next=largest + 1)
+            )
+
+
+class _Taken(Exception):
+    """Some of these stored ids are there already."""
+
+    def __init__(self, ids: list[int]) -> None:
+        super().__init__()
+        self.ids = ids
+
+
+@contextmanager
+def writing(database: Database, operation: str, author: str, note: str = "") -> Iterator[Write]:
+    """Write within one transaction, and record who did it, when and what it was."""
+    try:
+        with database.writing() as connection:
+            number = next_of(connection, "transaction")
+            last = connection.execute(
+                select(transactions.c.time).order_by(transactions.c.number.desc()).limit(1)
+            ).scalar_one_or_none()
+            # Clocks are set back; the order of times is that of numbers all the same.
+            write = Write(database, connection, number, max(now_micros(), last or 0), author)
+            yield write
+            if not write.count:
+                raise _NothingWritten
+            connection.execute(
+                insert(transactions).values(
+                    number=number, time=write.time, author=author, operation=operation,
+                    objects=write.count, note=note, undoes=write.undoes,
+                )
+            )  # fmt: skip
+    except _NothingWritten:
+        pass
+    except _Taken as taken:
+        raise _conflict(database, taken.ids) from None
+
+
+def _conflict(database: Database, ids: list[int]) -> Conflict:
+    there: list[int] = []
+    with database.reading() as connection:
+        for some in chunked(ids):
+            there += connection.execute(select(objects.c.id).where(objects.c.id.in_(some))).scalars()
+    named = sorted(unsigned(one) for one in there)
+    return Conflict(
+        f"{len(named)} of the ids to create are taken: {_some(named)}",
+        "nothing was written",
+        "write ann.update(objects) to change them, or leave id out to be given new ones",
+        ids=named,
+    )
+
+
+def _some(ids: Sequence[int]) -> str:
+    return ", ".join(map(str, ids[:10])) + (" …" if len(ids) > 10 else "")
+
+
+def reserve(connection: Connection, count: int) -> int:
+    """Take `count` ids that nobody has or will be given, one after another, and return the first."""
+    first = next_of(connection, "id", count)
+    if first + count > _LAST_GIVEN:
+        raise TooLarge(
+            f"{count} ids were to be reserved", f"the next one is {first}, and ids are given out below 2**63",
+            "give ids of your own, or move the objects with the largest ids to smaller ones",
+        )  # fmt: skip
+    return first
+
+
+def now_micros() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def _stamped(row: Sequence[Any], number: int) -> tuple[Any, ...]:
+    return (*row[:_SINCE], number, *row[_SINCE + 1 :])
+
+
+def _links(row: Sequence[Any] | None) -> set[tuple[int, int, int]]:
+    if row is None:
+        return set()
+    return set(links_of({name: row[_AT[name]] for name in ("seeds", "segments", "presegments", "postsegments")}))
+
+
+def _pairs(row: Sequence[Any] | None) -> set[Any]:
+    return set() if row is None or row[_KEYS] is None else set(pairs_of(row[_KEYS]))
+
+
+def _pair_row(key: str, found: Any, one: int, number: int) -> tuple[Any, ...]:
+    return key, *found, one, number, FOREVER
+
+
+def _ends(table: Any, *names: str) -> Any:
+    same = [table.c[name] == bindparam(f"b_{name}") for name in (*names, "id")]
+    return update(table).where(*same, table.c.until == FOREVER).values(until=bindparam("b_now"))

@@ -1,0 +1,62 @@
+"""`ndlab.open`: what is at an address, as the noun that it is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ndlab.errors import BadRequest
+from ndlab.volume import Volume
+from ndlab.volume import open as open_volume
+
+if TYPE_CHECKING:
+    from ndlab.annotations import Annotations
+
+__all__ = ["open"]
+
+# As `annotations.database.FILE`; named here so that opening a volume imports no database.
+_DATABASE = "objects.sqlite"
+
+
+def open(url: str | os.PathLike[str], **options: Any) -> Volume | Annotations:  # noqa: A001 - as in zarr and xarray
+    """Open what is at an address as a `Volume`, or as `Annotations` where there is a set of those.
+
+    Parameters
+    ----------
+    url : str or path
+        See `ndlab.volume.open` for volumes and `Annotations.open` for annotations: a folder that holds
+        ``objects.sqlite``, or a ``postgresql://`` address.
+    **options
+        As those two take them.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ndlab.annotations import Annotations
+    >>> folder = tempfile.mkdtemp() + "/synapses"
+    >>> _ = Annotations.create(folder, voxel_size=(40, 4, 4))
+    >>> type(open(folder)).__name__
+    'Annotations'
+    """
+    if not _annotations(url):
+        return open_volume(url, **options)
+    from ndlab.annotations import Annotations
+
+    strange = sorted(set(options) - {"author", "readonly"})
+    if strange:
+        raise BadRequest(f"annotations opened with {', '.join(strange)}", "they take author and readonly",
+                         "ndlab.open(path) is enough")  # fmt: skip
+    return Annotations.open(url, **options)
+
+
+def _annotations(url: Any) -> bool:
+    if not isinstance(url, str | os.PathLike):
+        return False
+    text = os.fspath(url)
+    if text.startswith(("postgresql://", "postgresql+")):
+        return True
+    if "://" in text and not text.startswith("file://"):
+        return False
+    path = Path(text.removeprefix("file://")).expanduser()
+    return path.name == _DATABASE or (path / _DATABASE).is_file()
