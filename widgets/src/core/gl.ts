@@ -50,6 +50,11 @@ export class Program {
 
 /** Textures of one format and size that wait for new pixels; making one costs more than filling one. */
 const SPARE = 8;
+/** The unit that uploads go through; no shader reads it. */
+const UPLOADS = 7;
+
+/** The unit that textures are filled through. */
+const UPLOADS = 7;
 
 export class Gl {
   private readonly programs = new Map<string, Program>();
@@ -110,7 +115,8 @@ export class Gl {
     const { gl } = this;
     const waiting = this.spare.get(sizeName(format, width, height))?.pop();
     const handle = waiting ?? gl.createTexture();
-    gl.activeTexture(gl.TEXTURE0);
+    // Beside those that a shader may be about to read.
+    gl.activeTexture(gl.TEXTURE0 + UPLOADS);
     gl.bindTexture(gl.TEXTURE_2D, handle);
     if (waiting === undefined) {
       gl.texStorage2D(gl.TEXTURE_2D, 1, format.internal, width, height);
