@@ -1,19 +1,31 @@
 /** The widget `ndlab.explore.image`: volumes, layer over layer, at any zoom. */
 
 import type { RenderContext } from "./core/anywidget";
+import css from "./image.css";
+import { Controls } from "./image/controls";
 import { ImageView } from "./image/view";
 
-/** CSS pixels, where nobody says how high it is. */
-const HEIGHT = 480;
+function style(el: HTMLElement): void {
+  const root = el.getRootNode();
+  const home = root instanceof ShadowRoot ? root : document.head;
+  if (home.querySelector("style[data-ndlab-image]") !== null) return;
+  const sheet = document.createElement("style");
+  sheet.dataset["ndlabImage"] = "";
+  sheet.textContent = css;
+  home.append(sheet);
+}
 
 function render({ model, el }: RenderContext): () => void {
+  style(el);
   const view = new ImageView(model);
-  const height = Number(model.get("height")) || HEIGHT;
-  view.picture.style.cssText = `position:relative;overflow:hidden;height:${height}px;background:#000`;
-  el.append(view.picture);
+  const controls = new Controls(view, model);
+  el.append(controls.element);
   // What tests of the page and the console ask.
   Object.assign(el, { ndlabView: view });
-  return () => view.close();
+  return () => {
+    controls.close();
+    view.close();
+  };
 }
 
 export default { render };

@@ -122,7 +122,7 @@ export class Controls {
     element.setAttribute("aria-label", "Image Explorer");
     // JupyterLab leaves keys alone that are pressed in here.
     element.dataset["lmSuppressShortcuts"] = "true";
-    element.append(this.toolbar.element, make("div", "ndi-middle", stage, this.panel.element), this.strips.element, this.readout.element);
+    element.append(this.toolbar.element, make("div", "ndi-middle", make("div", "ndi-column", stage, this.strips.element), this.panel.element), this.readout.element);
     this.resize();
   }
 

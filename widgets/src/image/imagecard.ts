@@ -72,6 +72,7 @@ export class ImageBody implements Body {
     if (layer === undefined || !shown) return;
     const info = this.explorer.infos[this.id];
     this.ask(layer);
+    this.drawn();
     this.histogram.show({ window: windowOf(layer, info), gamma: layer.gamma, invert: layer.invert, dtype: info?.dtype ?? "uint8" });
     this.gamma.show(Math.round(10 * Math.log2(layer.gamma)) / 10);
     this.invert.show(layer.invert);
@@ -81,11 +82,9 @@ export class ImageBody implements Body {
     if (this.ahead.value !== String(layer.z_offset)) this.ahead.value = String(layer.z_offset);
   }
 
-  /** What is on show, until the kernel has counted the volume. */
+  /** Count what is on show, until the kernel has counted the volume. */
   drawn(): void {
-    if (this.known !== null || !this.element.isConnected || this.explorer.status.loading > 0) return;
-    if (this.bins !== null) return;
-    this.count(binned(this.explorer.sample(this.id)));
+    if (this.bins === null && this.explorer.status.loading === 0) this.count(binned(this.explorer.sample(this.id)));
   }
 
   take(message: HistogramMessage): void {

@@ -67,6 +67,7 @@ export class LabelsBody implements Body {
     this.chips.setAttribute("aria-label", "Selected ids");
     const buttons = make("div", "ndi-line", this.hideButton, this.alone, this.clear, this.all);
     this.element.append(row("style", this.style.element), row("pointer", this.hovered), row("selected", this.chips, this.add), buttons, this.facts);
+    visible(this.facts, false);
   }
 
   refresh(shown: boolean): void {

@@ -24,6 +24,8 @@ export class PlaneStream {
   private readonly first: number;
   private at: number;
   private wake = (): void => {};
+  /** Nothing more comes this way, because everything did or because it broke. */
+  over = false;
   /** What it was opened for. */
   readonly name: string;
 
@@ -34,11 +36,10 @@ export class PlaneStream {
     transport: () => Promise<Transport>,
     streams: Streams,
     private readonly loader: Loader,
-    private readonly ended: () => void,
   ) {
     const lead = planes[0] as LayerPlane;
     this.box = boxOf(lead);
-    this.name = nameOf(planes, stride, quality);
+    this.name = nameOf(planes, stride);
     this.at = lead.depth;
     this.first = lead.depth + stride;
     const last = stride > 0 ? lead.count - 1 : 0;
@@ -67,7 +68,7 @@ export class PlaneStream {
       // What did not come this way is asked for tile by tile.
     } finally {
       back();
-      this.ended();
+      this.over = true;
     }
   }
 
@@ -112,8 +113,8 @@ export class PlaneStream {
 }
 
 /** Says which stream would be opened: as long as it is the same, the open one goes on. */
-export function nameOf(planes: readonly LayerPlane[], stride: number, quality: string): string {
-  return JSON.stringify([planes.map(({ source }) => source.name), planes[0] && boxOf(planes[0]), stride, quality]);
+export function nameOf(planes: readonly LayerPlane[], stride: number): string {
+  return JSON.stringify([planes.map(({ source }) => source.name), planes[0] && boxOf(planes[0]), stride]);
 }
 
 /** Whether one stream can carry all layers: they lie voxel on voxel. */
@@ -163,7 +164,7 @@ export class Player {
     readonly along: "z" | "t",
     readonly perSecond: number,
     private readonly loader: Loader,
-    private readonly open: (planes: readonly LayerPlane[], stride: number, quality: string, ended: () => void) => PlaneStream,
+    private readonly open: (planes: readonly LayerPlane[], stride: number, quality: string) => PlaneStream,
   ) {}
 
   get stride(): number {
@@ -178,17 +179,13 @@ export class Player {
       this.close();
       return this.along === "t" ? [] : this.next(planes, 4);
     }
-    const name = nameOf(planes, this.stride, quality);
-    if (this.stream?.name !== name) {
+    if (this.stream?.name !== nameOf(planes, this.stride)) {
       this.close();
       const rest = this.stride > 0 ? lead.count - 1 - lead.depth : lead.depth;
-      if (rest > 0) {
-        const opened = this.open(planes, this.stride, quality, () => this.stream === opened && (this.stream = null));
-        this.stream = opened;
-      }
+      if (rest > 0) this.stream = this.open(planes, this.stride, quality);
     }
     this.stream?.shows(lead.depth);
-    return [];
+    return this.stream?.over === true ? this.next(planes, 4) : [];
   }
 
   /** Whether to step now. */

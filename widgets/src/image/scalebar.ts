@@ -34,7 +34,7 @@ export class ScaleBar {
     say(this.text, bar.text);
     const width = `${bar.pixels.toFixed(1)}px`;
     if (this.bar.style.width !== width) this.bar.style.width = width;
-    const [left, top] = [`${panel.x + 12}px`, `${panel.y + panel.height - 12}px`];
+    const [left, top] = [`${panel.x + 8}px`, `${panel.y + panel.height - 8}px`];
     if (this.element.style.left !== left) this.element.style.left = left;
     if (this.element.style.top !== top) this.element.style.top = top;
   }

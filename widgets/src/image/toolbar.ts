@@ -8,11 +8,11 @@ import type { Command } from "./keys";
 import { Choice, iconButton, press, wordButton } from "./parts";
 import { type Layout, type Tool, goto } from "./state";
 
-const LAYOUTS: readonly (readonly [Layout, string, string, string])[] = [
-  ["xy", "xy", "1", "Planes in x and y"],
-  ["xz", "xz", "2", "Planes in x and z"],
-  ["yz", "yz", "3", "Planes in y and z"],
-  ["three", "3", "4", "Three planes at once"],
+const LAYOUTS: readonly (readonly [Layout, string, string])[] = [
+  ["xy", "1", "Planes in x and y"],
+  ["xz", "2", "Planes in x and z"],
+  ["yz", "3", "Planes in y and z"],
+  ["three", "4", "Three planes at once"],
 ];
 
 const TOOLS: readonly (readonly [Tool, string, string])[] = [
@@ -39,8 +39,10 @@ export class Toolbar {
     perform: (command: Command) => void,
     shoot: () => void,
   ) {
-    this.layouts = new Choice("Planes", LAYOUTS.map(([value, word, key, title]) => [value, wordButton(word, `${title} (${key})`, () => perform({ do: "layout", layout: value }))]));
-    for (const [i, [, , , title]] of LAYOUTS.entries()) this.layouts.element.children[i]?.setAttribute("aria-label", title);
+    this.layouts = new Choice("Planes", LAYOUTS.map(([value, key, title]) => {
+      const act = (): void => perform({ do: "layout", layout: value });
+      return [value, value === "three" ? iconButton("three", title, key, act) : wordButton(value, `${title} (${key})`, act)];
+    }));
     this.tools = new Choice("Tools", TOOLS.map(([value, key, title]) => [value, iconButton(value as "pan", title, key, () => perform({ do: "tool", tool: value }))]));
     this.cross = iconButton("cross", "Cross-hair", "c", () => perform({ do: "cross" }));
     this.side = iconButton("layers", "Layers", "y", () => perform({ do: "panel" }));

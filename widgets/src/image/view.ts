@@ -140,9 +140,9 @@ export class ImageView implements Explorer {
   play(along: "z" | "t", perSecond: number): void {
     this.stop();
     if (perSecond === 0) return;
-    this.player = new Player(along, perSecond, this.loader, (planes, stride, quality, ended) => {
+    this.player = new Player(along, perSecond, this.loader, (planes, stride, quality) => {
       const transport = (): ReturnType<Connection["transport"]> => this.connection.transport();
-      return new PlaneStream(planes, stride, quality, transport, pageStreams(), this.loader, ended);
+      return new PlaneStream(planes, stride, quality, transport, pageStreams(), this.loader);
     });
     this.report();
     this.request();
