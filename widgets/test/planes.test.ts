@@ -77,7 +77,7 @@ describe("playing", () => {
   });
 
   it("goes on in the same stream until something else is shown", () => {
-    const name = (state: S.ViewState): string => nameOf(planned(state)[0]?.layers ?? [], 1, "raw");
+    const name = (state: S.ViewState): string => nameOf(planned(state)[0]?.layers ?? [], 1);
     expect(name(S.stepZ(STATE, INFOS, 5))).toBe(name(STATE));
     expect(name(S.pan(STATE, "xy", 600, 0))).not.toBe(name(STATE));
   });

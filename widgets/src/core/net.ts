@@ -90,9 +90,11 @@ export class HttpTransport implements Transport {
     const parser = new FrameParser();
     try {
       for (let before = performance.now(); ; before = performance.now()) {
+        const between = parser.clean;
         const { done, value } = await reader.read();
         if (done) break;
-        this.meter.add(value.length, performance.now() - before);
+        // Between frames the server may have been thinking; within one, only the link keeps us waiting.
+        if (!between) this.meter.add(value.length, performance.now() - before);
         for (const frame of parser.push(value)) await onFrame(frame);
       }
     } finally {
