@@ -83,7 +83,7 @@ def info(volume: Volume) -> dict[str, Any]:
     >>> vol = Volume.from_array(np.zeros((4, 70, 90), "u1"), (40, 4, 4), offset=(80, 0, 0))
     >>> found = info(vol)["scales"][0]
     >>> found["key"], found["size"], found["voxel_offset"], found["chunk_sizes"], found["encoding"]
-    ('0', [90, 70, 4], [0, 0, 2], [[64, 64, 4]], 'raw')
+    ('0', [90, 70, 4], [0, 0, 2], [[90, 70, 4]], 'raw')
     """
     levels = [level for level in volume.levels if not level.level_index or _whole(level)]
     scales = tuple(Scale(str(level.level_index), level.calibration) for level in levels)

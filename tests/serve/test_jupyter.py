@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ndlab.samples import toy
 from ndlab.serve import kernel
 from tests.serve.jupyter_server import Jupyter, free_port, jupyter
 from tests.serve.services import Counting
@@ -161,11 +162,18 @@ def test_a_restarted_kernel_answers_at_once_under_its_new_key(server: Jupyter, t
 def test_a_kernel_of_the_server_serves_and_its_restart_takes_the_key_away(tmp_path: Path) -> None:
     with jupyter(tmp_path, base_url="/") as server:
         number = server.kernel()
-        start = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-        start += "from ndlab.serve import kernel\nfrom tests.serve.services import Counting\n"
-        start += "print(kernel.start(Counting()))"
+        start = """
+from ndlab.samples import toy
+from ndlab.serve import kernel
+from ndlab.serve.tiles import TileService
+service = TileService()
+service.add(toy().volume("image"), "em")
+print(kernel.start(service))
+"""
         key = server.execute(number, start).strip()
-        assert server.ask(f"ndlab/v1/k/{key}/info?vol=em").json["version"] == 3
+        assert server.ask(f"ndlab/v1/k/{key}/info?vol=em").json["levels"][0]["shape"] == list(toy().image.shape)
+        frame = server.ask(f"ndlab/v1/k/{key}/tiles?vol=em&s=64&k=5,0,0&q=raw").body
+        assert frame[16:] == toy().image[5].tobytes()
         assert server.ask(f"api/kernels/{number}/restart", "POST").status == 200
         gone = server.ask(f"ndlab/v1/k/{key}/info?vol=em")
         assert (gone.status, gone.json["exists"].split(":")[0]) == (404, "no kernel of this server serves them")
