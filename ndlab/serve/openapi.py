@@ -116,10 +116,14 @@ _MISTAKES = {
     "400": "The request makes no sense.",
     "403": "It needs a token, or is read-only.",
     "404": "Nothing is there, or the box leaves it.",
+    "405": "The address takes other methods.",
+    "409": "It contradicts what is there.",
     "413": "It asks for more than is answered at once.",
     "414": "It is too long.",
+    "416": "The range lies beyond the value.",
     "429": "It came too soon after others; Retry-After says when to ask again.",
     "501": "ndlab does not have that.",
+    "502": "The store contradicts itself, or its own server does not answer.",
 }
 
 

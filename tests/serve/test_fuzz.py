@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -21,7 +22,7 @@ from ndlab.serve.founding import names_of
 from ndlab.serve.keys import check_key, from_disk, parse_range
 from ndlab.serve.limits import Access, Limits, Rate
 from ndlab.serve.modern import Cutout
-from ndlab.serve.openapi import ROUTES
+from ndlab.serve.openapi import ROUTES, document
 from ndlab.serve.precomputed import parse
 from tests.serve.sites import TOKEN, Client, make_folder
 
@@ -166,6 +167,53 @@ def test_bytes_that_are_no_http_end_the_connection_or_are_answered(ask: Client, 
     assert not said or said.startswith(b"HTTP/1.")
     if said:
         check(int(said.split(b" ")[1]), said, folder)
+
+
+OPERATIONS = [
+    (method, path, operation) for path, methods in document()["paths"].items() for method, operation in methods.items()
+]
+
+
+@st.composite
+def as_documented(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
+    """Draw a request of the kind that the OpenAPI document promises to answer: each value of its type and pattern."""
+    method, path, operation = draw(st.sampled_from(OPERATIONS))
+    query = {}
+    for one in operation["parameters"]:
+        value = draw(values_of(one))
+        if one["in"] == "path":
+            path = path.replace(f"{{{one['name']}}}", quote(value, safe="/,"))
+        elif one["required"] or draw(st.booleans()):
+            query[one["name"]] = value
+    return method.upper(), encoded(path, query), operation
+
+
+def values_of(parameter: dict[str, Any]) -> st.SearchStrategy[str]:
+    schema, names = parameter["schema"], {"name": ("em", "seg", "none"), "channel": ("image", "annotation", "none")}
+    if schema["type"] == "integer":
+        return st.one_of(st.integers(0, 30), st.integers(0, 10**12)).map(str)
+    if "pattern" in schema:
+        return st.from_regex(schema["pattern"], fullmatch=True).filter(str.isascii)
+    if parameter["name"] in names:
+        return st.sampled_from(names[parameter["name"]])
+    if parameter["name"] == "path":
+        return st.sampled_from(ENDINGS)
+    return st.sampled_from(("em", "em/image", "0,0,0;1,0,0", "0,8,0,8", "raw", "jpeg75", "0,255", "1", "64"))
+
+
+ENDINGS = ("zarr.json", "0/zarr.json", "0/c/0/0/0", "info", "0/0-64_0-64_10-20", "em/image/xy/0/0,20/0,20/12/",
+           "em/image/npz/0/0,9/0,9/10,12/", "seg/annotation/ids/0/0,9/0,9/1,3/", "em/image/mean/", "em/info/",
+           "0.5/s/em/image/s/seg/annotation/xy/0/0,9/0,9/12/", "dataset/em/", "em/image/xy/0/0_0_0.png")  # fmt: skip
+
+
+@given(as_documented())
+def test_what_the_document_promises_is_answered_as_it_says(
+    ask: Client, folder: Path, asked: tuple[str, str, dict[str, Any]]
+) -> None:
+    method, target, operation = asked
+    status, said = send(ask, method, target, {"Authorization": f"Bearer {TOKEN}"}, b"")
+    check(status, said, folder)
+    assert status < 300 or str(status) in operation["responses"], (status, said[:200])
 
 
 def test_it_still_answers_after_all_that(ask: Client) -> None:
