@@ -53,8 +53,6 @@ const SPARE = 8;
 /** The unit that uploads go through; no shader reads it. */
 const UPLOADS = 7;
 
-/** The unit that textures are filled through. */
-const UPLOADS = 7;
 
 export class Gl {
   private readonly programs = new Map<string, Program>();
