@@ -178,14 +178,12 @@ def from_row(row: Row, home: Any = None) -> Annotation:
     return one
 
 
-def links_of(row: Mapping[str, Any]) -> Iterator[tuple[int, int, int]]:
-    """List what the lists of a row name, once each: target (stored form), role, flow."""
-    for name, role in LISTS.items():
-        text = row.get(name)
-        if text:
-            listed = json.loads(text)
-            found = {(one[0], one[1]) if isinstance(one, list) else (one, 0) for one in listed}
-            yield from ((target, role, flow) for target, flow in found)
+def links_of(name: str, text: str) -> set[tuple[int, int, int]]:
+    """List what a list in a row names, once each: target (stored form), role, flow (0 where the list has none)."""
+    role = LISTS[name]
+    if text[1] != "[":  # plain ids: several times faster than reading JSON
+        return {(int(one), role, 0) for one in text[1:-1].split(",")}
+    return {(target, role, flow) for target, flow in json.loads(text)}
 
 
 class Pair(NamedTuple):

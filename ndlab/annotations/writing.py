@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, exc, insert, literal, sele
 from ndlab.annotations.database import Database, chunked, next_of
 from ndlab.annotations.ids import unsigned
 from ndlab.annotations.rows import links_of, pairs_of
-from ndlab.annotations.schema import COLUMNS, FOREVER, counters, links, objects, pairs, past, transactions
+from ndlab.annotations.schema import COLUMNS, FOREVER, LISTS, counters, links, objects, pairs, past, transactions
 from ndlab.errors import Conflict, TooLarge
 
 __all__ = ["Write", "now_micros", "reserve", "writing"]
@@ -58,20 +58,23 @@ class Write:
         self._index(columns, rows)
         self.count += len(rows)
 
-    def _index(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    def _index(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         at = {name: i for i, name in enumerate(columns)}
-        listed = [(str(name), at[name]) for name in ("seeds", "segments", "presegments", "postsegments") if name in at]
-        here, keys = at["id"], at["keys"]
-        new_links: list[tuple[Any, ...]] = []
-        new_pairs: list[tuple[Any, ...]] = []
-        for row in rows:
-            if listed:
-                found = {name: row[i] for name, i in listed if row[i] is not None}
-                new_links += [(*link, row[here], self.number, FOREVER) for link in links_of(found)]
-            if row[keys] is not None:
-                new_pairs += [_pair_row(*one, row[here], self.number) for one in pairs_of(row[keys])]
-        self.database.insert(self.connection, links, _LINK, new_links)
-        self.database.insert(self.connection, pairs, _PAIR, new_pairs)
+        here, keys, number = at["id"], at["keys"], self.number
+        new_links = [
+            (*link, row[here], number, FOREVER)
+            for name in LISTS
+            if name in at
+            for row in rows
+            if (text := row[at[name]]) is not None
+            for link in links_of(name, text)
+        ]
+        new_pairs = [
+            _pair_row(*one, row[here], number) for row in rows if row[keys] is not None for one in pairs_of(row[keys])
+        ]
+        # In the order of the table, which takes them faster.
+        self.database.insert(self.connection, links, _LINK, sorted(new_links))
+        self.database.insert(self.connection, pairs, _PAIR, sorted(new_pairs, key=lambda one: one[:2]))
 
     def replace(self, before: Mapping[int, Sequence[Any]], after: Mapping[int, Sequence[Any] | None]) -> None:
         """Put whole rows in place of others by stored id; None takes an object away, a new id makes one."""
@@ -202,9 +205,11 @@ def _stamped(row: Sequence[Any], number: int) -> tuple[Any, ...]:
 
 
 def _links(row: Sequence[Any] | None) -> set[tuple[int, int, int]]:
-    if row is None:
-        return set()
-    return set(links_of({name: row[_AT[name]] for name in ("seeds", "segments", "presegments", "postsegments")}))
+    found: set[tuple[int, int, int]] = set()
+    for name in LISTS if row is not None else ():
+        if row is not None and row[_AT[name]] is not None:
+            found |= links_of(name, row[_AT[name]])
+    return found
 
 
 def _pairs(row: Sequence[Any] | None) -> set[Any]:
