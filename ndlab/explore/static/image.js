@@ -1,4 +1,4 @@
-/* ndlab widgets; sources sha256:4437e8f3a44b6dc3ca49474d0340d981b8d9859255ce7a7c3c094916463d9bc9 */
+/* ndlab widgets; sources sha256:6bb2de68baa9e7b6c8438b836c0ac9610b4e17faa304d21f59f7cb11fec95221 */
 var Wt=`.ndl-image {
   --ndi-ink: #22272e;
   --ndi-soft: #5d6671;

@@ -1,4 +1,4 @@
-/* ndlab widgets; sources sha256:4437e8f3a44b6dc3ca49474d0340d981b8d9859255ce7a7c3c094916463d9bc9 */
+/* ndlab widgets; sources sha256:6bb2de68baa9e7b6c8438b836c0ac9610b4e17faa304d21f59f7cb11fec95221 */
 var w=class{constructor(e,t,r,a=5,i=15){this.ask=e;this.tell=t;this.quiet=a;this.patience=i;this.last=r}ask;tell;quiet;patience;last;asked=!1;alive=!0;heard(e){this.last=e,this.asked=!1,this.set(!0)}cut(){this.set(!1),this.try()}check(e,t){t?e-this.last>this.patience?this.set(!1):e-this.last>this.quiet&&!this.asked&&(this.asked=!0,this.try()):(this.last=e,this.asked=!1)}try(){try{this.ask()}catch{}}set(e){e!==this.alive&&(this.alive=e,this.tell(e))}};var I=`.ndl-run {
   --ndl-ink: #22272e;
   --ndl-soft: #6b7480;

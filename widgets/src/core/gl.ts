@@ -53,7 +53,6 @@ const SPARE = 8;
 /** The unit that uploads go through; no shader reads it. */
 const UPLOADS = 7;
 
-
 export class Gl {
   private readonly programs = new Map<string, Program>();
   private readonly spare = new Map<string, WebGLTexture[]>();
