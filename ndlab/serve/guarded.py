@@ -73,6 +73,11 @@ class Guarded(Streaming):
             return value.strip()
         return self.get_query_argument("token", None)
 
+    @property
+    def most_streams(self) -> int:
+        """Leave half of the streams to those who show the token."""
+        return self.threads.most_streams if self.full else max(1, self.threads.most_streams // 2)
+
     def asked_names(self, *parts: str) -> Collection[str] | None:
         """Return the names that a request reads, which decides whether it is public; None if it reads none."""
         return ()

@@ -176,10 +176,16 @@ class Streaming(Answering):
 
     threads: Threads
 
+    @property
+    def most_streams(self) -> int:
+        """Streams of the server at which this request would be one too many."""
+        return self.threads.most_streams
+
     async def stream(self, source: Callable[[Cancel], Iterator[bytes]], content_type: str) -> None:
         """Stream what ``source(cancel)`` yields; the client's closing sets `cancel`."""
-        if self.threads.streaming >= self.threads.most_streams:
-            raise Busy(f"stream number {self.threads.streaming + 1}", f"the server has {self.threads.most_streams}",
+        most = self.most_streams
+        if self.threads.streaming >= most:
+            raise Busy(f"stream number {self.threads.streaming + 1}", f"{most} are served at once",
                        "ask again in a second", seconds=1)  # fmt: skip
         self._cancel = cancel = Cancel()
         self.set_header("Content-Type", content_type)

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import jsonschema
@@ -21,6 +22,7 @@ import pytest
 from PIL import Image
 
 from ndlab.errors import BadRequest, Conflict, NotFound
+from ndlab.ingesting import ingest
 from ndlab.render import label_colors
 from ndlab.serve.app import access_for, make_site, serving
 from ndlab.serve.limits import Access, Limits, Rate
@@ -326,6 +328,33 @@ def test_tiles_and_play_are_the_tile_service(ask: Client) -> None:
         assert play[16 : 16 + 64] == EM[0, :8, :8].tobytes()
         asked = {"vol": "em", "from": "0", "to": "4", "box": "0,8,0,8", "q": "raw"}
         assert play == b"".join(service.play(asked))
+
+
+def test_streams_are_limited_and_half_are_kept_for_the_token(tmp_path: Path) -> None:
+    ingest(np.random.default_rng(0).integers(0, 255, (64, 512, 512), "u1"), tmp_path / "em.zarr", voxel_size=(4, 4, 4))
+    path = "/v1/view/play?vol=em&from=0&to=63&box=0,512,0,512&q=raw"
+    with serve(tmp_path, Access(token=TOKEN, public=("em",)), streams=2) as ask, ExitStack() as held:
+
+        def hold(headers: dict[str, str]) -> int:
+            connection = held.enter_context(
+                closing(http.client.HTTPConnection("127.0.0.1", ask.server.port, timeout=20))
+            )
+            connection.request("GET", path, headers=headers)
+            answer = held.enter_context(connection.getresponse())
+            return answer.status
+
+        known = {"Authorization": f"Bearer {TOKEN}"}
+        assert hold({}) == 200
+        late = ask(path)
+        assert (late.status, late.headers["Retry-After"], late.json["exists"]) == (429, "1", "1 are served at once")
+        assert hold(known) == 200
+        assert Client(ask.server, TOKEN)(path).status == 429
+        assert ask("/v1/volumes/em").status == 200, "answers that are no streams have threads of their own"
+        held.close()
+        until = time.monotonic() + 10
+        while ask(path).status == 429 and time.monotonic() < until:
+            time.sleep(0.1)
+        assert ask(path).status == 200
 
 
 def test_a_slow_client_and_many_others_are_served_at_once(ask: Client) -> None:
