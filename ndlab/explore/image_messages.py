@@ -15,6 +15,7 @@ from ndlab.explore.view_state import ids_of, position_of
 
 if TYPE_CHECKING:
     from ndlab.explore.image_widget import ImageView
+    from ndlab.volume import Volume
 
 __all__ = ["Messages", "facts_of"]
 
@@ -47,6 +48,7 @@ class Messages:
         act: dict[str, Callable[[], Any]] = {
             "hello": self._hello,
             "pick": lambda: self._pick(message),
+            "histogram": lambda: self._histogram(message),
             "draw": lambda: self._draw(message),
             "undo": self._undo_on_page,
             "shot": lambda: self._shot(message, buffers),
@@ -59,6 +61,8 @@ class Messages:
     def _hello(self) -> None:
         self.there = True
         changes.follow(self._view)
+        if self._view.drawn:
+            self._tell_drawn()
 
     # --- picking ----------------------------------------------------------------------------------------------
 
@@ -66,6 +70,28 @@ class Messages:
         layer, number = str(message.get("layer")), ids_of("id", [message.get("id")])[0]
         values = facts_of(self._metadata.get(layer), int(number))
         self._view.send({"t": "facts", "layer": layer, "id": number, "values": values})
+
+    def _histogram(self, message: Mapping[str, Any]) -> None:
+        """Count the values of an image; beside what the kernel does, for a remote store takes its time."""
+        name = str(message.get("layer"))
+        volume = self._view.volumes.get(name)
+        if volume is None or self._view.kinds[name] != "image":
+            images = ", ".join(one for one, kind in self._view.kinds.items() if kind == "image") or "none"
+            raise BadRequest(f"a histogram of {name!r}", f"images have one; there are {images}")
+        info = self._view.infos[name]
+        t = _index(message.get("time"), info["times"])
+        c = _index(message.get("channel"), len(info["channels"]))
+        threading.Thread(target=self._count, args=(name, volume, t, c), name="ndlab-histogram", daemon=True).start()
+
+    def _count(self, name: str, volume: Volume, t: int, c: int) -> None:
+        from ndlab.render import histogram
+
+        try:
+            found = histogram(volume, t, c).to_json()
+        except (NdlabError, OSError, MemoryError) as error:
+            self._view.send({"t": "error", "message": f"no histogram of {name}: {error}"})
+            return
+        self._view.send({"t": "histogram", "layer": name, "time": t, "channel": c} | found)
 
     # --- drawing ----------------------------------------------------------------------------------------------
 
@@ -158,6 +184,11 @@ class Messages:
             return b64encode(Screenshot(make, 0).result(_STILL_SECONDS)).decode()
         except (NdlabError, OSError, MemoryError):  # TimeoutError is an OSError.
             return None
+
+
+def _index(value: Any, count: int) -> int:
+    """Return an index, held within what there is; 0 for what is no number."""
+    return min(max(int(value), 0), max(count, 1) - 1) if isinstance(value, int) else 0
 
 
 # --- what is known of an id -----------------------------------------------------------------------------------
