@@ -24,7 +24,8 @@ export interface HistogramMessage {
   readonly channel?: number;
   readonly counts: readonly number[];
   readonly edges: readonly number[];
-  readonly percentiles: Readonly<Record<string, number>>;
+  /** Null where no voxel counts. */
+  readonly percentiles: Readonly<Record<string, number | null>>;
 }
 
 const GAMMA = 3;
@@ -118,7 +119,7 @@ export class ImageBody implements Body {
   private auto(): void {
     const [low, high] = [this.known?.percentiles["1"], this.known?.percentiles["99"]];
     const bins = this.bins ?? binned(this.explorer.sample(this.id));
-    const known = low !== undefined && high !== undefined && low < high ? ([low, high] as const) : null;
+    const known = low != null && high != null && low < high ? ([low, high] as const) : null;
     const window = known ?? (bins === null ? null : autoWindow(bins));
     if (window !== null) this.explorer.update((state) => setWindow(state, this.id, window));
   }
