@@ -10,7 +10,7 @@ import { readFileSync, readdirSync, statSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values } = parseArgs({
@@ -38,6 +38,21 @@ function digest() {
 // A file directly in src/ is a widget; what widgets are made of stands in folders.
 const widgets = readdirSync(join(here, "src")).filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"));
 
+/** Style sheets and shaders are text in a bundle: without what only people read. */
+const texts = {
+  name: "texts",
+  setup(build) {
+    build.onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const { code } = await transform(readFileSync(path, "utf8"), { loader: "css", minify: true });
+      return { contents: code, loader: "text" };
+    });
+    build.onLoad({ filter: /shaders\.ts$/ }, ({ path }) => {
+      const text = readFileSync(path, "utf8");
+      return { contents: text.replace(/^ *\/\/.*\n/gm, "").replace(/^ +/gm, ""), loader: "ts" };
+    });
+  },
+};
+
 await build({
   absWorkingDir: here,
   entryPoints: widgets.map((name) => join(here, "src", name)),
@@ -49,7 +64,7 @@ await build({
   minify: true,
   charset: "utf8",
   legalComments: "none",
-  loader: { ".css": "text" },
+  plugins: [texts],
   banner: { js: `/* ndlab widgets; sources sha256:${digest()} */` },
   logLevel: "info",
 });

@@ -196,6 +196,26 @@ def test_messages_to_the_kernel_bring_the_same_picture(stand: Stand, page: Page,
     stand.check(page, state)
 
 
+def test_a_dear_link_brings_jpeg_while_it_moves_and_voxels_once_it_stands(stand: Stand, page: Page) -> None:
+    state = stand.state({"id": "em"}, {"id": "wide", "blend": "additive", "opacity": 0.5}, {"id": "ids", "opacity": 0.5})
+    stand.open(page, state, endpoint=None)
+    page.wait_for_timeout(600)
+    wait(page)
+    page.evaluate("window.model.sent.length = 0")
+    step(page, -9)
+    wait(page)
+    moving = pixels(page)
+    page.wait_for_timeout(600)
+    wait(page)
+    qualities = page.evaluate("window.model.sent.map(([m]) => m).filter((m) => m.t === 'req').map((m) => m.q.q)")
+    assert "jpeg75" in qualities
+    assert qualities[-1] == "raw"
+    there = state | {"position": [state["position"][0] - 72, *state["position"][1:]]}
+    stand.check(page, there)
+    error = np.abs(moving.astype(int) - stand.oracle(there, moving))
+    assert 0 < error.mean() < 8
+
+
 def test_what_another_site_serves_is_not_asked(stand: Stand, page: Page) -> None:
     foreign: list[str] = []
     page.on("request", lambda request: foreign.append(request.url))

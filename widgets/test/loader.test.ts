@@ -170,6 +170,17 @@ describe("what cannot be read", () => {
   });
 });
 
+it("holds as much after a thousand planes as after a few", () => {
+  const { loader } = setup(20_000);
+  const picture = { kind: "values", height: 10, width: 10, values: new Uint8Array(100), exact: true, absent: false } as const;
+  for (let depth = 0; depth < 1000; depth++) for (const one of plane(depth, true)) loader.put(one, picture, null);
+  expect(loader.cache.bytes).toBeLessThanOrEqual(20_000);
+  expect(loader.cache.size).toBeGreaterThan(10);
+  expect(loader.latest(SOURCE, 0, 1)?.want.depth).toBe(999);
+  loader.cache.clear();
+  expect(loader.latest(SOURCE, 0, 1)).toBeUndefined();
+});
+
 it("asks for nothing once it is closed", async () => {
   const { loader, asked } = setup();
   loader.want(plane(5, true));

@@ -66,7 +66,12 @@ export class Loader {
     pinned: (key: string) => boolean,
     capacity = 256 << 20,
   ) {
-    this.cache = new Lru(capacity, evicted, pinned);
+    const gone = (tile: Tile): void => {
+      const { source, row, col, key } = tile.want;
+      if (this.recent.get(place(source, row, col)) === key) this.recent.delete(place(source, row, col));
+      evicted(tile);
+    };
+    this.cache = new Lru(capacity, gone, pinned);
   }
 
   /** Want these from now on, the most urgent first, and nothing else. */

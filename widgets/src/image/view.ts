@@ -46,6 +46,7 @@ export class ImageView implements Explorer {
   private settle: ReturnType<typeof setTimeout> | null = null;
   private moved = -Infinity;
   private drawn = 0;
+  private closed = false;
   private waiters: (() => void)[] = [];
 
   constructor(private readonly model: Model) {
@@ -193,6 +194,7 @@ export class ImageView implements Explorer {
 
   close(): void {
     this.stop();
+    this.closed = true;
     cancelAnimationFrame(this.frame);
     if (this.settle !== null) clearTimeout(this.settle);
     this.sync.close();
@@ -205,7 +207,7 @@ export class ImageView implements Explorer {
 
   /** Draw with the next frame of the screen; whatever changes until then is drawn with it. */
   private request(): void {
-    if (this.frame === 0) this.frame = requestAnimationFrame((now) => this.tick(now));
+    if (this.frame === 0 && !this.closed) this.frame = requestAnimationFrame((now) => this.tick(now));
   }
 
   private tick(now: number): void {
