@@ -16,7 +16,7 @@ from ndlab.annotations.ids import as_ids, signed, unsigned
 from ndlab.annotations.kinds import KINDS, Annotation, holds
 from ndlab.annotations.rows import columns_of, from_row, to_row
 from ndlab.annotations.schema import COLUMNS, FOREVER, LISTS, REFERENCES, links, objects
-from ndlab.annotations.writing import Write, reserve, writing
+from ndlab.annotations.writing import GIVEN_BELOW, Write, reserve, writing
 from ndlab.errors import BadRequest, NotFound, Problems, ReadOnly
 
 __all__ = ["PIECE", "create", "delete", "merge", "missing", "update_fields", "update_objects"]
@@ -65,8 +65,7 @@ def with_ids(write: Write, ids: list[int]) -> list[int]:
     """Give new ids to those that have none (0), one after another."""
     free = ids.count(0)
     if free < len(ids):
-        # Those from 2**63 on are never given out, and keep no place.
-        write.used(max((i for i in ids if i < 1 << 63), default=0))
+        write.used(max((i for i in ids if i < GIVEN_BELOW), default=0))
     if not free:
         return ids
     new = iter(range(first := reserve(write.connection, free), first + free))

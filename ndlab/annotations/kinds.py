@@ -6,14 +6,14 @@ store knows of it from other objects (a neuron's segments, a node's children) is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar, NamedTuple, NoReturn, cast
 
 from ndlab.annotations import checks
-from ndlab.annotations.words import Flow, OrganelleClass, SegmentClass, Status
+from ndlab.annotations.words import OrganelleClass, SegmentClass, Status
 from ndlab.errors import BadRequest, ReadOnly
 from ndlab.geometry import NmBox
 
@@ -64,7 +64,7 @@ class Annotation:
     derived: ClassVar[tuple[str, ...]] = ()
 
     id: int = field(default=0, metadata=_is("id"))
-    status: int = field(default=Status.UNPROCESSED, metadata=_is("code", Status))
+    status: int | str = field(default=Status.UNPROCESSED, metadata=_is("code", Status))
     confidence: float = field(default=0.0, metadata=_is("fraction"))
     author: str = field(default="", metadata=_is("text"))
     time: datetime | None = field(default=None, metadata=_is("time"))
@@ -146,11 +146,11 @@ class Synapse(Annotation):
 
     weight: float = field(default=0.0, metadata=_is("number"))
     synapse_type: int = field(default=0, metadata=_is("whole"))
-    seeds: tuple[int, ...] = field(default=(), metadata=_is("ids"))
-    segments: tuple[tuple[int, Flow], ...] = field(default=(), metadata=_is("flows"))
-    presegments: tuple[int, ...] = field(default=(), metadata=_is("ids"))
-    postsegments: tuple[int, ...] = field(default=(), metadata=_is("ids"))
-    centroid: Point | None = field(default=None, metadata=_is("point"))
+    seeds: Sequence[int] = field(default=(), metadata=_is("ids"))
+    segments: Sequence[tuple[int, int | str]] = field(default=(), metadata=_is("flows"))
+    presegments: Sequence[int] = field(default=(), metadata=_is("ids"))
+    postsegments: Sequence[int] = field(default=(), metadata=_is("ids"))
+    centroid: Sequence[float] | None = field(default=None, metadata=_is("point"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +174,7 @@ class Seed(Annotation):
     kind = "seed"
 
     parent: int = field(default=0, metadata=_is("id"))
-    position: Point | None = field(default=None, metadata=_is("point"))  # a seed's own name for it
+    position: Sequence[float] | None = field(default=None, metadata=_is("point"))  # a seed's own name for it
     cube_location: int = field(default=0, metadata=_is("whole"))
     source: int = field(default=0, metadata=_is("id"))
 
@@ -197,7 +197,7 @@ class Segment(Annotation):
     kind = "segment"
     derived = ("synapses", "presynapses", "postsynapses", "organelles")
 
-    segmentclass: int = field(default=SegmentClass.UNKNOWN, metadata=_is("code", SegmentClass))
+    segmentclass: int | str = field(default=SegmentClass.UNKNOWN, metadata=_is("code", SegmentClass))
     parentseed: int = field(default=0, metadata=_is("id"))
     neuron: int = field(default=0, metadata=_is("id"))
 
@@ -256,11 +256,11 @@ class Organelle(Annotation):
     code = 6
     kind = "organelle"
 
-    organelleclass: int = field(default=OrganelleClass.UNKNOWN, metadata=_is("code", OrganelleClass))
+    organelleclass: int | str = field(default=OrganelleClass.UNKNOWN, metadata=_is("code", OrganelleClass))
     segment: int = field(default=0, metadata=_is("id"))
-    centroid: Point | None = field(default=None, metadata=_is("point"))
+    centroid: Sequence[float] | None = field(default=None, metadata=_is("point"))
     parentseed: int = field(default=0, metadata=_is("id"))
-    seeds: tuple[int, ...] = field(default=(), metadata=_is("ids"))
+    seeds: Sequence[int] = field(default=(), metadata=_is("ids"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,7 +286,7 @@ class Node(Annotation):
     derived = ("children",)
 
     node_type: int = field(default=0, metadata=_is("whole"))
-    location: Point | None = field(default=None, metadata=_is("point"))
+    location: Sequence[float] | None = field(default=None, metadata=_is("point"))
     parent: int = field(default=0, metadata=_is("id"))
     radius: float = field(default=0.0, metadata=_is("length"))
     skeleton: int = field(default=0, metadata=_is("id"))

@@ -16,14 +16,14 @@ from ndlab.annotations.rows import links_of, pairs_of
 from ndlab.annotations.schema import COLUMNS, FOREVER, LISTS, counters, links, objects, pairs, past, transactions
 from ndlab.errors import Conflict, TooLarge
 
-__all__ = ["Write", "now_micros", "reserve", "writing"]
+__all__ = ["GIVEN_BELOW", "Write", "now_micros", "reserve", "writing"]
 
 _AT = {name: i for i, name in enumerate(COLUMNS)}
 _SINCE, _KEYS = _AT["since"], _AT["keys"]
 _LINK = ("target", "role", "flow", "id", "since", "until")
 _PAIR = ("key", "text", "sort", "number", "long", "id", "since", "until")
-# Ids from here on are never given out, so that they can be used for what comes from elsewhere.
-_LAST_GIVEN = 1 << 63
+# Ids from here on are never given out; one's own may be as large as they like without using up the others.
+GIVEN_BELOW = 1 << 62
 
 Fields = Mapping[str, Any]
 
@@ -125,11 +125,8 @@ class Write:
 
     def used(self, largest: int) -> None:
         """Let ids be given out only above the ones that a person chose."""
-        if largest < _LAST_GIVEN:
-            table = counters
-            self.connection.execute(
-                update(table).where(table.c.name == "id", table.c.next <= largest).values(next=largest + 1)
-            )
+        here = (counters.c.name == "id") & (counters.c.next <= largest)
+        self.connection.execute(update(counters).where(here).values(next=largest + 1))
 
 
 class _Taken(Exception):
@@ -186,10 +183,10 @@ def _some(ids: Sequence[int]) -> str:
 
 def reserve(connection: Connection, count: int) -> int:
     """Take `count` ids that nobody has or will be given, one after another, and return the first."""
-    first = next_of(connection, "id", count)
-    if first + count > _LAST_GIVEN:
+    first = next_of(connection, "id", count) if count < GIVEN_BELOW else 1
+    if first + count > GIVEN_BELOW:
         raise TooLarge(
-            f"{count} ids were to be reserved", f"the next one is {first}, and ids are given out below 2**63",
+            f"{count} ids were to be reserved", f"the next one is {first}, and ids are given out below 2**62",
             "give ids of your own, or move the objects with the largest ids to smaller ones",
         )  # fmt: skip
     return first
