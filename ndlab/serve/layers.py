@@ -137,7 +137,8 @@ class Layer:
             return found.version + self.touches + self._updates
 
     def _written(self) -> State:
-        return written(self.volume.url) if self.volume.url else State()
+        # An array in memory counts its writes itself.
+        return written(self.volume.url) if self.volume.url else State(version=self.volume.version)
 
     @property
     def levels(self) -> tuple[Volume | NdlabError, ...]:
