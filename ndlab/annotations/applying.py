@@ -89,9 +89,11 @@ def _reduce(labels: Voxels, exceptions: Exceptions, piece: Piece, before: Before
 
 def _restore(labels: Voxels, exceptions: Exceptions, piece: Piece, before: Before) -> None:
     labels[piece.inside] = piece.ids
-    _forget(exceptions, piece.inside, before)
-    for at, one in piece.exceptions.tolist():
-        _change(exceptions, at, [*exceptions.get(at, []), one], before)
+    found: Exceptions = {}
+    for at, one in piece.exceptions.tolist():  # A pair with id 0 says that a position is meant, and may have none.
+        found.setdefault(at, []).extend([one] if one else [])
+    for at, ids in found.items():
+        _change(exceptions, at, ids, before)
 
 
 def _relabel(labels: Voxels, exceptions: Exceptions, piece: Piece) -> Before:

@@ -33,7 +33,7 @@ def save(path: Path, found: Befores) -> int:
     more = [(i, at, ids) for i, (_, b) in enumerate(listed) for at, ids in b.exceptions.items()]
     # Most voxels were background before: then one flag says all.
     parts = [marks, inside, labels if labels.any() else labels[:0]]
-    encoded = [bytes(_TINY.encode(np.ascontiguousarray(part))) for part in parts]
+    encoded = [bytes(_TINY.encode(np.ascontiguousarray(part))) if part.size else b"" for part in parts]
     about = {"sizes": [len(part) for part in encoded], "dtype": labels.dtype.str, "exceptions": more}
     head = json.dumps(about).encode()
     body = len(head).to_bytes(8, "little") + head + b"".join(encoded)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +20,6 @@ from numcodecs.zstd import Zstd
 
 from ndlab.annotations.chunking import Chunking
 from ndlab.errors import BadMetadata, Conflict, TooLarge
-from ndlab.store.arrays import Array
 from ndlab.store.direct import DirectReader, direct_reader
 from ndlab.store.engine import TensorStoreArray, io_error
 from ndlab.store.kv import Kv, local_path
@@ -57,8 +55,8 @@ class Units:
                 Kv(self.array.url).update(key, lambda raw: self._changed(raw, key, chunks, how))
         except OSError as error:
             if "No space left" in str(error) or "File too large" in str(error):
-                raise TooLarge(f"{self.array.url}: no space left", str(error)[:300],
-                               "free some space; what was written is in the journal and is merged then") from None  # fmt: skip
+                remedy = "free some space; what was written is in the journal and is merged then"
+                raise TooLarge(f"{self.array.url}: no space left", str(error)[:300], remedy) from None
             raise
 
     def present(self) -> list[int]:
@@ -131,7 +129,8 @@ class Units:
     def _encoded(self, labels: Voxels, sharded: bool) -> memoryview | None:
         if sharded and not labels.any():
             return None
-        return memoryview(labels.view("u1") if self._zstd is None else self._zstd.encode(labels)).cast("B")
+        raw: Any = labels if self._zstd is None else self._zstd.encode(labels)
+        return memoryview(raw).cast("B")
 
     # --- the engine -------------------------------------------------------------------------------------------
 
@@ -178,12 +177,7 @@ def _shard(parts: Sequence[memoryview | None]) -> bytes:
 
 def _damaged(url: str, key: str) -> BadMetadata:
     return BadMetadata(
-        f"{os.path.join(url, key)} is damaged",
+        f"{url}/{key} is damaged",
         "its index or a chunk in it cannot be decoded",
         "restore that file from a backup (ndlab doctor lists all); what was painted stays in the journal",
     )
-
-
-def painted_array(array: Array) -> TensorStoreArray | None:
-    """Return the array if it is one that can be painted."""
-    return array if isinstance(array, TensorStoreArray) else None

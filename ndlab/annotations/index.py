@@ -1,0 +1,300 @@
+"""The index of painted objects: in which chunks each one is, how far it reaches there, and how far strokes are merged.
+
+One SQLite file. What belongs together changes together: a merge's rows, exceptions, history and mark are one
+transaction, so the mark never speaks of strokes whose rows are not there.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ndlab.annotations.applying import Exceptions
+from ndlab.errors import BadMetadata, Conflict, ReadOnly, TooLarge
+
+__all__ = ["Index", "Place", "Write", "places"]
+
+_TABLES = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE places (id INTEGER, chunk INTEGER, count INTEGER NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL,
+    PRIMARY KEY (id, chunk)) WITHOUT ROWID;
+CREATE TABLE exceptions (chunk INTEGER, inside INTEGER, rank INTEGER, id INTEGER NOT NULL,
+    PRIMARY KEY (chunk, inside, rank)) WITHOUT ROWID;
+CREATE TABLE writes (number INTEGER PRIMARY KEY, last INTEGER NOT NULL, time INTEGER NOT NULL, author TEXT NOT NULL,
+    mode INTEGER NOT NULL, objects INTEGER NOT NULL, voxels INTEGER NOT NULL, undone INTEGER NOT NULL, undoes TEXT NOT NULL);
+CREATE TABLE merges (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, nbytes INTEGER NOT NULL);
+INSERT INTO facts VALUES ('format', '1'), ('merged', '0');
+"""  # noqa: E501 - one line a table
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One object in one chunk: how many voxels, and the box in the chunk (z, y, x) that holds them."""
+
+    id: int
+    chunk: int
+    count: int
+    low: tuple[int, int, int]
+    high: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One acknowledged write.
+
+    Parameters
+    ----------
+    number : int
+        Of the transaction.
+    last : int
+        Number of its last stroke.
+    time : int
+        Microseconds since 1970.
+    author, mode : str, int
+    objects, voxels : int
+        How many it named.
+    undone : int
+        Number of the write that took it back; 0 if none did.
+    undoes : tuple of int
+        Numbers of the writes that it took back.
+    """
+
+    number: int
+    last: int
+    time: int
+    author: str
+    mode: int
+    objects: int
+    voxels: int
+    undone: int = 0
+    undoes: tuple[int, ...] = ()
+
+
+class Index:
+    """The places of objects, the exceptions and the marks of one set of labels.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> index = Index(Path(tempfile.mkdtemp(), "index.sqlite"))
+    >>> with index.change():
+    ...     index.put_places([Place(7, 3, 2, (0, 0, 0), (1, 1, 2))], [(7, 3)])
+    >>> [place.chunk for place in index.of(7)], index.merged
+    ([3], 0)
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._mutex = threading.RLock()
+        fresh = not path.exists()
+        try:
+            self._db = self._open(path, fresh)
+        except sqlite3.OperationalError as error:
+            if fresh:
+                raise _named(error, path) from None
+            # A disk that is mounted read-only: the file has no other writer.
+            self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False, isolation_level=None)
+        except sqlite3.DatabaseError as error:
+            raise _named(error, path) from None
+
+    @staticmethod
+    def _open(path: Path, fresh: bool) -> sqlite3.Connection:
+        db = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
+        db.execute("PRAGMA synchronous = FULL")
+        if fresh or not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            db.execute("BEGIN IMMEDIATE")
+            if not db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'facts'").fetchone()[0]:
+                for statement in _TABLES.split(";\n"):
+                    if statement.strip():
+                        db.execute(statement)
+            db.execute("COMMIT")
+        return db
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._mutex:
+            self._db.close()
+
+    def _ask(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._mutex:
+            try:
+                return self._db.execute(sql, values).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise _named(error, self.path) from None
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """Change several things at once: all of them are there afterwards, or none."""
+        with self._mutex:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
+                    raise
+            except sqlite3.DatabaseError as error:
+                raise _named(error, self.path) from None
+
+    # --- facts ------------------------------------------------------------------------------------------------
+
+    @property
+    def merged(self) -> int:
+        """Number of the last stroke that is in the store."""
+        return int(self.fact("merged") or 0)
+
+    def fact(self, name: str) -> str | None:
+        """Return a fact by name, None if it was never set."""
+        found = self._ask("SELECT value FROM facts WHERE name = ?", (name,))
+        return None if not found else str(found[0][0])
+
+    def set_fact(self, name: str, value: str) -> None:
+        """Set a fact."""
+        self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    # --- places -----------------------------------------------------------------------------------------------
+
+    def of(self, id: int) -> list[Place]:  # noqa: A002 - the house's word for it
+        """Return the chunks that hold an object."""
+        found = self._ask("SELECT chunk, count, low, high FROM places WHERE id = ? ORDER BY chunk", (_signed(id),))
+        return [Place(id, chunk, count, _corner(low), _corner(high)) for chunk, count, low, high in found]
+
+    def ids(self) -> list[int]:
+        """Every object that has voxels."""
+        return sorted(_unsigned(one) for (one,) in self._ask("SELECT DISTINCT id FROM places"))
+
+    def all_places(self) -> Iterator[Place]:
+        """Every row, for checks."""
+        for one, chunk, count, low, high in self._ask("SELECT * FROM places"):
+            yield Place(_unsigned(one), chunk, count, _corner(low), _corner(high))
+
+    def put_places(self, found: Iterable[Place], touched: Iterable[tuple[int, int]]) -> None:
+        """Replace the rows of the `touched` (id, chunk) pairs by `found`."""
+        self._db.executemany("DELETE FROM places WHERE id = ? AND chunk = ?", [(_signed(i), c) for i, c in touched])
+        self._db.executemany(
+            "INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?)",
+            [(_signed(p.id), p.chunk, p.count, _packed(p.low), _packed(p.high)) for p in found],
+        )
+
+    def clear(self) -> None:
+        """Remove all places, before they are found anew."""
+        self._db.execute("DELETE FROM places")
+
+    # --- exceptions -------------------------------------------------------------------------------------------
+
+    def exceptions(self, chunk: int) -> Exceptions:
+        """Return the exceptions of a chunk."""
+        found: Exceptions = {}
+        rows = self._ask("SELECT inside, id FROM exceptions WHERE chunk = ? ORDER BY inside, rank", (chunk,))
+        for inside, one in rows:
+            found.setdefault(inside, []).append(_unsigned(one))
+        return found
+
+    def exception_chunks(self) -> list[int]:
+        """Return the chunks that have exceptions."""
+        return [chunk for (chunk,) in self._ask("SELECT DISTINCT chunk FROM exceptions ORDER BY chunk")]
+
+    def put_exceptions(self, chunk: int, exceptions: Exceptions) -> None:
+        """Replace the exceptions of a chunk."""
+        self._db.execute("DELETE FROM exceptions WHERE chunk = ?", (chunk,))
+        rows = [(chunk, at, i, _signed(one)) for at, ids in exceptions.items() for i, one in enumerate(ids)]
+        self._db.executemany("INSERT INTO exceptions VALUES (?, ?, ?, ?)", rows)
+
+    # --- history ----------------------------------------------------------------------------------------------
+
+    def put_writes(self, writes: Iterable[Write]) -> None:
+        """Add merged writes, and note which earlier ones they took back."""
+        listed = list(writes)
+        self._db.executemany(
+            "INSERT OR REPLACE INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)",
+            [
+                (w.number, w.last, w.time, w.author, w.mode, w.objects, w.voxels, " ".join(map(str, w.undoes)))
+                for w in listed
+            ],
+        )
+        back = [(w.number, one) for w in listed for one in w.undoes]
+        self._db.executemany("UPDATE writes SET undone = ? WHERE number = ?", back)
+
+    def writes(self, limit: int | None = None) -> list[Write]:
+        """Return merged writes, the latest first."""
+        rows = self._ask("SELECT * FROM writes ORDER BY number DESC LIMIT ?", (-1 if limit is None else limit,))
+        return [
+            Write(a, b, t, who, how, m, n, u, tuple(map(int, back.split())))
+            for a, b, t, who, how, m, n, u, back in rows
+        ]
+
+    def merges(self) -> list[tuple[int, int, int]]:
+        """First and last stroke of each merge whose past is kept, and its bytes; the latest first."""
+        return [(a, b, n) for a, b, n in self._ask("SELECT * FROM merges ORDER BY first DESC")]
+
+    def put_merge(self, first: int, last: int, nbytes: int) -> None:
+        """Add a merge."""
+        self._db.execute("INSERT OR REPLACE INTO merges VALUES (?, ?, ?)", (first, last, nbytes))
+
+    def forget_merge(self, first: int) -> None:
+        """Remove a merge whose past is no longer kept."""
+        self._db.execute("DELETE FROM merges WHERE first = ?", (first,))
+
+
+def places(
+    pairs: Sequence[tuple[int, int]], positions: Sequence[np.ndarray[Any, Any]], chunk: Sequence[int]
+) -> list[Place]:
+    """Return the place of each (id, chunk) pair from the positions of its voxels; without voxels it has none.
+
+    Examples
+    --------
+    >>> places([(7, 0), (8, 0)], [np.array([1, 6]), np.array([], int)], (2, 2, 2))
+    [Place(id=7, chunk=0, count=2, low=(0, 0, 0), high=(2, 2, 2))]
+    """
+    kept = [i for i, found in enumerate(positions) if len(found)]
+    if not kept:
+        return []
+    counts = [len(positions[i]) for i in kept]
+    firsts = np.concatenate(([0], np.cumsum(counts)[:-1]))
+    flat = np.concatenate([positions[i] for i in kept])
+    rows, x = np.divmod(flat, chunk[2])
+    z, y = np.divmod(rows, chunk[1])
+    low = np.stack([np.minimum.reduceat(axis, firsts) for axis in (z, y, x)], 1).tolist()
+    high = (np.stack([np.maximum.reduceat(axis, firsts) for axis in (z, y, x)], 1) + 1).tolist()
+    return [Place(*pairs[i], n, tuple(a), tuple(b)) for i, n, a, b in zip(kept, counts, low, high, strict=True)]
+
+
+def _signed(value: int) -> int:
+    """SQLite's integers have a sign; ids of 64 bits have none."""
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def _unsigned(value: int) -> int:
+    return value + (1 << 64) if value < 0 else value
+
+
+def _packed(corner: Sequence[int]) -> int:
+    return (corner[0] << 42) | (corner[1] << 21) | corner[2]
+
+
+def _corner(packed: int) -> tuple[int, int, int]:
+    return packed >> 42, packed >> 21 & 0x1FFFFF, packed & 0x1FFFFF
+
+
+def _named(error: sqlite3.Error, path: Path) -> Exception:
+    text = str(error)
+    if "readonly" in text or "unable to open" in text:
+        return ReadOnly(f"{path} cannot be written", text, "check the permissions of the folder")
+    if "full" in text or "disk I/O" in text:
+        return TooLarge(f"{path}: no space left for the index", text, "free some space; nothing is lost")
+    if "locked" in text:
+        return Conflict(f"{path} is held by another program for over a minute", text, "close what holds it open")
+    if isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text):
+        return BadMetadata(
+            f"{path} is damaged", text, "restore the folder from a backup; the labels themselves are intact"
+        )
+    return error

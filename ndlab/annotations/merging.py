@@ -1,0 +1,234 @@
+"""Merging: bring pending strokes into the store in time order, one read-modify-write a unit, and note what was there.
+
+The order of writing makes a crash at any byte harmless: what was found goes to disk first, then the unit, and when all
+units are written one transaction of the index moves the mark. Until then a merge that begins again puts
+back what it found, so strokes are applied to the same labels and give the same result.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ndlab.annotations import before
+from ndlab.annotations.applying import Before, Exceptions, apply
+from ndlab.annotations.chunking import Chunking
+from ndlab.annotations.index import Index, Place, Write, places
+from ndlab.annotations.journal import Journal, locked
+from ndlab.annotations.strokes import Mode, Piece, Shape, Stroke, pieces
+from ndlab.annotations.units import Units
+from ndlab.geometry import Box
+from ndlab.store import state
+from ndlab.store.arrays import Stored
+from ndlab.store.writing import box_at_level
+
+__all__ = ["Merger", "affected", "positions_of", "writes_of"]
+
+Voxels = np.ndarray[Any, Any]
+
+
+@dataclass
+class _Outcome:
+    """What one unit contributes to the index."""
+
+    places: list[Place] = field(default_factory=list)
+    touched: list[tuple[int, int]] = field(default_factory=list)
+    exceptions: dict[int, Exceptions] = field(default_factory=dict)
+    nbytes: int = 0
+
+
+@dataclass(frozen=True)
+class Merger:
+    """Brings the strokes of a journal into a store.
+
+    Parameters
+    ----------
+    folder : path
+        Where the journal's folder, the index and the past are.
+    history_bytes : int
+        How much of the past is kept, for undo; the latest merge is in any case.
+    workers : int
+        Units at a time.
+    """
+
+    folder: Path
+    stored: Stored
+    units: Units
+    journal: Journal
+    index: Index
+    history_bytes: int = 1 << 30
+    workers: int = 2
+
+    @property
+    def chunking(self) -> Chunking:
+        """The store's chunks."""
+        return self.units.chunking
+
+    def past(self, first: int) -> Path:
+        """Where a merge that began with stroke `first` keeps what it found."""
+        return self.folder / "before" / f"{first:020d}"
+
+    def merge(self, *, wait: bool = True) -> list[Box]:
+        """Merge everything that is pending; return boxes of level 0 that changed.
+
+        Raises
+        ------
+        BlockingIOError
+            If another process merges now and `wait` is off.
+        """
+        with locked(self.folder / "merge.lock", wait=wait):
+            first = self.index.merged + 1
+            last = self.journal.seal()
+            strokes = [stroke for stroke in self.journal.pending(first - 1) if stroke.sequence <= last]
+            if not strokes:
+                return []
+            found = pieces(self.chunking, strokes)
+            numbers = np.fromiter(found, "i8", len(found))
+            by_unit: dict[int, list[int]] = {}
+            for unit, chunk in zip(self.chunking.unit_of(numbers).tolist(), numbers.tolist(), strict=True):
+                by_unit.setdefault(unit, []).append(chunk)
+            boxes = [self._hull(chunks) for chunks in by_unit.values()]
+            self._mark(boxes, 0)
+            self._write(first, last, strokes, found, by_unit)
+            self._mark(boxes, 1)
+            self.journal.drop(last)
+            self._prune()
+            return boxes
+
+    def _write(
+        self,
+        first: int,
+        last: int,
+        strokes: Sequence[Stroke],
+        found: dict[int, list[Piece]],
+        by_unit: dict[int, list[int]],
+    ) -> None:
+        known = set(self.index.exception_chunks())
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="ndlab-merge") as pool:
+            jobs = [pool.submit(self._unit, first, unit, sorted(by_unit[unit]), found, known) for unit in by_unit]
+            outcomes = [job.result() for job in jobs]
+        with self.index.change():
+            self.index.put_places(
+                (place for one in outcomes for place in one.places), [pair for one in outcomes for pair in one.touched]
+            )
+            for one in outcomes:
+                for chunk, exceptions in one.exceptions.items():
+                    self.index.put_exceptions(chunk, exceptions)
+            self.index.put_writes(writes_of(strokes))
+            self.index.put_merge(first, last, sum(one.nbytes for one in outcomes))
+            self.index.set_fact("merged", str(last))
+
+    def _unit(
+        self, first: int, unit: int, chunks: Sequence[int], found: dict[int, list[Piece]], known: set[int]
+    ) -> _Outcome:
+        path = self.past(first) / f"{unit}.bin"
+        interrupted = before.load(path)
+        outcome = _Outcome()
+
+        def change(labels: dict[int, Voxels]) -> None:
+            outcome.__init__()  # type: ignore[misc]  # called again if somebody else wrote the unit meanwhile
+            seen: dict[int, list[Before]] = {}
+            pairs: list[tuple[int, int]] = []
+            positions: list[Voxels] = []
+            for chunk in chunks:
+                values = labels[chunk]
+                if chunk in interrupted:
+                    where, was = before.first_labels(interrupted[chunk])
+                    values[where] = was
+                exceptions = self.index.exceptions(chunk) if chunk in known else {}
+                seen[chunk] = apply(values, exceptions, found[chunk])
+                ids = affected(found[chunk], seen[chunk], exceptions)
+                pairs += [(one, chunk) for one in ids]
+                positions += [positions_of(values, exceptions, one) for one in ids]
+                if exceptions or chunk in known:
+                    outcome.exceptions[chunk] = exceptions
+            outcome.touched = pairs
+            outcome.places = places(pairs, positions, self.chunking.chunk)
+            outcome.nbytes = before.save(path, seen)
+
+        self.units.change(unit, chunks, change)
+        return outcome
+
+    def _hull(self, chunks: Iterable[int]) -> Box:
+        z, y, x = self.chunking.index(list(chunks))
+        low, high = (int(z.min()), int(y.min()), int(x.min())), (int(z.max()), int(y.max()), int(x.max()))
+        start = [a * c for a, c in zip(low, self.chunking.chunk, strict=True)]
+        stop = [min((b + 1) * c, n) for b, c, n in zip(high, self.chunking.chunk, self.chunking.shape, strict=True)]
+        return Box(start, stop)
+
+    def _mark(self, boxes: Sequence[Box], more: int) -> None:
+        """Mark what lags behind now: before a voxel is written, and once more with a new version when all are."""
+        numbers = range(1, len(self.stored.levels))
+        coarser = [box_at_level(self.stored.levels, box, number) for number in numbers for box in boxes]
+
+        def marked(now: state.State) -> state.State:
+            now = state.State(now.version + more, now.stale)
+            for box in coarser:
+                now = now.with_stale(box)
+            return now
+
+        if coarser or more:
+            state.change(self.stored.url, marked)
+
+    def _prune(self) -> None:
+        """Forget the oldest past beyond what is to be kept."""
+        total = 0
+        for number, (first, _, nbytes) in enumerate(self.index.merges()):
+            total += nbytes
+            if number and total > self.history_bytes:
+                with self.index.change():
+                    self.index.forget_merge(first)
+                shutil.rmtree(self.past(first), ignore_errors=True)
+
+
+def affected(found: Iterable[Piece], seen: Iterable[Before], exceptions: Exceptions) -> list[int]:
+    """Return the ids that pieces may have brought into a chunk or taken out of it."""
+    ids: set[int] = set()
+    for piece in found:
+        ids.update(np.unique(piece.ids).tolist() if isinstance(piece.ids, np.ndarray) else (piece.ids,))
+        if piece.mode == Mode.RELABEL:
+            ids.update(piece.inside.tolist())
+        if len(piece.exceptions):
+            ids.update(piece.exceptions[:, 1].tolist())
+    for one in seen:
+        if one.labels.any():
+            ids.update(np.unique(one.labels).tolist())
+        for known in one.exceptions.values():
+            ids.update(known)
+    if exceptions:
+        ids.update(one for known in exceptions.values() for one in known)
+    ids.discard(0)
+    return sorted(ids)
+
+
+def positions_of(labels: Voxels, exceptions: Exceptions, one: int) -> Voxels:
+    """Return the positions of an object in a chunk, as label or as exception."""
+    found = np.flatnonzero(labels == one)
+    more = [at for at, known in exceptions.items() if one in known]
+    return np.union1d(found, more).astype("i8") if more else found
+
+
+def writes_of(strokes: Sequence[Stroke]) -> list[Write]:
+    """Return what each transaction among strokes did, oldest first."""
+    found: dict[int, list[Stroke]] = {}
+    for stroke in strokes:
+        found.setdefault(stroke.transaction, []).append(stroke)
+    return [
+        Write(
+            number, several[-1].sequence, several[0].time, several[0].author, int(several[0].mode),
+            sum(_objects(stroke) for stroke in several), sum(stroke.voxels for stroke in several), 0, several[0].undoes,
+        )
+        for number, several in found.items()
+    ]  # fmt: skip
+
+
+def _objects(stroke: Stroke) -> int:
+    if stroke.shape == Shape.CUTOUT:
+        return int(np.count_nonzero(np.unique(stroke.data[0])))
+    return len(stroke.data[0]) if stroke.shape == Shape.CHUNKS else int(stroke.shape != Shape.VALUES)
