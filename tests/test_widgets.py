@@ -68,7 +68,8 @@ def test_nothing_else_lies_among_the_bundles() -> None:
 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_a_bundle_needs_nothing_from_the_network(name: str) -> None:
-    text = (STATIC / f"{name}.js").read_text(encoding="utf-8")
+    # The name of a kind of element, which nobody fetches, looks like an address.
+    text = (STATIC / f"{name}.js").read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
     # What the image explorer fetches it is told by the kernel: an address below Jupyter's own.
     assert not re.search(r"https?://|\bimport\b\s*[({\"'*\w]|\bfetch\([\"'`]", text)
     assert len(text) < 150_000, "anywidget sends it anew with every widget"

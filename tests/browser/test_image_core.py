@@ -197,7 +197,9 @@ def test_messages_to_the_kernel_bring_the_same_picture(stand: Stand, page: Page,
 
 
 def test_a_dear_link_brings_jpeg_while_it_moves_and_voxels_once_it_stands(stand: Stand, page: Page) -> None:
-    state = stand.state({"id": "em"}, {"id": "wide", "blend": "additive", "opacity": 0.5}, {"id": "ids", "opacity": 0.5})
+    state = stand.state(
+        {"id": "em"}, {"id": "wide", "blend": "additive", "opacity": 0.5}, {"id": "ids", "opacity": 0.5}
+    )
     stand.open(page, state, endpoint=None)
     page.wait_for_timeout(600)
     wait(page)

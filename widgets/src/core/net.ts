@@ -136,7 +136,8 @@ interface Waiting {
   take(part: Part, buffers: readonly (DataView | ArrayBuffer | Uint8Array)[]): void;
 }
 
-const SILENCE_MS = 30_000;
+/** A volume that is computed as it is asked for may take its time. */
+const SILENCE_MS = 60_000;
 
 export class CommTransport implements Transport {
   readonly name = "comm";
