@@ -101,6 +101,7 @@ class ImageView(anywidget.AnyWidget):  # type: ignore[misc]
         self.messages = Messages(self, metadata)
         self.tiles = CommTiles(served.service(), lambda message, buffers: self.send(dict(message), list(buffers)))
         self.on_msg(lambda widget, message, buffers: self._hear(message, buffers))
+        self._answer_where_asked()
 
     # --- state ------------------------------------------------------------------------------------------------
 
@@ -259,6 +260,19 @@ class ImageView(anywidget.AnyWidget):  # type: ignore[misc]
         return named_views.saved(self.project(name, caption), path)
 
     # --- the page ---------------------------------------------------------------------------------------------
+
+    def _send(self, msg: Any, buffers: Any = None) -> None:
+        super()._send(msg, buffers=buffers)
+        self._answer_where_asked()
+
+    def _answer_where_asked(self) -> None:
+        """Have the page's messages handled in the subshell that it sends them to.
+
+        ipykernel 7.4 hands them to the shell that last sent something, which is the one that runs cells: tiles and
+        picks would wait for a cell to end.
+        """
+        if self.comm is not None:
+            vars(self.comm).pop("_reply_subshell_id", None)
 
     def _hear(self, message: Mapping[str, Any], buffers: Sequence[Any]) -> None:
         if not self.tiles.receive(message):

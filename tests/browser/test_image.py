@@ -244,10 +244,12 @@ def test_two_views_of_one_volume_are_linked_in_the_page(lab: Lab, browser: Brows
 
 def test_what_is_written_is_seen(lab: Lab, browser: Browser, folder: Path) -> None:
     write = "ndlab.open(folder / 'em.zarr').write(ndlab.Box((25, 0, 0), (26, 50, 100)), 255)"
-    wait = "import time\nend = time.time() + 20\nwhile view.infos['em']['version'] == old and time.time() < end: time.sleep(0.1)"
-    notebook, shown = start(
-        lab, browser, "written", folder, f"old = view.infos['em']['version']\n{write}", wait, "keep(view)"
+    wait = (
+        "import time\nend = time.time() + 20\n"
+        "while view.infos['em']['version'] == old and time.time() < end: time.sleep(0.1)"
     )
+    write = f"old = view.infos['em']['version']\n{write}"
+    notebook, shown = start(lab, browser, "written", folder, write, wait, "keep(view)")
     before = shown.pixels()
     notebook.run(2)
     assert notebook.text(3) == ""
