@@ -272,7 +272,7 @@ class ImageView(anywidget.AnyWidget):  # type: ignore[misc]
         picks would wait for a cell to end.
         """
         if self.comm is not None:
-            vars(self.comm).pop("_reply_subshell_id", None)
+            getattr(self.comm, "__dict__", {}).pop("_reply_subshell_id", None)
 
     def _hear(self, message: Mapping[str, Any], buffers: Sequence[Any]) -> None:
         if not self.tiles.receive(message):
