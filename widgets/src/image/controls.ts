@@ -118,7 +118,7 @@ export class Controls {
     stage.setAttribute("role", "application");
     stage.setAttribute("aria-label", "Picture. Arrow keys move, comma and full stop go through the planes, question mark lists the keys.");
     this.notices.setAttribute("role", "alert");
-    stage.append(this.explorer.picture, this.overlay.element, this.scale.element, this.options.element, this.notices, this.help);
+    stage.append(this.explorer.picture, this.overlay.element, this.scale.element, this.options.element, make("div", "ndi-corner", this.notices, this.readout.trouble), this.help);
     element.setAttribute("aria-label", "Image Explorer");
     // JupyterLab leaves keys alone that are pressed in here.
     element.dataset["lmSuppressShortcuts"] = "true";

@@ -8,10 +8,11 @@ import { reference } from "./state";
 
 export class Readout {
   readonly element = make("footer", "ndi-readout");
+  /** What is wrong with what is shown, to lay over the picture. */
+  readonly trouble = make("div", "ndi-trouble");
   private readonly voxel = make("span", "ndi-voxel");
   private readonly nm = make("span", "ndi-nm");
   private readonly values = make("span", "ndi-values");
-  private readonly trouble = make("span", "ndi-trouble");
   private readonly level = make("span", "ndi-level");
   private readonly loading = make("span", "ndi-loading");
   private readonly link = make("span", "ndi-link");
@@ -24,7 +25,7 @@ export class Readout {
     this.trouble.setAttribute("role", "status");
     this.loading.setAttribute("aria-hidden", "true");
     this.element.setAttribute("aria-label", "Read-out");
-    this.element.append(this.voxel, this.nm, this.values, this.trouble, make("span", "ndi-gap"), this.level, this.loading, this.link);
+    this.element.append(this.voxel, this.nm, this.values, make("span", "ndi-gap"), this.level, this.loading, this.link);
   }
 
   refresh(): void {
