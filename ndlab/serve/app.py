@@ -179,19 +179,19 @@ class Server:
     def listen(self) -> None:
         """Begin to listen; needs a running loop."""
         from tornado.httpserver import HTTPServer
-        from tornado.netutil import bind_sockets
 
         # One family: the name localhost may mean two, with a port for each if none is given.
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         try:
-            sockets = bind_sockets(self.port, self.host, family, _BACKLOG)
+            listening = socket.create_server((self.host, self.port), family=family, backlog=_BACKLOG)
         except OSError as error:
             raise Conflict(f"port {self.port} of {self.host}", error.strerror or str(error),
                            "pass --port 0 for one that is free, or another --host") from None  # fmt: skip
-        self.port = sockets[0].getsockname()[1]
+        listening.setblocking(False)
+        self.port = listening.getsockname()[1]
         self.http = HTTPServer(application(self.site), max_body_size=self.site.limits.body, max_header_size=_HEADERS,
                                idle_connection_timeout=300, body_timeout=300)  # fmt: skip
-        self.http.add_sockets(sockets)
+        self.http.add_sockets([listening])
 
     async def run(self, ready: threading.Event | None = None, end: asyncio.Event | None = None) -> None:
         """Listen until the task is cancelled, or `end` is set."""
