@@ -108,6 +108,8 @@ class Jupyter:
             assert answer["msg_type"] != "error", "\n".join(content["traceback"])
             if answer["msg_type"] == "status" and content["execution_state"] == "idle":
                 socket.close()
+                while await socket.read_message() is not None:
+                    pass  # until the other side has closed as well, so that no socket outlives the loop
                 return printed
 
 
