@@ -137,7 +137,7 @@ class Journal:
     def _write(self, group: list[_Waiting]) -> None:
         """Append and flush what has gathered; whoever waits learns how it went."""
         try:
-            self._check_writable()
+            self.check_writable()
             with self.hold():
                 self._append(group)
         except BaseException as error:
@@ -149,7 +149,7 @@ class Journal:
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Hold off every other writer, having read what they wrote."""
-        self._check_writable()
+        self.check_writable()
         try:
             with locked(self.folder / "lock"), self._mutex:
                 self._catch_up()
@@ -214,7 +214,8 @@ class Journal:
                     (self.folder / _name(first)).unlink(missing_ok=True)
         self.forget(upto)
 
-    def _check_writable(self) -> None:
+    def check_writable(self) -> None:
+        """Refuse to go on where the folder cannot be written."""
         if not self.writable:
             raise ReadOnly(f"{self.folder} cannot be written", "the journal of the annotations is there",
                            "check the permissions of the folder, or annotate into another one")  # fmt: skip
@@ -243,7 +244,7 @@ class Journal:
 
     def repair(self) -> int:
         """Set aside everything from the first damaged record on, and return how many bytes that were."""
-        self._check_writable()
+        self.check_writable()
         with locked(self.folder / "lock"), self._mutex:
             self._catch_up()
             bytes_left = self._torn

@@ -7,6 +7,7 @@ back what it found, so strokes are applied to the same labels and give the same 
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from ndlab.annotations.index import Index, Place, Write, places
 from ndlab.annotations.journal import Journal, locked
 from ndlab.annotations.strokes import Mode, Piece, Shape, Stroke, pieces
 from ndlab.annotations.units import Units
+from ndlab.errors import NdlabError, ReadOnly, TooLarge
 from ndlab.geometry import Box
 from ndlab.store import state
 from ndlab.store.arrays import Stored
@@ -31,6 +33,7 @@ from ndlab.store.writing import box_at_level
 __all__ = ["Merger", "affected", "positions_of", "writes_of"]
 
 Voxels = np.ndarray[Any, Any]
+_FULL = ("No space left", "Disk quota exceeded", "File too large")
 
 
 @dataclass
@@ -81,7 +84,18 @@ class Merger:
         ------
         BlockingIOError
             If another process merges now and `wait` is off.
+        ReadOnly, TooLarge
+            If the store cannot be written, or the disk is full; what is pending stays so.
         """
+        try:
+            return self._merge(wait)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            raise _named(error, self.stored.url) from None
+
+    def _merge(self, wait: bool) -> list[Box]:
+        self.journal.check_writable()
         with locked(self.folder / "merge.lock", wait=wait):
             first = self.index.merged + 1
             last = self.journal.seal()
@@ -185,6 +199,17 @@ class Merger:
                 with self.index.change():
                     self.index.forget_merge(first)
                 shutil.rmtree(self.past(first), ignore_errors=True)
+
+
+def _named(error: OSError, url: str) -> Exception:
+    if isinstance(error, NdlabError):
+        return error
+    kept = "what was written is in the journal and is merged then"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(words in str(error) for words in _FULL):
+        return TooLarge(f"{url}: no space left to merge what was painted", str(error)[:300], f"free some space; {kept}")
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        return ReadOnly(f"{url} cannot be written", str(error)[:300], f"check the permissions of the folder; {kept}")
+    return error
 
 
 def affected(found: Iterable[Piece], seen: Iterable[Before], exceptions: Exceptions) -> list[int]:

@@ -19,7 +19,7 @@ import tensorstore as ts
 from numcodecs.zstd import Zstd
 
 from ndlab.annotations.chunking import Chunking
-from ndlab.errors import BadMetadata, Conflict, TooLarge
+from ndlab.errors import BadMetadata, Conflict
 from ndlab.store.direct import DirectReader, direct_reader
 from ndlab.store.engine import TensorStoreArray, io_error
 from ndlab.store.kv import Kv, local_path
@@ -46,18 +46,12 @@ class Units:
 
     def change(self, unit: int, chunks: Sequence[int], how: Change) -> None:
         """Let `how` change the labels of chunks of one unit, given flat by number; it may be called again."""
-        try:
-            if self._direct is None:
-                self._through_engine(chunks, how)
-            else:
-                index = self.chunking.unit_index(unit)
-                key = self._direct.prefix + self._direct.separator.join(map(str, index))
-                Kv(self.array.url).update(key, lambda raw: self._changed(raw, key, chunks, how))
-        except OSError as error:
-            if "No space left" in str(error) or "File too large" in str(error):
-                remedy = "free some space; what was written is in the journal and is merged then"
-                raise TooLarge(f"{self.array.url}: no space left", str(error)[:300], remedy) from None
-            raise
+        if self._direct is None:
+            self._through_engine(chunks, how)
+        else:
+            index = self.chunking.unit_index(unit)
+            key = self._direct.prefix + self._direct.separator.join(map(str, index))
+            Kv(self.array.url).update(key, lambda raw: self._changed(raw, key, chunks, how))
 
     def present(self) -> list[int]:
         """Return the units that were ever written, as far as the store can tell."""
