@@ -300,7 +300,8 @@ class Journal:
             return True
         # A sealed segment is no longer written to, and where it ends another begins.
         sealed = self._segment != self._last + 1 and (self.folder / _name(self._last + 1)).exists()
-        return sealed or size != self._offset + self._torn
+        # Another may have put a record of the same length where a torn one was.
+        return sealed or self._torn > 0 or size != self._offset
 
     def _catch_up(self) -> None:
         """Read what others wrote, under the lock."""
