@@ -4,7 +4,7 @@ import type { Desk, Held } from "./desk";
 import { type Draft, type DrawnShape, type Kind, type Paint, extended, messageOf, shortened } from "./drawing";
 import type { Explorer, Place } from "./explorer";
 import type { Over, Stroke } from "./overlay";
-import { type Infos, goto, pan, reference, select, step, zoomAt } from "./state";
+import { goto, pan, reference, select, step, zoomAt } from "./state";
 
 /** Less is a click, CSS pixels. */
 const STILL = 4;
@@ -281,7 +281,7 @@ export class Tools {
     if (message === null) return;
     this.explorer.send(message);
     if (paint === null) return;
-    this.strokes = [...this.strokes, { ...draft, ...paint, version: versionOf(infos, paint.layer), at: performance.now() }];
+    this.strokes = [...this.strokes, { ...draft, ...paint, version: infos[paint.layer]?.version, at: performance.now() }];
     setTimeout(() => this.settle(), STROKE_MS + 50);
   }
 
@@ -291,10 +291,6 @@ export class Tools {
     const layer = labels.find(({ id }) => id === this.desk.now.layer) ?? labels.find(({ visible }) => visible) ?? labels[0];
     return layer === undefined ? null : { layer: layer.id, id: this.desk.now.paint };
   }
-}
-
-function versionOf(infos: Infos, layer: string): number | string | undefined {
-  return infos[layer]?.version;
 }
 
 /** Not on a button that lies over it. */
