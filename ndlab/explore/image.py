@@ -65,11 +65,11 @@ def image(
     --------
     >>> from ndlab.samples import toy
     >>> brain = toy()
-    >>> view = image(em=brain.volume("image"), labels=brain.volume("labels"))
+    >>> view = image(em=brain.volume("image"), labels={"cells": brain.volume("labels")})
     >>> view
-    ImageView of image 'em', labels 'labels', xy at z 550, y 600, x 750 nm
+    ImageView of image 'em', labels 'cells', xy at z 550, y 600, x 750 nm
     >>> view.goto(5, 12, 15, unit="voxel")
-    >>> view.layers["labels"].opacity = 1
+    >>> view.layers["cells"].opacity = 1
     >>> view.render(60, 48).shape
     (48, 60, 4)
     >>> view.close()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ndlab.explore.image_widget import ImageView
     from ndlab.volume import Volume
 
-__all__ = ["Messages", "facts_of"]
+__all__ = ["Messages", "facts_of", "tables_of"]
 
 # The still picture of a saved notebook may hold a cell up this long.
 _STILL_SECONDS = 1.5
@@ -30,13 +30,12 @@ class Messages:
     Parameters
     ----------
     view : ImageView
-    metadata : table or mapping of tables by layer, optional
-        What is known of ids; tables have them as their index.
+    tables : mapping
+        What is known of the ids of each layer, as `tables_of` gives it.
     """
 
-    def __init__(self, view: ImageView, metadata: Any = None) -> None:
-        self._view = view
-        self._metadata = _by_layer(metadata, view.kinds)
+    def __init__(self, view: ImageView, tables: Mapping[str, Any]) -> None:
+        self._view, self._metadata = view, tables
         self._brush = Brush()
         self._shots: dict[int, Screenshot] = {}
         self._numbers = itertools.count(1)
@@ -194,7 +193,14 @@ def _index(value: Any, count: int) -> int:
 # --- what is known of an id -----------------------------------------------------------------------------------
 
 
-def _by_layer(metadata: Any, kinds: Mapping[str, str]) -> dict[str, Any]:
+def tables_of(metadata: Any, kinds: Mapping[str, str]) -> dict[str, Any]:
+    """Return the tables of ids by layer; a table alone is for all layers with ids.
+
+    Raises
+    ------
+    BadRequest
+        If one is no table, or of a layer that is not there.
+    """
     if metadata is None:
         return {}
     if isinstance(metadata, Mapping):

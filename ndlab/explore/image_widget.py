@@ -15,7 +15,7 @@ from ndlab.explore import changes, links, named_views, served, view_state
 from ndlab.explore.comm_tiles import CommTiles
 from ndlab.explore.cutouts import cutout_code
 from ndlab.explore.draw import Drawn
-from ndlab.explore.image_messages import Messages
+from ndlab.explore.image_messages import Messages, tables_of
 from ndlab.explore.image_start import Start
 from ndlab.explore.layer_controls import LayerControls
 from ndlab.explore.layers import Source
@@ -80,6 +80,7 @@ class ImageView(anywidget.AnyWidget):  # type: ignore[misc]
         self.sources = {one.name: one for one in sources}
         self.kinds = {one.name: one.kind for one in sources}
         self.drawn = Drawn()
+        tables = tables_of(metadata, self.kinds)
         start = Start(self.sources)
         self.tile_ids, self._marks = start.keys, start.marks
         try:
@@ -98,7 +99,7 @@ class ImageView(anywidget.AnyWidget):  # type: ignore[misc]
             endpoint=served.endpoint(), shapes=start.shapes, height=int(height),
         )  # fmt: skip
         self.layout.width = "100%"
-        self.messages = Messages(self, metadata)
+        self.messages = Messages(self, tables)
         self.tiles = CommTiles(served.service(), lambda message, buffers: self.send(dict(message), list(buffers)))
         self.on_msg(lambda widget, message, buffers: self._hear(message, buffers))
         self._answer_where_asked()

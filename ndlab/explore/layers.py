@@ -86,7 +86,7 @@ def collect(
     given = [pair for one in volumes for pair in _pairs(one, "")] + list(named.items())
     found = [one for name, value in given for one in _volumes(value, name, None, None, names)]
     like = found[0].volume if found else None
-    for name, value in _pairs(labels, "labels"):
+    for name, value in _pairs(labels, ""):
         found += _volumes(value, name, "labels", like, names)
     if not found:
         raise BadRequest("an Image Explorer of nothing", "it shows at least one volume", "pass explore.image(volume)")

@@ -13,6 +13,7 @@ import numpy as np
 from ndlab.explore.layers import Source
 from ndlab.explore.view_state import Infos, State, reference
 from ndlab.store.kv import local_path
+from ndlab.volume import Volume
 
 __all__ = ["NEUROGLANCER", "Link", "napari_code", "neuroglancer", "variable"]
 
@@ -73,7 +74,7 @@ def neuroglancer(
     Parameters
     ----------
     server : str, optional
-        Address of an `ndlab serve` that has the layers' stores by their names, for stores that are no web addresses.
+        Address of an `ndlab serve` of the folder that holds the layers' stores, for stores that are no web addresses.
     given : mapping, optional
         Neuroglancer sources by layer, e.g. ``{"em": "precomputed://https://..."}``.
     base : str
@@ -108,6 +109,17 @@ def neuroglancer(
     return Link(found, base, tuple(notes))
 
 
+def _served(source: Source, volume: Volume, server: str) -> str:
+    """Return where `ndlab serve` has a store: by the name of its folder, and of the channel."""
+    token = volume.url.rstrip("/").rsplit("/", 1)[-1]
+    for suffix in (".zarr", ".ome", ".n5", ".precomputed"):
+        token = token.removesuffix(suffix)
+    number = source.shown.get("channel", 0)
+    named = volume.channels[number].name if number < len(volume.channels) else ""
+    channel = named or ("annotation" if source.kind == "labels" else "image")
+    return f"precomputed://{server.rstrip('/')}/v1/precomputed/{quote(token)}/{quote(channel)}"
+
+
 def _address(source: Source, server: str | None, given: str | None) -> tuple[str, str]:
     """Return the neuroglancer source of a layer, and why it cannot be reached if it cannot."""
     if given is not None:
@@ -119,8 +131,8 @@ def _address(source: Source, server: str | None, given: str | None) -> tuple[str
     prefix = next((one for name, one in _PREFIXES.items() if volume.format.startswith(name)), None)
     if url and prefix and local_path(url) is None:
         return f"{prefix}://{url}", ""
-    if server is not None:
-        return f"precomputed://{server.rstrip('/')}/v1/precomputed/{quote(source.name)}", ""
+    if server is not None and url:
+        return _served(source, volume, server), ""
     where = f"{url} is a path of this machine" if url else "it is in memory"
     if url and local_path(url) is None:
         where = f"neuroglancer does not read {volume.format}"

@@ -147,12 +147,25 @@ def test_layers_that_neuroglancer_cannot_reach_are_named(view: ImageView, tmp_pa
     local = explore.image(em=stored)
     assert "run `ndlab serve` on its folder" in local.neuroglancer().notes[0]
     assert state_of(local, server="http://127.0.0.1:8000/")["layers"][0]["source"] == (
-        "precomputed://http://127.0.0.1:8000/v1/precomputed/em"
+        "precomputed://http://127.0.0.1:8000/v1/precomputed/em/image"
     )
     link = local.neuroglancer(given={"em": "zarr://https://example.org/em.zarr"})
     assert link.state["layers"][0]["source"] == "zarr://https://example.org/em.zarr"
     assert link.notes == ()
     local.close()
+
+
+def test_an_ndlab_server_has_what_the_state_names(tmp_path: Path) -> None:
+    """The name and channel in the address are those by which the server knows the store."""
+    from ndlab.serve.names import Folder
+
+    labels = Volume.from_array(np.zeros((5, 20, 30), "u8"), SIZE, kind="labels").like(tmp_path / "my cells.ome.zarr")
+    shown = explore.image(labels=labels)
+    [layer] = shown.neuroglancer(server="http://127.0.0.1:1").state["layers"]
+    token, channel = (unquote(part) for part in layer["source"].split("/")[-2:])
+    names = Folder(str(tmp_path))
+    assert names.channel(token, channel).volume.shape == (5, 20, 30)
+    shown.close()
 
 
 class _Published(Volume):

@@ -35,7 +35,9 @@ from ndlab.volume import open as open_volume
 def view() -> Iterator[ImageView]:
     brain = toy()
     shown = explore.image(
-        em=brain.volume("image"), labels=brain.volume("labels"), points={"synapses": [[450.0, 225.0, 250.0]]}
+        em=brain.volume("image"),
+        labels={"labels": brain.volume("labels")},
+        points={"synapses": [[450.0, 225.0, 250.0]]},
     )
     yield shown
     shown.close()
