@@ -57,7 +57,8 @@ class Stand:
                 self.infos[name] = site.service.info(key) | {"key": key}
 
     def state(self, *layers: dict[str, Any], **values: Any) -> dict[str, Any]:
-        kinds = {name: source.kind for name, source in self.sources.items()}
+        # A state that leaves layers out shows them all.
+        kinds = {one["id"]: self.sources[one["id"]].kind for one in layers}
         first = self.infos[layers[0]["id"]]["levels"][0]
         middle = [
             o + (n // 2 + 0.5) * s for o, n, s in zip(first["offset"], first["shape"], first["voxel_size"], strict=True)
@@ -516,6 +517,15 @@ def test_the_kernel_gets_the_picture_it_asks_for(stand: Stand, page: Page) -> No
 # --- playing ----------------------------------------------------------------------------------------------------------
 
 
+def ended(page: Page) -> None:
+    """Wait until nothing plays any more; say what is shown if that takes too long."""
+    for _ in range(300):
+        if not page.evaluate("window.views[0].status.playing"):
+            return wait(page)
+        page.wait_for_timeout(200)
+    pytest.fail(str(page.evaluate("[window.views[0].status, window.views[0].stats]")))
+
+
 def test_playing_shows_every_plane_in_order_from_one_stream(stand: Stand, page: Page) -> None:
     state = stand.state({"id": "em"}, {"id": "ids", "opacity": 0.5})
     first = 80 + 4.0
@@ -528,8 +538,7 @@ def test_playing_shows_every_plane_in_order_from_one_stream(stand: Stand, page: 
             window.views[0].play("z", 200);
         }"""
     )
-    page.wait_for_function("window.views[0].status.playing === false")
-    wait(page)
+    ended(page)
     seen = page.evaluate("window.seen.filter((d, i, all) => i === 0 || d !== all[i - 1])")
     depth = em().shape[0]
     assert seen == list(range(1, depth))
@@ -547,7 +556,6 @@ def test_times_play(page: Page) -> None:
         state = stand.state({"id": "em"})
         stand.open(page, state)
         page.evaluate("window.views[0].play('t', 50)")
-        page.wait_for_function("window.views[0].status.playing === false")
-        wait(page)
+        ended(page)
         assert page.evaluate("window.views[0].state.t") == 4
         stand.check(page, state | {"t": 4})

@@ -6,6 +6,7 @@ import type { Streams } from "../core/connection";
 import type { Transport } from "../core/net";
 import type { Loader } from "./loader";
 import { type LayerPlane, type PanelPlan, SIDE, type Want, want } from "./planes";
+import { type Infos, type ViewState, mainPlane, planeAxes, step, voxelSize } from "./state";
 
 /** Planes that may lie ready; then the sender waits. */
 const AHEAD = 24;
@@ -182,7 +183,9 @@ export class Player {
     if (this.stream?.name !== nameOf(planes, this.stride)) {
       this.close();
       const rest = this.stride > 0 ? lead.count - 1 - lead.depth : lead.depth;
-      if (rest > 0) this.stream = this.open(planes, this.stride, quality);
+      // One request has one window, and JPEGs of wide values need their own.
+      const mixed = planes.length > 1 && planes.some(({ source }) => source.window !== null);
+      if (rest > 0) this.stream = this.open(planes, this.stride, mixed ? "raw" : quality);
     }
     this.stream?.shows(lead.depth);
     return this.stream?.over === true ? this.next(planes, 4) : [];
@@ -216,4 +219,16 @@ export class Player {
     }
     return found;
   }
+}
+
+/** One plane on of the level that is drawn; the same state where there is none. */
+export function stepLevel(state: ViewState, infos: Infos, main: PanelPlan, stride: number): ViewState {
+  const lead = main.layers[0];
+  if (lead === undefined || lead.depth + stride < 0 || lead.depth + stride >= lead.count) return state;
+  const finest = lead.info.levels[0];
+  const level = lead.info.levels[lead.level ?? 0];
+  if (finest === undefined || level === undefined) return state;
+  const plane = mainPlane(state.layout);
+  const axis = planeAxes(plane).depth;
+  return step(state, infos, plane, stride * Math.max(1, Math.round(voxelSize(level)[axis] / voxelSize(finest)[axis])));
 }

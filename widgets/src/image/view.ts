@@ -8,10 +8,11 @@ import type { Event, Explorer, Facts, Panel, Pick, Place, Status } from "./explo
 import { Loader } from "./loader";
 import { pick, placeOf } from "./pick";
 import { type LayerPlane, type PanelPlan, type Want, panelsOf, plan, visibleWants, want } from "./planes";
-import { PlaneStream, Player } from "./play";
+import { PlaneStream, Player, stepLevel } from "./play";
+import { drawnOf, placesOf, sampleOf } from "./report";
 import { Shapes } from "./shapes";
 import { Stage } from "./stage";
-import { type Info, type Infos, type Vec3, type ViewState, mainPlane, setTime, step, voxelSize } from "./state";
+import { type Info, type Infos, type Vec3, type ViewState, setTime, voxelSize } from "./state";
 import { Sync } from "./sync";
 
 /** Below this many bytes a second, what moves comes as JPEG; what stands is always exact. */
@@ -106,13 +107,7 @@ export class ImageView implements Explorer {
   }
 
   sample(layer: string): Float32Array {
-    const tiles = this.plans.flatMap(({ layers }) => layers.filter((one) => one.layer.id === layer)).flatMap((plane) => this.tilesOf(plane));
-    const total = tiles.reduce((sum, values) => sum + values.length, 0);
-    const every = Math.max(1, Math.floor(total / 65536));
-    const found = new Float32Array(tiles.reduce((sum, values) => sum + Math.ceil(values.length / every), 0));
-    let at = 0;
-    for (const values of tiles) for (let i = 0; i < values.length; i += every) found[at++] = values[i] ?? 0;
-    return found;
+    return sampleOf(this.plans, this.loader, layer);
   }
 
   calibration(info: Info): Vec3 | null {
@@ -178,17 +173,11 @@ export class ImageView implements Explorer {
   /** Counts for tests and benchmarks. */
   get stats(): Readonly<Record<string, unknown>> {
     const { cache, counts } = this.loader;
-    const panels = this.plans.map(({ panel, rect, view, layers }) => ({
-      plane: panel.plane,
-      rect,
-      view,
-      layers: layers.map(({ layer, level, depth, slice, cells }) => ({ id: layer.id, level, depth, slice, tiles: cells.length })),
-    }));
     const { current } = this.connection;
     const rate = current instanceof HttpTransport ? current.meter.rate : null;
     return {
       ...counts, drawn: this.drawn, uploads: this.stage.uploads, cached: cache.size, cachedBytes: cache.bytes,
-      transport: current?.name ?? null, rate, ratio: this.stage.ratio, panels,
+      transport: current?.name ?? null, rate, ratio: this.stage.ratio, panels: placesOf(this.plans),
     }; // prettier-ignore
   }
 
@@ -328,17 +317,10 @@ export class ImageView implements Explorer {
   }
 
   private report(): void {
-    const layers = Object.fromEntries(
-      (this.plans[0]?.layers ?? []).map(({ layer, level, choice, info, cells, source, depth }) => {
-        const failed = cells.some(({ row, col }) => this.loader.cache.peek(want(source, depth, row, col, true).key)?.picture.kind === "error");
-        const trouble = choice.trouble ?? (failed ? this.reason(cells, source, depth) : null);
-        return [layer.id, { level: level ?? choice.wanted, levels: info.levels.length, trouble }];
-      }),
-    );
     const status: Status = {
       transport: this.connection.current?.name ?? null,
       loading: this.loader.waiting,
-      layers,
+      layers: drawnOf(this.plans, this.loader),
       playing: this.player !== null,
       lost: this.stage.scene === null,
     };
@@ -347,33 +329,7 @@ export class ImageView implements Explorer {
     this.tell("status");
   }
 
-  private reason(cells: LayerPlane["cells"], source: LayerPlane["source"], depth: number): string | null {
-    for (const { row, col } of cells) {
-      const picture = this.loader.cache.peek(want(source, depth, row, col, true).key)?.picture;
-      if (picture?.kind === "error") return picture.message;
-    }
-    return null;
-  }
-
-  private tilesOf({ cells, source, depth }: LayerPlane): (Uint8Array | Uint16Array | Float32Array)[] {
-    return cells.flatMap(({ row, col }) => {
-      const picture = this.loader.cache.peek(want(source, depth, row, col, true).key)?.picture;
-      return picture?.kind === "values" ? [picture.values] : [];
-    });
-  }
-
   private tell(event: Event): void {
     for (const listener of this.listeners.get(event) ?? []) listener();
   }
-}
-
-/** One plane on of the level that is drawn; the same state where there is none. */
-function stepLevel(state: ViewState, infos: Infos, main: PanelPlan, stride: number): ViewState {
-  const lead = main.layers[0];
-  if (lead === undefined || lead.depth + stride < 0 || lead.depth + stride >= lead.count) return state;
-  const finest = lead.info.levels[0];
-  const level = lead.info.levels[lead.level ?? 0];
-  if (finest === undefined || level === undefined) return state;
-  const axis = { xy: 0, xz: 1, yz: 2, zy: 2 }[mainPlane(state.layout)] as 0 | 1 | 2;
-  return step(state, infos, mainPlane(state.layout), stride * Math.max(1, Math.round(voxelSize(level)[axis] / voxelSize(finest)[axis])));
 }
