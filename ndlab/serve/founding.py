@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 
 from ndlab.errors import NotFound
 from ndlab.serve import cutouts, grammar
-from ndlab.serve.answer import answer
+from ndlab.serve.answer import Answer, answer
 from ndlab.serve.grammar import Overlay
 from ndlab.serve.guarded import Guarded
 from ndlab.serve.site import Site
@@ -44,14 +43,6 @@ def names_of(path: str) -> Collection[str] | None:
     if isinstance(request, Overlay):
         return tuple({token for _, token, _ in (request.below, request.above)})
     return (request.token,)
-
-
-@dataclass(frozen=True)
-class _Told:
-    status: int
-    content_type: str
-    body: bytes | Iterator[bytes]
-    headers: Mapping[str, str]
 
 
 class FoundingHandler(Guarded):
@@ -102,12 +93,11 @@ class FoundingHandler(Guarded):
             await self.stream(lambda cancel: pieces, told.content_type)
 
 
-def _told(site: Site, method: str, path: str, body: bytes, base: str) -> _Told:
-    reply = site.manager.answer(method, path, body, base)
-    if reply is not None:
-        return _Told(reply.status, reply.content_type, reply.body, {})
+def _told(site: Site, method: str, path: str, body: bytes, base: str) -> Answer:
+    found = site.manager.answer(method, path, body, base)
+    if found is not None:
+        return found
     if method != "GET":
         raise NotFound(f"{method} of {path[:200]}", "that address takes GET alone", "see /v1/")
     limits = cutouts.Limits(site.limits.nbytes, site.limits.pixels)
-    found = answer(grammar.parse(path), site.names, limits)
-    return _Told(found.status, found.content_type, found.body, found.headers)
+    return answer(grammar.parse(path), site.names, limits)

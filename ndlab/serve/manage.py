@@ -9,30 +9,17 @@ from typing import Any
 
 from ndlab.errors import BadRequest, TooLarge
 from ndlab.serve import facts, writes
+from ndlab.serve.answer import Answer
 from ndlab.serve.grammar.words import Words, channels_of
 from ndlab.serve.names import Folder
 from ndlab.serve.propagate import Propagation
 from ndlab.serve.resources import public, resource
 from ndlab.serve.stats import Stats, parse_roi
 
-__all__ = ["Manager", "Post", "Reply", "parse_post"]
+__all__ = ["Manager", "Post", "parse_post"]
 
 _PREFIXES = ("ocp", "nd", "sd", "ca")
 _MOST_BYTES = 1 << 30
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What is answered."""
-
-    status: int
-    content_type: str
-    body: bytes
-
-    @staticmethod
-    def json(status: int, value: Any) -> Reply:
-        """Return a JSON answer; without a value an empty one."""
-        return Reply(status, "application/json", b"" if value is None else json.dumps(value).encode())
 
 
 @dataclass(frozen=True)
@@ -107,7 +94,7 @@ class Manager:
         self.stats.close()
         self.levels.close()
 
-    def answer(self, method: str, path: str, body: bytes = b"", base: str = "") -> Reply | None:
+    def answer(self, method: str, path: str, body: bytes = b"", base: str = "") -> Answer | None:
         """Return the answer, or None if the path is none of these (a cut-out, a tile).
 
         Parameters
@@ -132,30 +119,30 @@ class Manager:
                 return found
         return self._posted("/".join(words), body) if method in ("POST", "PUT") else None
 
-    def _listed(self, method: str, words: Sequence[str], body: bytes) -> Reply | None:
+    def _listed(self, method: str, words: Sequence[str], body: bytes) -> Answer | None:
         match words:
             case ["public_tokens"]:
-                return Reply.json(200, public(self.names, "tokens"))
+                return _json(200, public(self.names, "tokens"))
             case ["public_datasets"]:
-                return Reply.json(200, public(self.names, "datasets"))
+                return _json(200, public(self.names, "datasets"))
             case ["resource", *parts]:
                 status, value = resource(self.names, method, parts, _fields(body))
-                return Reply.json(status, value)
+                return _json(status, value)
             case ["stats", token, channel, *what]:
                 rois = _rois(body) if method == "POST" else []
-                return Reply.json(*self.stats.answer(self.names.channel(token, channel), what, rois))
+                return _json(*self.stats.answer(self.names.channel(token, channel), what, rois))
         return None
 
-    def _about(self, method: str, words: Sequence[str], base: str) -> Reply | None:
+    def _about(self, method: str, words: Sequence[str], base: str) -> Answer | None:
         if method != "GET":
             return None
         match words:
             case [token, "info"]:
-                return Reply.json(200, facts.info(self.names, token))
+                return _json(200, facts.info(self.names, token))
             case [token, "projinfo"]:
-                return Reply(200, "application/x-hdf5", facts.project_hdf5(self.names, token))
+                return Answer(200, "application/x-hdf5", facts.project_hdf5(self.names, token))
             case [token, "volume.vikingxml"]:
-                return Reply(200, "application/xml", facts.viking_xml(self.names, token, base))
+                return Answer(200, "application/xml", facts.viking_xml(self.names, token, base))
             case [token, channel, "getPropagate"]:
                 return _text(self.levels.status(self.names.channel(token, channel)))
             case [token, channel, "setPropagate", "1"]:
@@ -165,7 +152,7 @@ class Manager:
                                  "ask for setPropagate/1/")  # fmt: skip
         return None
 
-    def _posted(self, path: str, body: bytes) -> Reply:
+    def _posted(self, path: str, body: bytes) -> Answer:
         post = parse_post(path)
         channels = [self.names.channel(post.token, name) for name in post.channels]
         if len(body) > self.most_bytes:
@@ -175,11 +162,16 @@ class Manager:
         count = writes.write(
             channels, post.level, post.start, post.stop, values, times=post.times, conflict=post.conflict
         )
-        return Reply.json(200, {"written": count})
+        return _json(200, {"written": count})
 
 
-def _text(value: int) -> Reply:
-    return Reply(200, "text/plain", str(value).encode())
+def _json(status: int, value: Any) -> Answer:
+    """Return a JSON answer; without a value an empty one."""
+    return Answer(status, "application/json", b"" if value is None else json.dumps(value).encode())
+
+
+def _text(value: int) -> Answer:
+    return Answer(200, "text/plain", str(value).encode())
 
 
 def _parsed(body: bytes, kind: Callable[..., Any], example: str) -> Any:

@@ -32,11 +32,12 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
     found.close()
 
 
-def get(manager: Manager, path: str, method: str = "GET", body: bytes = b"") -> Any:
-    reply = manager.answer(method, path, body, "http://here/ocp")
+def get(manager: Manager, path: str, method: str = "GET", posted: bytes = b"") -> Any:
+    reply = manager.answer(method, path, posted, "http://here/ocp")
     assert reply is not None, path
     assert 200 <= reply.status < 300
-    return json.loads(reply.body) if reply.content_type == "application/json" and reply.body else reply.body
+    body = reply.read()
+    return json.loads(body) if reply.content_type == "application/json" and body else body
 
 
 def made(manager: Manager, kind: str = "image", dtype: str = "uint8", **fields: Any) -> None:
