@@ -28,13 +28,17 @@ def save(path: Path, found: Befores) -> int:
     """Write what was found, by chunk, durably and whole or not at all; return its bytes."""
     listed = [(chunk, before) for chunk, several in found.items() for before in several]
     marks = np.array([(chunk, b.sequence, len(b.inside)) for chunk, b in listed], "<i8").reshape(-1, 3)
-    inside = np.concatenate([b.inside for _, b in listed]).astype("<u4") if listed else np.empty(0, "<u4")
+    inside = np.concatenate([b.inside for _, b in listed]) if listed else np.empty(0, "<u4")
+    # Positions hardly compress; in two bytes they are as small as they get.
+    inside = inside.astype("<u2") if inside.size and int(inside.max()) < 1 << 16 else inside.astype("<u4")
     labels = np.concatenate([b.labels for _, b in listed]) if listed else np.empty(0, "u8")
     more = [(i, at, ids) for i, (_, b) in enumerate(listed) for at, ids in b.exceptions.items()]
     # Most voxels were background before: then one flag says all.
-    parts = [marks, inside, labels if labels.any() else labels[:0]]
+    parts = [marks, labels if labels.any() else labels[:0]]
     encoded = [bytes(_TINY.encode(np.ascontiguousarray(part))) if part.size else b"" for part in parts]
-    about = {"sizes": [len(part) for part in encoded], "dtype": labels.dtype.str, "exceptions": more}
+    encoded.append(inside.tobytes())
+    about: dict[str, Any] = {"sizes": [len(part) for part in encoded], "dtypes": [labels.dtype.str, inside.dtype.str]}
+    about["exceptions"] = more
     head = json.dumps(about).encode()
     body = len(head).to_bytes(8, "little") + head + b"".join(encoded)
     raw = google_crc32c.value(body).to_bytes(4, "little") + body
@@ -65,13 +69,12 @@ def load(path: Path) -> Befores:
     about = json.loads(raw[12 : 12 + length])
     parts, at = [], 12 + length
     for size in about["sizes"]:
-        parts.append(bytes(_TINY.decode(raw[at : at + size])) if size else b"")
+        parts.append(raw[at : at + size])
         at += size
-    marks = np.frombuffer(parts[0], "<i8").reshape(-1, 3)
-    inside = np.frombuffer(parts[1], "<u4")
-    labels = np.frombuffer(parts[2], about["dtype"])
+    marks = np.frombuffer(_decoded(parts[0]), "<i8").reshape(-1, 3)
+    labels, inside = np.frombuffer(_decoded(parts[1]), about["dtypes"][0]), np.frombuffer(parts[2], about["dtypes"][1])
     if not len(labels):
-        labels = np.zeros(len(inside), about["dtype"])
+        labels = np.zeros(len(inside), labels.dtype)
     found: Befores = {}
     listed = []
     ends = np.cumsum(marks[:, 2])
@@ -82,6 +85,10 @@ def load(path: Path) -> Befores:
     for i, place, ids in about["exceptions"]:
         listed[i].exceptions[place] = ids
     return found
+
+
+def _decoded(part: bytes) -> bytes:
+    return bytes(_TINY.decode(part)) if part else b""
 
 
 def first_labels(befores: Iterable[Before]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

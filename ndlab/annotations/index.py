@@ -19,7 +19,9 @@ import numpy as np
 from ndlab.annotations.applying import Exceptions
 from ndlab.errors import BadMetadata, Conflict, ReadOnly, TooLarge
 
-__all__ = ["Index", "Place", "Write", "places"]
+__all__ = ["Index", "Place", "Row", "Write", "place_of", "places", "rows"]
+
+Row = tuple[int, int, int, int, int]
 
 _TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -85,7 +87,7 @@ class Index:
     >>> import tempfile
     >>> index = Index(Path(tempfile.mkdtemp(), "index.sqlite"))
     >>> with index.change():
-    ...     index.put_places([Place(7, 3, 2, (0, 0, 0), (1, 1, 2))], [(7, 3)])
+    ...     index.put_places(rows([(7, 3)], [np.array([0, 1])], (8, 8, 8)), [(7, 3)])
     >>> [place.chunk for place in index.of(7)], index.merged
     ([3], 0)
     """
@@ -177,13 +179,20 @@ class Index:
         for one, chunk, count, low, high in self._ask("SELECT * FROM places"):
             yield Place(_unsigned(one), chunk, count, _corner(low), _corner(high))
 
-    def put_places(self, found: Iterable[Place], touched: Iterable[tuple[int, int]]) -> None:
+    def known(self, ids: Iterable[int]) -> set[int]:
+        """Return those of `ids` that have voxels."""
+        with self._mutex:
+            self._db.execute("CREATE TEMP TABLE IF NOT EXISTS asked (id INTEGER PRIMARY KEY)")
+            self._db.execute("DELETE FROM asked")
+            self._db.executemany("INSERT OR IGNORE INTO asked VALUES (?)", [(_signed(one),) for one in ids])
+            found = self._ask("SELECT id FROM asked WHERE EXISTS (SELECT 1 FROM places WHERE places.id = asked.id)")
+            return {_unsigned(one) for (one,) in found}
+
+    def put_places(self, found: Iterable[Row], touched: Iterable[tuple[int, int]]) -> None:
         """Replace the rows of the `touched` (id, chunk) pairs by `found`."""
         self._db.executemany("DELETE FROM places WHERE id = ? AND chunk = ?", [(_signed(i), c) for i, c in touched])
-        self._db.executemany(
-            "INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?)",
-            [(_signed(p.id), p.chunk, p.count, _packed(p.low), _packed(p.high)) for p in found],
-        )
+        listed = sorted((_signed(one), *rest) for one, *rest in found)
+        self._db.executemany("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?)", listed)
 
     def clear(self) -> None:
         """Remove all places, before they are found anew."""
@@ -245,27 +254,52 @@ class Index:
         self._db.execute("DELETE FROM merges WHERE first = ?", (first,))
 
 
-def places(
+def rows(
     pairs: Sequence[tuple[int, int]], positions: Sequence[np.ndarray[Any, Any]], chunk: Sequence[int]
-) -> list[Place]:
-    """Return the place of each (id, chunk) pair from the positions of its voxels; without voxels it has none.
+) -> list[Row]:
+    """Return the row of each (id, chunk) pair from the positions of its voxels; without voxels it has none.
 
-    Examples
-    --------
-    >>> places([(7, 0), (8, 0)], [np.array([1, 6]), np.array([], int)], (2, 2, 2))
-    [Place(id=7, chunk=0, count=2, low=(0, 0, 0), high=(2, 2, 2))]
+    A row is id, chunk, number of voxels, and the corners of their box, packed.
     """
     kept = [i for i, found in enumerate(positions) if len(found)]
     if not kept:
         return []
-    counts = [len(positions[i]) for i in kept]
-    firsts = np.concatenate(([0], np.cumsum(counts)[:-1]))
-    flat = np.concatenate([positions[i] for i in kept])
-    rows, x = np.divmod(flat, chunk[2])
-    z, y = np.divmod(rows, chunk[1])
-    low = np.stack([np.minimum.reduceat(axis, firsts) for axis in (z, y, x)], 1).tolist()
-    high = (np.stack([np.maximum.reduceat(axis, firsts) for axis in (z, y, x)], 1) + 1).tolist()
-    return [Place(*pairs[i], n, tuple(a), tuple(b)) for i, n, a, b in zip(kept, counts, low, high, strict=True)]
+    counts = np.array([len(positions[i]) for i in kept])
+    flat = np.concatenate([positions[i] for i in kept]).astype("i4")
+    firsts = np.cumsum(counts) - counts
+    rising = np.diff(flat) > 0
+    rising[firsts[1:] - 1] = True
+    if not rising.all():
+        group = np.unique(np.repeat(np.arange(len(kept)) << 32, counts) | flat)
+        counts, flat = np.bincount(group >> 32), (group & 0xFFFFFFFF).astype("i4")
+        firsts = np.cumsum(counts) - counts
+    lines, x = np.divmod(flat, np.int32(chunk[2]))
+    z, y = np.divmod(lines, np.int32(chunk[1]))
+    low, high = np.zeros(len(kept), "i8"), np.zeros(len(kept), "i8")
+    for axis in (z, y, x):
+        low = low << 21 | np.minimum.reduceat(axis, firsts)
+        high = high << 21 | (np.maximum.reduceat(axis, firsts) + 1)
+    chosen = zip(kept, counts.tolist(), low.tolist(), high.tolist(), strict=True)
+    return [(*pairs[i], n, a, b) for i, n, a, b in chosen]
+
+
+def places(
+    pairs: Sequence[tuple[int, int]], positions: Sequence[np.ndarray[Any, Any]], chunk: Sequence[int]
+) -> list[Place]:
+    """Return the place of each (id, chunk) pair from the positions of its voxels.
+
+    Examples
+    --------
+    >>> places([(7, 0), (8, 0)], [np.array([6, 1, 1]), np.array([], int)], (2, 2, 2))
+    [Place(id=7, chunk=0, count=2, low=(0, 0, 0), high=(2, 2, 2))]
+    """
+    return [place_of(row) for row in rows(pairs, positions, chunk)]
+
+
+def place_of(row: Row) -> Place:
+    """Return a row as a place."""
+    one, chunk, count, low, high = row
+    return Place(one, chunk, count, _corner(low), _corner(high))
 
 
 def _signed(value: int) -> int:
@@ -275,10 +309,6 @@ def _signed(value: int) -> int:
 
 def _unsigned(value: int) -> int:
     return value + (1 << 64) if value < 0 else value
-
-
-def _packed(corner: Sequence[int]) -> int:
-    return (corner[0] << 42) | (corner[1] << 21) | corner[2]
 
 
 def _corner(packed: int) -> tuple[int, int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 from ndlab.annotations import before
 from ndlab.annotations.applying import Before, Exceptions, apply
 from ndlab.annotations.chunking import Chunking
-from ndlab.annotations.index import Index, Place, Write, places
+from ndlab.annotations.index import Index, Row, Write, rows
 from ndlab.annotations.journal import Journal, locked
 from ndlab.annotations.strokes import Mode, Piece, Shape, Stroke, pieces
 from ndlab.annotations.units import Units
@@ -37,13 +37,52 @@ _FULL = ("No space left", "Disk quota exceeded", "File too large")
 
 
 @dataclass
-class _Outcome:
-    """What one unit contributes to the index."""
+class _UnitWork:
+    """Strokes over one unit: what they find goes to `path` before the unit is written, the rest into the index."""
 
-    places: list[Place] = field(default_factory=list)
+    path: Path
+    pieces: dict[int, list[Piece]]
+    # Ids that had no voxel anywhere: theirs are where their pieces are, and no chunk has to be searched.
+    fresh: set[int]
+    exceptions_of: Callable[[int], Exceptions]
+    extent: Sequence[int]
+    interrupted: dict[int, list[Before]] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
     touched: list[tuple[int, int]] = field(default_factory=list)
     exceptions: dict[int, Exceptions] = field(default_factory=dict)
     nbytes: int = 0
+
+    def begin(self) -> None:
+        """Forget what an earlier attempt found."""
+        self._seen: dict[int, list[Before]] = {}
+        self._pairs: list[tuple[int, int]] = []
+        self._positions: list[Voxels] = []
+        self.touched, self.exceptions = [], {}
+
+    def change(self, chunk: int, labels: Voxels) -> None:
+        """Apply the chunk's pieces."""
+        if chunk in self.interrupted:
+            where, was = before.first_labels(self.interrupted[chunk])
+            labels[where] = was
+        found, exceptions = self.pieces[chunk], self.exceptions_of(chunk)
+        known = bool(exceptions)
+        seen = self._seen[chunk] = apply(labels, exceptions, found)
+        if exceptions or known:
+            self.exceptions[chunk] = exceptions
+        own = {} if exceptions else _only_where_painted(found, self.fresh)
+        for one in affected(found, seen, exceptions):
+            self._pairs.append((one, chunk))
+            if one in own:
+                at = own[one]
+                self._positions.append(at[labels[at] == one])
+            else:
+                self.touched.append((one, chunk))
+                self._positions.append(positions_of(labels, exceptions, one))
+
+    def end(self) -> None:
+        """Put what was found on disk."""
+        self.rows = rows(self._pairs, self._positions, self.extent)
+        self.nbytes = before.save(self.path, self._seen)
 
 
 @dataclass(frozen=True)
@@ -123,51 +162,31 @@ class Merger:
         found: dict[int, list[Piece]],
         by_unit: dict[int, list[int]],
     ) -> None:
-        known = set(self.index.exception_chunks())
+        excepted = set(self.index.exception_chunks())
+        ids = {stroke.id for stroke in strokes if stroke.mode < Mode.REDUCE and stroke.shape <= Shape.MASK}
+        fresh = ids - self.index.known(ids)
+
+        def exceptions(chunk: int) -> Exceptions:
+            return self.index.exceptions(chunk) if chunk in excepted else {}
+
+        def run(unit: int) -> _UnitWork:
+            path = self.past(first) / f"{unit}.bin"
+            work = _UnitWork(path, found, fresh, exceptions, self.chunking.chunk, before.load(path))
+            self.units.change(unit, sorted(by_unit[unit]), work)
+            return work
+
         with ThreadPoolExecutor(self.workers, thread_name_prefix="ndlab-merge") as pool:
-            jobs = [pool.submit(self._unit, first, unit, sorted(by_unit[unit]), found, known) for unit in by_unit]
-            outcomes = [job.result() for job in jobs]
+            works = list(pool.map(run, by_unit))
         with self.index.change():
             self.index.put_places(
-                (place for one in outcomes for place in one.places), [pair for one in outcomes for pair in one.touched]
+                (row for work in works for row in work.rows), [pair for work in works for pair in work.touched]
             )
-            for one in outcomes:
-                for chunk, exceptions in one.exceptions.items():
-                    self.index.put_exceptions(chunk, exceptions)
+            for work in works:
+                for chunk, left in work.exceptions.items():
+                    self.index.put_exceptions(chunk, left)
             self.index.put_writes(writes_of(strokes))
-            self.index.put_merge(first, last, sum(one.nbytes for one in outcomes))
+            self.index.put_merge(first, last, sum(work.nbytes for work in works))
             self.index.set_fact("merged", str(last))
-
-    def _unit(
-        self, first: int, unit: int, chunks: Sequence[int], found: dict[int, list[Piece]], known: set[int]
-    ) -> _Outcome:
-        path = self.past(first) / f"{unit}.bin"
-        interrupted = before.load(path)
-        outcome = _Outcome()
-
-        def change(labels: dict[int, Voxels]) -> None:
-            outcome.__init__()  # type: ignore[misc]  # called again if somebody else wrote the unit meanwhile
-            seen: dict[int, list[Before]] = {}
-            pairs: list[tuple[int, int]] = []
-            positions: list[Voxels] = []
-            for chunk in chunks:
-                values = labels[chunk]
-                if chunk in interrupted:
-                    where, was = before.first_labels(interrupted[chunk])
-                    values[where] = was
-                exceptions = self.index.exceptions(chunk) if chunk in known else {}
-                seen[chunk] = apply(values, exceptions, found[chunk])
-                ids = affected(found[chunk], seen[chunk], exceptions)
-                pairs += [(one, chunk) for one in ids]
-                positions += [positions_of(values, exceptions, one) for one in ids]
-                if exceptions or chunk in known:
-                    outcome.exceptions[chunk] = exceptions
-            outcome.touched = pairs
-            outcome.places = places(pairs, positions, self.chunking.chunk)
-            outcome.nbytes = before.save(path, seen)
-
-        self.units.change(unit, chunks, change)
-        return outcome
 
     def _hull(self, chunks: Iterable[int]) -> Box:
         z, y, x = self.chunking.index(list(chunks))
@@ -210,6 +229,17 @@ def _named(error: OSError, url: str) -> Exception:
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return ReadOnly(f"{url} cannot be written", str(error)[:300], f"check the permissions of the folder; {kept}")
     return error
+
+
+def _only_where_painted(found: Sequence[Piece], fresh: set[int]) -> dict[int, Voxels]:
+    """Return where pieces paint each fresh id, if none of them could bring an id that it does not name."""
+    own: dict[int, list[Voxels]] = {}
+    for piece in found:
+        if piece.mode > Mode.REDUCE or isinstance(piece.ids, np.ndarray):
+            return {}
+        if piece.mode < Mode.REDUCE and piece.ids in fresh:
+            own.setdefault(piece.ids, []).append(piece.inside)
+    return {one: parts[0] if len(parts) == 1 else np.concatenate(parts) for one, parts in own.items()}
 
 
 def affected(found: Iterable[Piece], seen: Iterable[Before], exceptions: Exceptions) -> list[int]:

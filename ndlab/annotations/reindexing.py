@@ -9,11 +9,11 @@ import numpy as np
 
 from ndlab.annotations.applying import Exceptions
 from ndlab.annotations.chunking import Chunking
-from ndlab.annotations.index import Place, places
+from ndlab.annotations.index import Place, Row, place_of, rows
 from ndlab.annotations.journal import locked
 from ndlab.annotations.merging import Merger
 
-__all__ = ["chunk_places", "differences", "reindex"]
+__all__ = ["chunk_rows", "differences", "reindex"]
 
 _TOLD = 20
 
@@ -21,7 +21,7 @@ _TOLD = 20
 def reindex(merger: Merger, facts: Mapping[str, str]) -> None:
     """Scan the labels and replace all places; set `facts` with them."""
     with locked(merger.folder / "merge.lock"):
-        found = [place for _, several in _scan(merger) for place in several]
+        found = [row for _, several in _scan(merger) for row in several]
         with merger.index.change():
             merger.index.clear()
             merger.index.put_places(found, [])
@@ -38,7 +38,7 @@ def differences(merger: Merger) -> list[str]:
         told = []
         for number, several in _scan(merger):
             mine = known.pop(number, {})
-            there = {place.id: place for place in several}
+            there = {row[0]: place_of(row) for row in several}
             told += [
                 f"object {one} in chunk {number}: the index says {mine.get(one)}, the labels {there.get(one)}"
                 for one in sorted(mine.keys() | there.keys())
@@ -48,7 +48,7 @@ def differences(merger: Merger) -> list[str]:
         return told if len(told) <= _TOLD else [*told[:_TOLD], f"and {len(told) - _TOLD} more"]
 
 
-def _scan(merger: Merger) -> Iterator[tuple[int, list[Place]]]:
+def _scan(merger: Merger) -> Iterator[tuple[int, list[Row]]]:
     """Yield each chunk that has labels, and the places of objects in it."""
     chunking, index = merger.chunking, merger.index
     excepted = set(index.exception_chunks())
@@ -60,18 +60,18 @@ def _scan(merger: Merger) -> Iterator[tuple[int, list[Place]]]:
             if labels.any():
                 yield (
                     number,
-                    chunk_places(labels, index.exceptions(number) if number in excepted else {}, number, chunking),
+                    chunk_rows(labels, index.exceptions(number) if number in excepted else {}, number, chunking),
                 )
 
 
-def chunk_places(labels: np.ndarray[Any, Any], exceptions: Exceptions, number: int, chunking: Chunking) -> list[Place]:
-    """Return the places of all objects in a chunk.
+def chunk_rows(labels: np.ndarray[Any, Any], exceptions: Exceptions, number: int, chunking: Chunking) -> list[Row]:
+    """Return the rows of all objects in a chunk.
 
     Examples
     --------
     >>> chunking = Chunking((1, 2, 2), (1, 2, 2), (1, 2, 2))
-    >>> [(place.id, place.count) for place in chunk_places(np.array([5, 5, 0, 7]), {0: [7]}, 0, chunking)]
-    [(5, 2), (7, 2)]
+    >>> [row[:3] for row in chunk_rows(np.array([5, 5, 0, 7]), {0: [7]}, 0, chunking)]
+    [(5, 0, 2), (7, 0, 2)]
     """
     at = np.flatnonzero(labels)
     values = labels[at].astype("u8")
@@ -82,4 +82,4 @@ def chunk_places(labels: np.ndarray[Any, Any], exceptions: Exceptions, number: i
     order = np.argsort(values, kind="stable")
     ids, firsts = np.unique(values[order], return_index=True)
     parts = np.split(at[order], firsts[1:])
-    return places([(one, number) for one in ids.tolist()], parts, chunking.chunk)
+    return rows([(one, number) for one in ids.tolist()], parts, chunking.chunk)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import google_crc32c
 import numpy as np
@@ -24,12 +24,24 @@ from ndlab.store.direct import DirectReader, direct_reader
 from ndlab.store.engine import TensorStoreArray, io_error
 from ndlab.store.kv import Kv, local_path
 
-__all__ = ["Units"]
+__all__ = ["Units", "Work"]
 
 Voxels = np.ndarray[Any, Any]
-Change = Callable[[dict[int, Voxels]], None]
 _ABSENT = (1 << 64) - 1
 _ATTEMPTS = 1000
+
+
+class Work(Protocol):
+    """What is done to the chunks of a unit. If others write the unit meanwhile, all of it is done once more."""
+
+    def begin(self) -> None:
+        """Forget what an earlier attempt found."""
+
+    def change(self, chunk: int, labels: Voxels) -> None:
+        """Change the labels of a chunk, flat, in place."""
+
+    def end(self) -> None:
+        """Do what has to be done before the unit is written."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +56,14 @@ class Units:
         box = self.chunking.box(chunk)
         return _whole(self.array.read(box.start, box.stop), self.chunking)
 
-    def change(self, unit: int, chunks: Sequence[int], how: Change) -> None:
-        """Let `how` change the labels of chunks of one unit, given flat by number; it may be called again."""
+    def change(self, unit: int, chunks: Sequence[int], work: Work) -> None:
+        """Let `work` change chunks of one unit, one after the other; it begins anew if others wrote meanwhile."""
         if self._direct is None:
-            self._through_engine(chunks, how)
+            self._through_engine(chunks, work)
         else:
             index = self.chunking.unit_index(unit)
             key = self._direct.prefix + self._direct.separator.join(map(str, index))
-            Kv(self.array.url).update(key, lambda raw: self._changed(raw, key, chunks, how))
+            Kv(self.array.url).update(key, lambda raw: self._changed(raw, key, chunks, work))
 
     def present(self) -> list[int]:
         """Return the units that were ever written, as far as the store can tell."""
@@ -83,15 +95,19 @@ class Units:
 
     # --- shards taken apart -----------------------------------------------------------------------------------
 
-    def _changed(self, raw: bytes | None, key: str, chunks: Sequence[int], how: Change) -> bytes:
+    def _changed(self, raw: bytes | None, key: str, chunks: Sequence[int], work: Work) -> bytes:
         assert self._direct is not None
         sharded = self._direct.shards is not None
         parts = self._parts(raw, key) if sharded else [None if raw is None else memoryview(raw)]
-        places = [self.chunking.inside(chunk) if sharded else 0 for chunk in chunks]
-        labels = {c: self._decoded(parts[i], key) for c, i in zip(chunks, places, strict=True)}
-        how(labels)
-        for chunk, place in zip(chunks, places, strict=True):
-            parts[place] = self._encoded(labels[chunk], sharded)
+        # Every chunk passes through the same memory: decoded, changed and encoded while it is near the processor.
+        labels = np.empty(self.chunking.voxels, self.array.dtype)
+        work.begin()
+        for chunk in chunks:
+            place = self.chunking.inside(chunk) if sharded else 0
+            self._decode(parts[place], key, labels)
+            work.change(chunk, labels)
+            parts[place] = self._encoded(labels, sharded)
+        work.end()
         return _shard(parts) if sharded else bytes(parts[0] or b"")
 
     def _parts(self, raw: bytes | None, key: str) -> list[memoryview | None]:
@@ -106,41 +122,41 @@ class Units:
         pairs = np.frombuffer(tail[:-4], "<u8").reshape(count, 2).tolist()
         return [None if offset == _ABSENT else view[offset : offset + n] for offset, n in pairs]
 
-    def _decoded(self, part: memoryview | None, key: str) -> Voxels:
-        voxels, dtype = self.chunking.voxels, self.array.dtype
+    def _decode(self, part: memoryview | None, key: str, labels: Voxels) -> None:
+        """Fill `labels` with the voxels of an encoded chunk."""
         if part is None:
-            return np.zeros(voxels, dtype)
+            labels.fill(0)
+            return
         try:
             if self._zstd is None:
-                return np.frombuffer(part, dtype).reshape(voxels).copy()
-            raw = np.empty(voxels, dtype)
-            if len(self._zstd.decode(part, out=raw)) != len(raw):
+                labels[:] = np.frombuffer(part, labels.dtype)
+            elif len(self._zstd.decode(part, out=labels)) != len(labels):
                 raise ValueError("another size")
-            return raw
         except (ValueError, RuntimeError):
             raise _damaged(self.array.url, key) from None
 
     def _encoded(self, labels: Voxels, sharded: bool) -> memoryview | None:
         if sharded and not labels.any():
             return None
-        raw: Any = labels if self._zstd is None else self._zstd.encode(labels)
+        raw: Any = labels.tobytes() if self._zstd is None else self._zstd.encode(labels)
         return memoryview(raw).cast("B")
 
     # --- the engine -------------------------------------------------------------------------------------------
 
-    def _through_engine(self, chunks: Sequence[int], how: Change) -> None:
+    def _through_engine(self, chunks: Sequence[int], work: Work) -> None:
         boxes = {chunk: self.chunking.box(chunk) for chunk in chunks}
         first = boxes[chunks[0]]
         for _ in range(_ATTEMPTS):
             transaction = ts.Transaction(repeatable_read=True)
             store = self.array.writer.with_transaction(transaction)
             try:
-                reads = {chunk: store[box.slices].read(order="C") for chunk, box in boxes.items()}
-                labels = {c: _whole(np.asarray(read.result()), self.chunking) for c, read in reads.items()}
-                how(labels)
+                work.begin()
                 for chunk, box in boxes.items():
+                    labels = _whole(np.asarray(store[box.slices].read(order="C").result()), self.chunking)
+                    work.change(chunk, labels)
                     inside = tuple(slice(0, n) for n in box.shape)
-                    store[box.slices].write(labels[chunk].reshape(self.chunking.chunk)[inside]).result()
+                    store[box.slices].write(labels.reshape(self.chunking.chunk)[inside]).result()
+                work.end()
                 transaction.commit_async().result()
             except (ValueError, NotImplementedError) as error:
                 if "ABORTED" in str(error) or "mismatch" in str(error).lower():
