@@ -108,7 +108,7 @@ def moment(value: Any, what: str = "time", words: Any = None) -> datetime | None
         raise BadRequest(f"{what} {value!r}"[:200], "it is a datetime with a time zone, or None",
                          "pass datetime(2026, 1, 31, tzinfo=UTC)")  # fmt: skip
     try:
-        return datetime.fromtimestamp(value.timestamp(), UTC).replace(microsecond=value.microsecond)
+        return value.astimezone(UTC)
     except (OverflowError, ValueError, OSError):
         raise BadRequest(f"{what} {value!r}", "it leaves the years 1 to 9999") from None
 

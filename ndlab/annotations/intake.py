@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -35,8 +34,11 @@ def create_table(database: Database, kind: Any, table: Any, author: str, note: s
     seen = _Seen()
     with writing(database, "add", author, note) as write:
         for frame in frames(table):
-            for chosen, columns in _of_kinds(frame, kind):
-                found.append(_create(write, chosen, columns, seen))
+            count = len(next(iter(frame.values()), ()))
+            ids = np.zeros(count, np.uint64)
+            for chosen, which, columns in _of_kinds(frame, kind):
+                ids[which] = _create(write, chosen, columns, seen)
+            found.append(ids)
     return np.concatenate(found) if found else np.zeros(0, np.uint64)
 
 
@@ -104,24 +106,30 @@ def _from_pandas(column: Any) -> Any:
     return [None if gone else value for value, gone in zip(column.tolist(), missing, strict=True)]
 
 
-def _of_kinds(frame: dict[str, Any], kind: Any) -> Iterator[tuple[type[Annotation], dict[str, Any]]]:
-    """Part a piece by its column `kind`, where one kind is not given for all."""
-    if kind is not None:
-        chosen = kind_of(kind)
-        said = frame.pop("kind", None)
-        if said is not None and any(kind_of(one) is not chosen for one in set(said)):
-            raise BadRequest(f"a table of kind {chosen.kind}", f"its column kind says {sorted(set(said))}"[:200],
-                             "leave kind out, or the column")  # fmt: skip
-        yield chosen, frame
-        return
-    if "kind" not in frame:
+def _of_kinds(frame: dict[str, Any], kind: Any) -> Iterator[tuple[type[Annotation], Any, dict[str, Any]]]:
+    """Part a piece by its column `kind`, where one kind is not given for all: kind, which rows, their columns."""
+    columns = {name: column for name, column in frame.items() if name != "kind"}
+    said = frame.get("kind")
+    if kind is None and said is None:
         raise BadRequest("a table without kind", f"its columns are {list(frame)}"[:300],
                          "pass kind='synapse', or give a column kind")  # fmt: skip
-    kinds = [kind_of(one) for one in frame.pop("kind")]
-    runs = [0, *(i for i in range(1, len(kinds)) if kinds[i] is not kinds[i - 1]), len(kinds)]
-    for start, stop in pairwise(runs):
-        if stop > start:
-            yield kinds[start], {name: column[start:stop] for name, column in frame.items()}
+    kinds = None if said is None else [kind_of(one) for one in said]
+    if kind is not None:
+        chosen = kind_of(kind)
+        if kinds is not None and any(one is not chosen for one in kinds):
+            raise BadRequest(f"a table of kind {chosen.kind}", f"its column kind says {sorted(set(said or ()))}"[:200],
+                             "leave kind out, or the column")  # fmt: skip
+        yield chosen, slice(None), columns
+        return
+    rows: dict[type[Annotation], list[int]] = {}
+    for i, one in enumerate(kinds or ()):
+        rows.setdefault(one, []).append(i)
+    for chosen, which in rows.items():
+        yield chosen, which, {name: _take(column, which) for name, column in columns.items()}
+
+
+def _take(column: Any, which: list[int]) -> Any:
+    return column[which] if isinstance(column, np.ndarray) else [column[i] for i in which]
 
 
 def _create(write: Write, kind: type[Annotation], frame: dict[str, Any], seen: _Seen) -> np.ndarray[Any, Any]:
@@ -156,9 +164,10 @@ class _Checked:
                 columns.update(self._field(name, what, left))
             except BadRequest as error:
                 problems.append(str(error))
-        problems += [f"{name} is computed from other objects" for name in self.kind.derived if name in left]
         # A table of several kinds has columns of others, empty here.
-        extra = {n: c for n, c in left.items() if n not in self.kind.derived and not self._empty(n, c)}
+        full = {name: column for name, column in left.items() if not self._empty(name, column)}
+        problems += [f"{name} is computed from other objects" for name in self.kind.derived if name in full]
+        extra = {name: column for name, column in full.items() if name not in self.kind.derived}
         try:
             columns["keys"] = self._keys(columns["keys"], extra) if "keys" in columns else []
         except BadRequest as error:
@@ -271,17 +280,17 @@ def _whole_column(column: Any, what: str, _: Holds) -> list[int]:
             raise BadRequest(f"{what} holds {int(column.min())} to {int(column.max())}", "it is 0 to 2**31 - 1")
         found: list[int] = column.tolist()
         return found
-    return [checks.CHECKS["whole"](one, what, None) for one in _plain(column)]
+    return [checks.CHECKS["whole"](0 if _none(one) is None else one, what, None) for one in _plain(column)]
 
 
 def _id_column(column: Any, what: str, _: Holds) -> list[int]:
-    found = as_ids(column if isinstance(column, np.ndarray) else [one or 0 for one in column], what, none=True)
+    found = as_ids(column if isinstance(column, np.ndarray) else [_none(one) or 0 for one in column], what, none=True)
     return found if what.endswith(" id") else [signed(one) for one in found]
 
 
 def _code_column(column: Any, what: str, holds_: Holds) -> list[int]:
     values = _plain(column)
-    said = {one: int(code(one, holds_.words)) for one in set(values)}
+    said = {one: 0 if _none(one) is None else int(code(one, holds_.words)) for one in set(values)}
     return [said[one] for one in values]
 
 

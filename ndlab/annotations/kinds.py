@@ -22,7 +22,6 @@ __all__ = [
     "Synapse", "holds", "kind_of",
 ]  # fmt: skip
 
-Point = tuple[float, float, float]
 Value = str | int | float | bool
 
 
@@ -81,10 +80,10 @@ class Annotation:
                 values[name] = check(value, what, words)
 
     @property
-    def position(self) -> Point | None:
+    def position(self) -> Sequence[float] | None:
         """Where it is, (z, y, x) [nm]: the centroid, position or location of its kind; None if it has none."""
         name = type(self).point()
-        return None if name is None else cast("Point | None", self.__dict__[name])
+        return None if name is None else cast("Sequence[float] | None", self.__dict__[name])
 
     @classmethod
     def point(cls) -> str | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -225,6 +227,33 @@ class Query:
     def to_pandas(self) -> pd.DataFrame:
         """Return a DataFrame: ids uint64, lengths [nm], times in UTC, words for codes, `keys` as dicts."""
         return columnar.to_pandas(self.to_arrow())
+
+    def export(self, dest: str | os.PathLike[str], *, overwrite: bool = False, **options: Any) -> Path:
+        """Write these objects to a file, in bounded memory, and return its path; it appears only once it is complete.
+
+        Parameters
+        ----------
+        dest : path
+            ``.csv``, ``.json``, ``.jsonl``, ``.parquet`` (in the order of a curve through space, each group of rows a
+            compact region with its bounds), or ``.swc`` (one skeleton with its nodes).
+        overwrite : bool
+            Replace what is there.
+        **options
+            `scale` for SWC: the file's unit in nm, one number or (z, y, x). `row_group` for Parquet: rows a group.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from ndlab.annotations import Annotations, Segment
+        >>> ann = Annotations.temporary()
+        >>> _ = ann.add([Segment(neuron=7)])
+        >>> path = ann.where(neuron=7).export(tempfile.mkdtemp() + "/segments.csv")
+        >>> path.read_text().splitlines()[0]
+        'id,kind,status,confidence,author,time,segmentclass,parentseed,neuron,z0,y0,x0,z1,y1,x1,keys'
+        """
+        from ndlab.annotations.exchange import export
+
+        return export(self, dest, overwrite, **options)
 
     def keys(self) -> list[str]:
         """List the free keys that these objects have."""

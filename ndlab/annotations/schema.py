@@ -69,9 +69,14 @@ for _name in REFERENCES:
     Index(f"objects_{_name}", objects.c[_name], **_where(_name))
 
 past = Table(
-    "past", SCHEMA, Column("id", BigInteger, primary_key=True, autoincrement=False), *_fields(),
-    Column("until", BigInteger, primary_key=True, autoincrement=False), sqlite_with_rowid=False,
-)  # fmt: skip
+    "past",
+    SCHEMA,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    # The key comes first: SQLite 3.40 says of other orders that rows are damaged, which are not.
+    Column("until", BigInteger, primary_key=True, autoincrement=False),
+    *_fields(),
+    sqlite_with_rowid=False,
+)
 Index("past_until", past.c.until)
 Index("past_since", past.c.since)
 

@@ -370,6 +370,56 @@ class Annotations:
         self._writable()
         return create_table(self._database, kind, table, self._author, note)
 
+    def load(
+        self, path: str | os.PathLike[str], kind: Any = None, *, rename: Mapping[str, str] | None = None,
+        note: str = "", **options: Any,
+    ) -> np.ndarray[Any, Any]:  # fmt: skip
+        """Store the objects of a file as new ones, all or none, and return their ids, uint64, in the file's order.
+
+        Parameters
+        ----------
+        path : path
+            ``.csv``, ``.json``, ``.jsonl``, ``.parquet`` or ``.swc``, as `Query.export` writes them, or a table of
+            another program, whose columns that are no fields become free keys.
+        kind : str, optional
+            Without it a column `kind` says; SWC is a skeleton and its nodes.
+        rename : mapping, optional
+            Names of columns, and the fields that they are.
+        note : str
+            For the history.
+        **options
+            `scale` for SWC: the file's unit in nm, one number or (z, y, x). `delimiter` for CSV.
+
+        Returns
+        -------
+        numpy.ndarray
+            For SWC the skeleton's id, then the nodes'.
+
+        Raises
+        ------
+        Problems, BadMetadata, BadRequest
+            What is wrong with the file; nothing is written.
+        Conflict
+            If ids are taken; nothing is written.
+        """
+        from ndlab.annotations.exchange import load
+
+        self._writable()
+        suffix = Path(path).suffix.lower()
+        said = note or f"load {Path(path).name}"
+        if suffix == ".swc":
+            # Ids are taken before the transaction that uses them, which holds the only writer's place.
+            tables = list(load(path, rename, reserve=lambda count: self.reserve(count)[0], **options))
+            return create_table(self._database, None, tables, self._author, said)
+        if suffix in (".json", ".jsonl"):
+            made = (one for piece in load(path, None, **options) for one in piece)
+            return changes.create(self._database, made, self._author, said)
+        return create_table(self._database, kind, load(path, rename, **options), self._author, said)
+
+    def export(self, dest: str | os.PathLike[str], *, overwrite: bool = False, **options: Any) -> Path:
+        """Write all objects to a file, and return its path; see `Query.export`."""
+        return self._all.export(dest, overwrite=overwrite, **options)
+
     def update(self, what: Any, /, *, note: str = "", **values: Any) -> int:
         """Change objects, all or none; return how many changed.
 

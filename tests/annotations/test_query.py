@@ -203,7 +203,7 @@ def test_r53_boxes_of_voxels_are_half_open_at_every_level() -> None:
 def test_sort_limit_and_columns(thousand: Any) -> None:
     ann, made = thousand
     query = ann.where(kind="synapse").sort("-confidence", "weight")
-    expected = sorted((o for o in made if o.kind == "synapse"), key=lambda o: (-o.confidence, o.weight))  # type: ignore[attr-defined]
+    expected = sorted((o for o in made if o.kind == "synapse"), key=lambda o: (-o.confidence, o.weight))
     assert [o.id for o in query] == [o.id for o in expected]
     assert query.limit(7).ids().tolist() == [o.id for o in expected[:7]]
     assert query.limit(7).count() == 7
@@ -233,7 +233,7 @@ def test_tables_hold_what_the_objects_hold(thousand: Any) -> None:
     assert segments.neuron.dtype == "uint64"
     assert "weight" not in segments
     assert segments.segmentclass.tolist() == [
-        ["unknown", "axon", "dendrite", "soma"][o.segmentclass] for o in made if isinstance(o, Segment)
+        ["unknown", "axon", "dendrite", "soma"][int(o.segmentclass)] for o in made if isinstance(o, Segment)
     ]
     assert str(frame.time.dtype) == "datetime64[us, UTC]"
     arrow = ann.where(kind="synapse").to_arrow()

@@ -1,0 +1,84 @@
+"""Which format a file is of, and safe writing: a file appears only once it is complete."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ndlab.annotations.exchange import delimited, documents, parquet, swc
+from ndlab.errors import BadRequest, Conflict, NotFound, ReadOnly, TooLarge
+
+if TYPE_CHECKING:
+    from ndlab.annotations.query import Query
+
+__all__ = ["export", "load"]
+
+_WRITERS: dict[str, Callable[..., None]] = {
+    ".csv": delimited.write, ".json": documents.write, ".jsonl": documents.write_lines,
+    ".parquet": parquet.write, ".swc": swc.write,
+}  # fmt: skip
+_READERS: dict[str, Callable[..., Iterator[Any]]] = {
+    ".csv": delimited.read, ".json": documents.read, ".jsonl": documents.read_lines,
+    ".parquet": parquet.read, ".swc": swc.read,
+}  # fmt: skip
+
+
+def export(query: Query, dest: str | os.PathLike[str], overwrite: bool = False, **options: Any) -> Path:
+    """Write a query's objects to a file, whose format its name says, and return its path."""
+    path = Path(dest).expanduser()
+    write = _of(path, _WRITERS)
+    if path.exists() and not overwrite:
+        raise Conflict(f"export to {path}", "there is a file already", "pass overwrite=True to replace it")
+    part = path.with_name(f".{path.name}.part")
+    with _disk(path):
+        try:
+            write(query, part, **options)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    return path
+
+
+def load(path: str | os.PathLike[str], rename: Mapping[str, str] | None = None, **options: Any) -> Iterator[Any]:
+    """Yield tables of a file's objects, with columns renamed."""
+    source = Path(path).expanduser()
+    read = _of(source, _READERS)
+    if not source.is_file():
+        raise NotFound(f"no file at {source}", "", "check the path")
+    for table in read(source, **options):
+        yield _renamed(table, rename) if rename else table
+
+
+def _renamed(table: Any, rename: Mapping[str, str]) -> Any:
+    names = list(table) if isinstance(table, Mapping) else table.schema.names
+    strange = sorted(set(rename) - set(names))
+    if strange:
+        raise BadRequest(f"rename of {', '.join(strange)}", f"the columns are {', '.join(names)}"[:500])
+    if isinstance(table, Mapping):
+        return {rename.get(name, name): column for name, column in table.items()}
+    return table.rename_columns([rename.get(name, name) for name in names])
+
+
+def _of(path: Path, known: Mapping[str, Any]) -> Any:
+    found = known.get(path.suffix.lower())
+    if found is None:
+        raise BadRequest(f"{path.name} as annotations", f"the formats are {', '.join(known)}", "name the file so")
+    return found
+
+
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    """Name what the disk refuses."""
+    try:
+        yield
+    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
+        if isinstance(error, ReadOnly | NotFound):
+            raise
+        raise ReadOnly(f"{path} cannot be written", str(error), "choose a folder that is there and writable") from None
+    except OSError as error:
+        if error.errno not in (28, 27, 122):  # no space, file too large, over quota
+            raise
+        raise TooLarge(f"{path}: no space left", str(error), "free some space; nothing was left behind") from None
