@@ -79,11 +79,12 @@ class Chunking:
         _, b, c = self.unit_counts
         return number // (b * c), number // c % b, number % c
 
-    def inside(self, number: int) -> int:
-        """Place of a chunk in its unit, in C order over the unit's chunks."""
+    def inside(self, numbers: Any) -> list[int]:
+        """Places of chunks in their units, in C order over a unit's chunks."""
         per = [u // c for u, c in zip(self.unit, self.chunk, strict=True)]
-        z, y, x = (a // c % p for a, c, p in zip(self.corner(number), self.chunk, per, strict=True))
-        return (z * per[1] + y) * per[2] + x
+        z, y, x = (a % p for a, p in zip(self.index(numbers), per, strict=True))
+        found: list[int] = ((z * per[1] + y) * per[2] + x).tolist()
+        return found
 
     def touching(self, start: Sequence[int], stop: Sequence[int]) -> list[int]:
         """Numbers of the chunks that share a voxel with the half-open box, in order."""

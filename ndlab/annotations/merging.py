@@ -59,7 +59,7 @@ class _UnitWork:
         self._positions: list[Voxels] = []
         self.touched, self.exceptions = [], {}
 
-    def change(self, chunk: int, labels: Voxels) -> None:
+    def change(self, chunk: int, labels: Voxels) -> int:
         """Apply the chunk's pieces."""
         if chunk in self.interrupted:
             where, was = before.first_labels(self.interrupted[chunk])
@@ -78,6 +78,8 @@ class _UnitWork:
             else:
                 self.touched.append((one, chunk))
                 self._positions.append(positions_of(labels, exceptions, one))
+        painted = found[-1].mode < Mode.REDUCE and len(found[-1].inside)
+        return int(found[-1].inside[0]) if painted else 0
 
     def end(self) -> None:
         """Put what was found on disk."""

@@ -333,12 +333,15 @@ class Paint:
         if box is None:
 
             def everywhere(moment: Moment) -> list[int]:
-                known = set(moment.merger.index.ids())
-                for number, several in moment.pending.pieces.items():
+                pending, index = moment.pending.pieces, moment.merger.index
+                found: set[int] = set()
+                for number in pending:
                     labels, exceptions, _ = moment.chunk(number)
-                    known.update(np.unique(labels).tolist(), *exceptions.values())
-                    del several
-                return sorted(one for one in known if one and moment.places(one))
+                    found.update(np.unique(labels).tolist(), *exceptions.values())
+                # The others are where the index says, unless all of it lies under pending strokes.
+                others = (one for one in index.ids() if one not in found)
+                found.update(one for one in others if any(place.chunk not in pending for place in index.of(one)))
+                return sorted(found - {0})
 
             return self._overlay.at_once(everywhere)
         inside = set(np.unique(self.read(box)).tolist())
@@ -463,7 +466,7 @@ class Paint:
 
 def _merge_on(whose: weakref.ref[Paint], wake: threading.Event, nbytes: float, seconds: float) -> None:
     """Merge whenever enough is pending, or something has been for long enough."""
-    while not wake.wait(min(seconds, 0.25)):
+    while not wake.wait(min(max(seconds, 0.002), 0.25)):
         paint = whose()
         if paint is None or paint._closed:
             return

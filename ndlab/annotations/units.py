@@ -37,8 +37,8 @@ class Work(Protocol):
     def begin(self) -> None:
         """Forget what an earlier attempt found."""
 
-    def change(self, chunk: int, labels: Voxels) -> None:
-        """Change the labels of a chunk, flat, in place."""
+    def change(self, chunk: int, labels: Voxels) -> int:
+        """Change the labels of a chunk, flat, in place; return a position where one is likely to be."""
 
     def end(self) -> None:
         """Do what has to be done before the unit is written."""
@@ -102,11 +102,12 @@ class Units:
         # Every chunk passes through the same memory: decoded, changed and encoded while it is near the processor.
         labels = np.empty(self.chunking.voxels, self.array.dtype)
         work.begin()
-        for chunk in chunks:
-            place = self.chunking.inside(chunk) if sharded else 0
+        places = self.chunking.inside(chunks) if sharded else [0] * len(chunks)
+        for chunk, place in zip(chunks, places, strict=True):
             self._decode(parts[place], key, labels)
-            work.change(chunk, labels)
-            parts[place] = self._encoded(labels, sharded)
+            likely = work.change(chunk, labels)
+            empty = sharded and not labels[likely] and not labels.any()
+            parts[place] = None if empty else self._encoded(labels)
         work.end()
         return _shard(parts) if sharded else bytes(parts[0] or b"")
 
@@ -135,9 +136,7 @@ class Units:
         except (ValueError, RuntimeError):
             raise _damaged(self.array.url, key) from None
 
-    def _encoded(self, labels: Voxels, sharded: bool) -> memoryview | None:
-        if sharded and not labels.any():
-            return None
+    def _encoded(self, labels: Voxels) -> memoryview:
         raw: Any = labels.tobytes() if self._zstd is None else self._zstd.encode(labels)
         return memoryview(raw).cast("B")
 
