@@ -266,3 +266,34 @@ def test_killed_at_each_step_of_a_merge(tmp_path: Path, where: str, nth: int) ->
             same(again, model)
             assert again.check() == []
         same(paint, model)
+
+
+def _paint_some(paint: Paint, seed: int) -> int:
+    """As a task: a paint pickles as its address."""
+    done = 0
+    for number in range(15):
+        paint.author = f"{seed} {number}"
+        one = operation(seed, number)
+        if one[0] != "undo":
+            paint_it(paint, one)
+            done += 1
+    paint.close()
+    return done
+
+
+def test_workers_of_a_dask_cluster_write_one_serial_history(tmp_path: Path) -> None:
+    from distributed import Client, LocalCluster
+
+    new_labels(tmp_path / "labels")
+    with (
+        Paint(tmp_path / "labels", tmp_path / "paint", background=False) as paint,
+        LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        told = client.gather([client.submit(_paint_some, paint, seed, pure=False) for seed in range(30, 36)])
+        model, done = replayed(paint)
+        assert len(set(done)) == len(done) == sum(told)
+        same(paint, model)
+        paint.flush()
+        same(paint, model)
+        assert paint.check() == []
