@@ -16,7 +16,7 @@ import pytest
 import zarr
 
 from ndlab.annotations.paint import Paint
-from ndlab.errors import Conflict
+from ndlab.errors import BadMetadata, Conflict
 from ndlab.geometry import Box
 from ndlab.store.downsample import downsample
 from tests.annotations.model import new_labels
@@ -297,3 +297,29 @@ def test_workers_of_a_dask_cluster_write_one_serial_history(tmp_path: Path) -> N
         paint.flush()
         same(paint, model)
         assert paint.check() == []
+
+
+def test_a_damaged_journal_is_said_and_what_came_before_it_is_read(tmp_path: Path) -> None:
+    new_labels(tmp_path / "labels")
+    with Paint(tmp_path / "labels", tmp_path / "paint", background=False) as paint:
+        paint.write(1, [(0, 0, 1)])
+        paint.flush()
+        for one in (2, 3, 4):
+            paint.write(one, [(0, 0, one)])
+    (journal,) = (tmp_path / "paint" / "journal").glob("*.log")
+    raw = bytearray(journal.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    journal.write_bytes(raw)
+    with Paint(tmp_path / "labels", tmp_path / "paint", background=False) as paint:
+        assert paint.ids() == [1, 2]
+        for call in (lambda: paint.write(5, [(0, 0, 5)]), paint.flush, paint.undo):
+            with pytest.raises(BadMetadata, match=r"wrong at byte .* sets the rest aside"):
+                call()
+        assert np.unique(paint.volume.read()).tolist() == [0, 1]
+        assert paint.repair() > 0
+        paint.write(5, [(0, 0, 5)])
+        paint.flush()
+        assert paint.ids() == [1, 2, 5]
+        assert paint.check() == []
+    (aside,) = (tmp_path / "paint" / "journal").glob("torn-*")
+    assert raw.endswith(aside.read_bytes())
