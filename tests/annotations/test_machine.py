@@ -10,10 +10,22 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from ndlab.annotations import KINDS, Annotation, Annotations
+from ndlab.annotations import (
+    KINDS,
+    ROI,
+    Annotation,
+    Annotations,
+    Neuron,
+    Node,
+    Organelle,
+    Seed,
+    Segment,
+    Skeleton,
+    Synapse,
+)  # fmt: skip
 from ndlab.annotations.kinds import holds
 from ndlab.errors import BadRequest, Conflict, NotFound
-from ndlab.geometry import NmBox
+from ndlab.geometry import Box, NmBox
 from tests.annotations.objects import any_object, keys, objects, values
 
 State = dict[int, Annotation]
@@ -57,14 +69,27 @@ def renamed(one: Annotation, gone: set[int], into: int) -> Annotation:
     return replace(one, **new)
 
 
+# Objects that name each other in every way that there is.
+BEGIN: list[Annotation] = [
+    Neuron(id=1, keys={"tracer": "AB"}), Neuron(id=2, keys={"tracer": 5, "roi": True}),
+    Segment(id=3, neuron=1), Segment(id=4, neuron=2, parentseed=13), Segment(id=5, neuron=1, keys={"roi": "LH"}),
+    Synapse(id=6, presegments=(3,), postsegments=(4, 5), segments=((3, 1), (4, 2)), seeds=(13, 14)),
+    Synapse(id=7, presegments=(5, 4), segments=((5, 3),), keys={"tracer": "CD"}, bounds=Box.nm((0, 0, 0), (9, 9, 9))),
+    Node(id=8), Node(id=9, parent=8, skeleton=11), Node(id=10, parent=9, skeleton=11), Skeleton(id=11, rootnode=8),
+    Organelle(id=12, segment=4, parentseed=13, seeds=(14,)), Seed(id=13), Seed(id=14, parent=13, source=13),
+    ROI(id=15), ROI(id=16, parent=15), ROI(id=17, parent=16),
+]  # fmt: skip
+
+
 class Machine(RuleBasedStateMachine):
     """`states[n]` is what the store held after transaction n; `stack` what can be taken back."""
 
     @initialize()
     def begin(self) -> None:
         self.ann = Annotations.temporary(author="ada")
-        self.states: list[State] = [{}]
-        self.stack: list[int] = []
+        self.ann.add(BEGIN)
+        self.states: list[State] = [{}, {one.id: one for one in self.ann}]
+        self.stack: list[int] = [1]
 
     def teardown(self) -> None:
         self.ann.close()
@@ -85,7 +110,7 @@ class Machine(RuleBasedStateMachine):
     def some(self, data: st.DataObject) -> list[int]:
         return data.draw(st.lists(st.sampled_from(sorted(self.now)), min_size=1, max_size=3, unique=True))
 
-    @rule(made=st.lists(any_object, min_size=1, max_size=4))
+    @rule(made=st.lists(any_object, min_size=1, max_size=2))
     def add(self, made: list[Annotation]) -> None:
         own = [one.id for one in made if one.id]
         if len(set(own)) < len(own) or set(own) & set(self.now):
@@ -152,7 +177,9 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.now) > 1)
     @rule(data=st.data())
     def merge(self, data: st.DataObject) -> None:
-        ids = self.some(data)
+        kind = data.draw(st.sampled_from([*sorted({one.kind for one in self.now.values()}), "any"]))
+        of = sorted(i for i, one in self.now.items() if kind in (one.kind, "any"))
+        ids = data.draw(st.lists(st.sampled_from(of), min_size=1, max_size=3, unique=True))
         made = [self.now[one] for one in ids]
         if len({one.kind for one in made}) > 1:
             with pytest.raises(BadRequest, match="of one kind"):
@@ -232,7 +259,47 @@ class Machine(RuleBasedStateMachine):
         assert [t for t in told if t[1] != t[2]] == life
 
 
+PAIRS = [(a.id, b.id) for a in BEGIN for b in BEGIN if a.kind == b.kind and a is not b]
+
+
+@pytest.mark.parametrize(("into", "gone"), PAIRS)
+def test_r48_what_named_the_others_names_the_first_and_undo_restores_it(into: int, gone: int) -> None:
+    ann = Annotations.temporary(author="ada")
+    ann.add(BEGIN)
+    before = {one.id: one for one in ann}
+    ann.merge([into, gone])
+    state = {i: one for i, one in before.items() if i != gone} | {into: merged([before[into], before[gone]])}
+    assert {one.id: one for one in ann} == {i: renamed(one, {gone}, into) for i, one in state.items()}
+    assert gone not in ann
+    with pytest.raises(NotFound, match=f"are not there: {gone}"):
+        ann.get(gone)
+    for name in sorted(REFERENCES):
+        asked: dict[str, Any] = {name: gone}
+        assert ann.where(**asked).count() == 0
+    assert ann.where(presegments=gone).count() == ann.where(segments=gone).count() == 0
+    told = ann.changes(gone)
+    assert (told[-1].transaction.operation, told[-1].before, told[-1].after) == ("merge", before[gone], None)
+    ann.undo()
+    assert {one.id: one for one in ann} == before
+    ann.close()
+
+
+def test_r48_only_different_objects_of_one_kind_that_are_there_are_merged() -> None:
+    ann = Annotations.temporary()
+    ann.add(BEGIN)
+    with pytest.raises(BadRequest, match=r"merge of neuron 1, segment 3. objects of one kind"):
+        ann.merge([1, 3])
+    with pytest.raises(ValueError, match="id 1 is given twice"):
+        ann.merge([1, 1])
+    with pytest.raises(NotFound, match="are not there: 99"):
+        ann.merge([1, 99])
+    assert ann.version == 1
+    assert ann.merge([1, 2]) == 1
+    assert ann.get(1).keys == {"tracer": "AB", "roi": True}
+    assert ann.get(1).segments == (3, 4, 5)
+
+
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(
-    max_examples=25, stateful_step_count=12, deadline=None, phases=[Phase.generate, Phase.shrink]
+    max_examples=25, stateful_step_count=20, deadline=None, phases=[Phase.generate, Phase.shrink]
 )

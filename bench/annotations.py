@@ -1,0 +1,121 @@
+"""Annotations: rows stored and found, against bare SQLite and against one object at a time.
+
+Baselines: Python's sqlite3 with one table of the same values in one transaction (what no bookkeeping costs), and
+ndlab itself one object at a time. `past`, indexes, links and checks are the difference.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from harness import Bench, arguments, clock, scratch
+
+from ndlab.annotations import Annotations, Synapse
+from ndlab.geometry import Box
+
+SIDE = 100_000.0
+
+
+def table(count: int, seed: int = 0) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(0, SIDE, (count, 3))
+    ends = rng.integers(1, 100_000, (2, count))
+    return {"presegments": ends[0], "postsegments": ends[1], "confidence": rng.uniform(0, 1, count),
+            "z": points[:, 0], "y": points[:, 1], "x": points[:, 2]}  # fmt: skip
+
+
+def objects(values: dict[str, Any]) -> list[Synapse]:
+    rows = zip(*(values[n].tolist() for n in ("presegments", "postsegments", "confidence", "z", "y", "x")), strict=True)
+    return [Synapse(presegments=(a,), postsegments=(b,), confidence=c, centroid=(z, y, x)) for a, b, c, z, y, x in rows]
+
+
+def bare(path: Path, values: dict[str, Any]) -> None:
+    """Insert into one table without index, in one durable transaction."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, pre, post, confidence, z, y, x)")
+    columns = [values[n].tolist() for n in ("presegments", "postsegments", "confidence", "z", "y", "x")]
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany("INSERT INTO rows VALUES (NULL,?,?,?,?,?,?)", zip(*columns, strict=True))
+    connection.execute("COMMIT")
+    connection.close()
+
+
+def rate(run: Callable[[], Any], count: int, repeats: int) -> dict[str, float]:
+    times = [clock(run) for _ in range(repeats)]
+    cpu, wall = (sorted(column)[len(times) // 2] for column in zip(*times, strict=True))
+    return {"per cpu s": count / cpu, "per s": count / wall}
+
+
+def storing(bench: Bench, folder: Path, count: int, repeats: int) -> None:
+    values, made = table(count), objects(table(count))
+    ann = Annotations.create(folder / "store", voxel_size=(40, 4, 4))
+    few = 200
+
+    def by_500() -> None:
+        for i in range(0, count, 500):
+            ann.add_table({name: column[i : i + 500] for name, column in values.items()}, "synapse")
+
+    rows = {
+        "bare sqlite3, one table": rate(lambda: bare(folder / "bare.sqlite", values), count, repeats),
+        "add_table, one transaction": rate(lambda: ann.add_table(values, "synapse"), count, repeats),
+        "add_table by 500": rate(by_500, count, 1),
+        "add objects, one transaction": rate(lambda: ann.add(made), count, repeats),
+        "add one by one": rate(lambda: [ann.add([one]) for one in made[:few]], few, 1),
+    }
+    bench.table(f"{count} synapses of two segments stored, rows", rows)
+    bench.aim("rows a CPU second, one transaction", rows["add_table, one transaction"]["per cpu s"], least=50_000)
+    ratio = rows["add_table, one transaction"]["per cpu s"] / rows["add one by one"]["per cpu s"]
+    bench.aim("times as many as one by one, CPU", ratio, least=10)
+    finding(bench, ann, repeats, int(values["presegments"][0]))
+
+
+def finding(bench: Bench, ann: Annotations, repeats: int, end: int) -> None:
+    count = len(ann)
+    ids = ann.where().limit(3945).ids()
+    some = ids[:300].tolist()
+    rows = {
+        "get, a batch of 3945": rate(lambda: ann.get(ids), len(ids), repeats),
+        "get, one by one": rate(lambda: [ann.get(one) for one in some], len(some), repeats),
+        "iterate all": rate(lambda: sum(1 for _ in ann), count, 1),
+        "to_arrow": rate(ann.to_arrow, count, 1),
+        "update 3945": rate(lambda: ann.update(ids, note="bench", seen=time.time_ns()), len(ids), repeats),
+        "undo it": rate(ann.undo, len(ids), 1),
+    }
+    bench.table("objects found and changed", rows)
+    ratio = rows["get, a batch of 3945"]["per cpu s"] / rows["get, one by one"]["per cpu s"]
+    bench.aim("batch get, times as many as one by one, CPU", ratio, least=10)
+    tenth = Box.nm((0, 0, 0), (SIDE / 10,) * 3)
+    questions = {
+        "confidence__gt": ann.where(confidence__gt=0.99),
+        "presegments": ann.where(presegments=end),
+        "a tenth of each side": ann.within(tenth, "position"),
+        "as_of the first write": ann.as_of(1).where(presegments=end),
+    }
+    bench.table(
+        f"ids found among {count}",
+        {
+            name: {"ms cpu": 1e3 / rate(q.ids, 1, repeats)["per cpu s"], "found": len(q)}
+            for name, q in questions.items()
+        },
+    )
+
+
+def main() -> int:
+    options = arguments(__doc__)
+    bench = Bench("annotations", options)
+    with scratch() as folder:
+        storing(bench, folder, 5_000 if options.quick else 100_000, 1 if options.quick else 3)
+    bench.finish()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
