@@ -254,8 +254,8 @@ def measured(page: Shown, way: Way) -> dict[str, float]:
     spent = {kind: (ms - before[kind]) / way.planes for kind, ms in cpu_ms().items()}
     assert len(times) == way.planes, f"{len(times)} of {way.planes} planes came"
     gaps = np.diff(np.sort(times))
-    p50, p95, p99 = np.percentile(gaps, [50, 95, 99])
-    rate = 1000 * way.planes / (times.max() - began)
+    p50, p95, p99 = map(float, np.percentile(gaps, [50, 95, 99]))
+    rate = 1000 * way.planes / (float(times.max()) - began)
     rates = {"frames/s": rate, "gap p50": p50, "gap p95": p95, "gap p99": p99}
     return rates | {f"{kind} ms": ms for kind, ms in spent.items()} | {"CPU ms": sum(spent.values())}
 
@@ -318,7 +318,7 @@ def steady(bench: Bench, page: Shown, depth: int) -> None:
 
 def waited(waits: list[float]) -> dict[str, float]:
     rest = np.array(waits[1:], float)
-    p50, p95, p99 = np.percentile(rest, [50, 95, 99])
+    p50, p95, p99 = map(float, np.percentile(rest, [50, 95, 99]))
     stalls = float((rest > STALL).sum())
     return {"first": waits[0], "p50": p50, "p95": p95, "p99": p99, "max": float(rest.max()), "stalls": stalls}
 
@@ -347,7 +347,7 @@ def server(bench: Bench, lab: Lab, page: Shown) -> None:
 
 
 def spread(took: Sequence[float]) -> dict[str, float]:
-    p50, p95, p99 = np.percentile(took, [50, 95, 99])
+    p50, p95, p99 = map(float, np.percentile(took, [50, 95, 99]))
     return {"p50": p50, "p95": p95, "p99": p99, "max": max(took)}
 
 
@@ -385,7 +385,7 @@ def stores(folder: Path, shape: tuple[int, int, int], data: str | None) -> np.nd
 def main() -> int:
     options = arguments(__doc__)
     bench = Bench("stream", options)
-    depth = 128 if options.quick else 192
+    depth = 128
     began = time.perf_counter()
     with ExitStack() as stack:
         folder = stack.enter_context(scratch())
