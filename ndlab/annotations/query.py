@@ -247,7 +247,7 @@ class Query:
         >>> from ndlab.annotations import Annotations, Segment
         >>> ann = Annotations.temporary()
         >>> _ = ann.add([Segment(neuron=7)])
-        >>> path = ann.where(neuron=7).export(tempfile.mkdtemp() + "/segments.csv")
+        >>> path = ann.where(kind="segment").export(tempfile.mkdtemp() + "/segments.csv")
         >>> path.read_text().splitlines()[0]
         'id,kind,status,confidence,author,time,segmentclass,parentseed,neuron,z0,y0,x0,z1,y1,x1,keys'
         """
