@@ -61,8 +61,19 @@ def label_frame(plane: Plane, encoding: Encoding, table: Plane | None = None) ->
     if is_constant(plane):
         ids = plane[0, :1] if table is None else table[plane[0, :1]]
         return Frame(Codec.CONSTANT, Dtype.U64, shape, ids.astype("<u8").tobytes())
+    deflate = encoding.quality is not None
+    if table is not None and _goes_whole(len(table)):
+        return wire.palette(shape, table, plane, deflate=deflate)
     index, ids = indexed(plane[np.newaxis])
-    return wire.palette(shape, ids if table is None else table[ids], index[0], deflate=encoding.quality is not None)
+    return wire.palette(shape, ids if table is None else table[ids], index[0], deflate=deflate)
+
+
+def _goes_whole(ids: int) -> bool:
+    """Whether a table goes along with ids that the plane lacks: leaving them out has to be worth a look at each pixel.
+
+    It is where one byte a pixel may do instead of two, and where the table is as large as the plane.
+    """
+    return ids <= 1 << 8 or 1 << 10 < ids <= 1 << 12
 
 
 def is_constant(values: Plane) -> bool:

@@ -82,19 +82,29 @@ class Reader:
             slab = self._slab(cut.source, *slabs[0])
             block, ids, absent = slab.part(*_within(cut, *slabs[0])), slab.ids, slab.absent
         else:
-            block, absent = self._joined(cut, slabs)
+            block, ids, absent = self._joined(cut, slabs)
         return np.moveaxis(block, AXES[cut.axis], (0, 1, 2))[0], ids, absent
 
-    def _joined(self, cut: Cut, slabs: list[tuple[Int3, Int3]]) -> tuple[np.ndarray[Any, Any], bool]:
-        shape = [b - a for a, b in zip(cut.start, cut.stop, strict=True)]
-        block, absent = np.empty(shape, cut.source.array.dtype), True
+    def _joined(
+        self, cut: Cut, slabs: list[tuple[Int3, Int3]]
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None, bool]:
+        parts = []
         for low, high in slabs:
             slab = self._slab(cut.source, low, high)
             start, stop = _within(cut, low, high)
-            inside = tuple(slice(a + k - o, b + k - o) for a, b, k, o in zip(start, stop, low, cut.start, strict=True))
-            block[inside] = slab.cut(start, stop)
-            absent = absent and slab.absent
-        return block, absent
+            at = (low[0] + start[0], low[1] + start[1], low[2] + start[2])
+            parts.append((at, Slab(slab.part(start, stop), slab.ids, slab.absent)))
+        absent = all(part.absent for _, part in parts)
+        if any(part.ids is not None for _, part in parts):
+            # Indices and tables are joined; a look at every id would cost ten times that.
+            whole = Slab.joined(cut.start, cut.stop, parts)
+            return whole.values, whole.ids, absent
+        shape = [b - a for a, b in zip(cut.start, cut.stop, strict=True)]
+        block = np.empty(shape, cut.source.array.dtype)
+        for at, part in parts:
+            inside = tuple(slice(a - o, a - o + n) for a, o, n in zip(at, cut.start, part.values.shape, strict=True))
+            block[inside] = part.values
+        return block, None, absent
 
     def _slab(self, source: Source, start: Int3, stop: Int3) -> Slab:
         return self.cache.get(source.key(start, stop), partial(self._visible, source, start, stop))
