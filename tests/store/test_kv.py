@@ -285,3 +285,12 @@ def test_s3_without_credentials_reads_as_anyone(monkeypatch: pytest.MonkeyPatch,
     assert module.kvstore_spec("s3://open/a")["aws_credentials"] == {"type": "anonymous"}
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     assert "aws_credentials" not in module.kvstore_spec("s3://open/a")
+
+
+def test_what_a_killed_writer_left_is_not_behind_the_next_value(tmp_path: Path) -> None:
+    for key in ("a", "b"):
+        (tmp_path / f"{key}.__lock").write_bytes(b"x" * 1000)
+    kv = Kv(str(tmp_path))
+    kv.write("a", b"1")
+    kv.update("b", lambda old: b"2")
+    assert (kv.read("a"), kv.read("b")) == (b"1", b"2")
