@@ -21,6 +21,7 @@ import tensorstore as ts
 from ndlab.errors import BadMetadata, BadRequest, NotFound, OutOfBounds, ReadOnly, TooLarge, Unsupported
 from ndlab.store.direct import DirectReader, direct_reader
 from ndlab.store.kv import context, kvstore_spec, local_path, stamp
+from ndlab.store.left_locks import ChunkFiles, chunk_files, empty_left_lock
 
 __all__ = ["TensorStoreArray", "forget", "io_error"]
 
@@ -158,6 +159,11 @@ class TensorStoreArray:
         path = local_path(self.url)
         return None if path is None else direct_reader(self.driver, path, self.order)
 
+    @cached_property
+    def _files(self) -> ChunkFiles | None:
+        path = local_path(self.url)
+        return None if path is None else chunk_files(self.driver, path, self.order)
+
     def read(
         self, start: Sequence[int], stop: Sequence[int], out: np.ndarray[Any, Any] | None = None
     ) -> np.ndarray[Any, Any]:
@@ -179,6 +185,8 @@ class TensorStoreArray:
     def write(self, start: Sequence[int], values: np.ndarray[Any, Any]) -> None:
         """Store `values` with their first element at `start`; returns once they are readable by others."""
         stop = tuple(a + n for a, n in zip(start, values.shape, strict=True))
+        for file in self._files.touched(start, stop) if self._files is not None else ():
+            empty_left_lock(file)
         try:
             view = self.writer[tuple(map(slice, start, stop))]
             # Who writes part of the same chunk meanwhile starts from what was just written. By reference that would

@@ -6,14 +6,12 @@ behaves alike: a missing key is None, a write is atomic, and `swap` changes a ke
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 import tensorstore as ts
 
 from ndlab.errors import BadRequest, Conflict, NotFound, ReadOnly
+from ndlab.store.left_locks import empty_left_lock
 
 __all__ = [
     "Kv",
@@ -270,7 +269,7 @@ class Kv:
     def write(self, key: str, value: bytes) -> None:
         """Store `value` at `key`, whole or not at all."""
         refuse_read_only(self.url)
-        self._empty_left_lock(key)
+        self._without_left_lock(key)
         try:
             _opened(self.url).write(key, value).result()
         except (ValueError, OSError, NotImplementedError) as error:
@@ -280,21 +279,9 @@ class Kv:
         """Store `value` as readable JSON."""
         self.write(key, json.dumps(value, indent=1).encode())
 
-    def _empty_left_lock(self, key: str) -> None:
-        """Empty the lock file of a writer that was killed.
-
-        TensorStore 0.1.86 writes into the lock file and renames it, but does not shorten one that it finds: bytes
-        of the killed writer would stand behind the new ones. Whoever holds the lock is alive, and is left alone.
-        """
-        path = None if self._path is None else self._path / f"{key}.__lock"
-        if path is None or not path.exists():
-            return
-        with suppress(OSError), path.open("r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Renamed meanwhile it is somebody's value. Under its lock nobody else renames it.
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                file.truncate(0)
+    def _without_left_lock(self, key: str) -> None:
+        if self._path is not None:
+            empty_left_lock(self._path / key)
 
     def delete(self, key: str) -> None:
         """Remove `key`; nothing happens if it is not there."""
@@ -344,7 +331,7 @@ class Kv:
             new = change(old)
             if new is None:
                 return old
-            self._empty_left_lock(key)
+            self._without_left_lock(key)
             try:
                 written = store.write(key, new, if_equal=seen.stamp.generation).result()
             except (ValueError, OSError, NotImplementedError) as error:
