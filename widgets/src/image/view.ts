@@ -205,7 +205,9 @@ export class ImageView implements Explorer {
     this.draw();
     this.report();
     if (this.player !== null) this.request();
-    if (this.loader.waiting === 0 && this.stage.scene !== null && this.plans.length > 0) {
+    // What stands is worth waiting for until it is exact; what plays is as good as the link.
+    const final = this.player !== null || this.quality() === "raw";
+    if (final && this.loader.waiting === 0 && this.stage.scene !== null && this.plans.length > 0) {
       for (const done of this.waiters.splice(0)) done();
     }
   }
