@@ -70,13 +70,13 @@ class Model:
 
     def delete(self, ids: list[int]) -> None:
         self._keep()
-        for v in [*map(tuple, np.argwhere(np.isin(self.labels, ids)).tolist()), *list(self.exceptions)]:
+        for v in [*_places(np.isin(self.labels, ids)), *list(self.exceptions)]:
             every = [one for one in (int(self.labels[v]), *self.exceptions.get(v, [])) if one not in ids]
             self._set(v, every[0] if every else 0, every[1:])
 
     def merge(self, ids: list[int]) -> None:
         self._keep()
-        for v in [*map(tuple, np.argwhere(np.isin(self.labels, ids)).tolist()), *list(self.exceptions)]:
+        for v in [*_places(np.isin(self.labels, ids)), *list(self.exceptions)]:
             every = [ids[0] if one in ids else one for one in (int(self.labels[v]), *self.exceptions.get(v, []))]
             every = list(dict.fromkeys(every))
             self._set(v, every[0], every[1:])
@@ -86,7 +86,7 @@ class Model:
             self.labels, self.exceptions = self.states.pop()
 
     def voxels(self, one: int) -> list[Voxel]:
-        found = {tuple(v) for v in np.argwhere(self.labels == one).tolist()}
+        found = set(_places(self.labels == one))
         return sorted(found | {v for v, ids in self.exceptions.items() if one in ids})
 
     def ids(self) -> list[int]:
@@ -94,8 +94,13 @@ class Model:
         return sorted(found - {0})
 
 
+def _places(where: np.ndarray[Any, Any]) -> list[Voxel]:
+    return [(z, y, x) for z, y, x in np.argwhere(where).tolist()]
+
+
 def sphere(centre: Any, radius: float, shape: Any = SHAPE) -> np.ndarray[Any, Any]:
     """Voxels (n, 3) of a ball, cut at the volume's edges."""
     grid = np.argwhere(np.ones([int(2 * radius) + 1] * 3)) - int(radius)
-    found = grid[(grid**2).sum(1) <= radius**2] + np.asarray(centre)
-    return found[((found >= 0) & (found < shape)).all(1)]
+    found: np.ndarray[Any, Any] = grid[(grid**2).sum(1) <= radius**2] + np.asarray(centre)
+    inside: np.ndarray[Any, Any] = found[((found >= 0) & (found < shape)).all(1)]
+    return inside

@@ -6,6 +6,7 @@ import shutil
 import threading
 from pathlib import Path
 
+import google_crc32c
 import numpy as np
 import pytest
 
@@ -108,7 +109,7 @@ def test_a_torn_group_is_cut_as_one_even_if_its_later_records_are_whole(tmp_path
     # Pages of one flush reach the disk in any order: a record behind a missing one may be there.
     journal = Journal(tmp_path)
     journal.append([stroke(1)])
-    waiting = [module._Waiting([s], [pack(s)], [module.google_crc32c.value(pack(s))]) for s in map(stroke, (2, 3, 4))]
+    waiting = [module._Waiting([s], [pack(s)], [google_crc32c.value(pack(s))]) for s in map(stroke, (2, 3, 4))]
     with journal.hold():
         journal._append(waiting)
     (path,) = tmp_path.glob("*.log")
