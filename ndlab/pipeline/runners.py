@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -191,11 +191,26 @@ class Cluster:
         groups = {**self._futures, **self._whole}
         waiting = [future for future in groups.values() if future.status == "pending"]
         if waiting and self._client.status == "running":
-            busy = self._client.call_stack(waiting)
-            under_way = {str(key) for stacks in busy.values() for key in stacks}
+            under_way = self._under_way(waiting)
             idle = {future.key for future in waiting if future.key not in under_way}
             slips = [future for ticket, future in self._futures.items() if groups[ticket].key in idle]
             self._client.cancel([*slips, *(future for future in waiting if future.key in idle)])
+
+    def _under_way(self, waiting: Sequence[Any]) -> set[str]:
+        """Keys of those that workers are at now, or that ended while the scheduler was asked."""
+        asked, ended = list(waiting), set[str]()
+        while asked:
+            try:
+                busy = self._client.call_stack(asked)
+            except KeyError as gone:
+                left = [future for future in asked if future.key not in gone.args]
+                if len(left) == len(asked):
+                    return {str(future.key) for future in waiting}
+                ended |= {str(future.key) for future in asked} - {str(future.key) for future in left}
+                asked = left
+            else:
+                return ended | {str(key) for stacks in busy.values() for key in stacks}
+        return ended
 
     def close(self) -> None:
         """Give up everything that has not ended."""

@@ -197,7 +197,8 @@ def test_a_vast_volume_opens_with_as_many_reads_as_a_small_one(lab: Lab, browser
     small, vast = found
     assert small["data"] > 50
     assert vast["data"] > 50
-    assert vast["cached"] == small["cached"] > 0
-    assert 0 < vast["bytes"] <= 1.5 * small["bytes"]
-    assert 0 < vast["reads"] <= 1.5 * small["reads"]
+    # How much was read ahead by then differs by a tile or two; the volumes differ by nine orders of magnitude.
+    assert 0 < vast["cached"] <= 2 * small["cached"]
+    assert 0 < vast["bytes"] <= 2 * small["bytes"]
+    assert 0 < vast["reads"] <= 2 * small["reads"]
     notebook.page.close()
