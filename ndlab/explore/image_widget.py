@@ -6,7 +6,6 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import anywidget
 import numpy as np
 import traitlets
 
@@ -19,11 +18,11 @@ from ndlab.explore.image_messages import Messages, tables_of
 from ndlab.explore.image_start import Start
 from ndlab.explore.layer_controls import LayerControls
 from ndlab.explore.layers import Source
+from ndlab.explore.live import STATIC, LiveWidget
 from ndlab.explore.named_views import NamedViews
 from ndlab.explore.picture import render
 from ndlab.explore.screenshot import Screenshot
 from ndlab.explore.view_state import State
-from ndlab.explore.widget import STATIC
 from ndlab.volume import Volume
 
 __all__ = ["ImageView"]
@@ -34,7 +33,7 @@ _SYNC = {"sync": True}
 WIDTH, HEIGHT = 720, 480
 
 
-class ImageView(anywidget.AnyWidget):  # type: ignore[misc]
+class ImageView(LiveWidget):
     """Shows volumes in a notebook, and is told and tells what is on screen.
 
     An ipywidget: it sits in HBox, VBox and Tab; `observe`, `interact` and `jslink` work on its traits.
@@ -102,7 +101,6 @@ class ImageView(anywidget.AnyWidget):  # type: ignore[misc]
         self.messages = Messages(self, tables)
         self.tiles = CommTiles(served.service(), lambda message, buffers: self.send(dict(message), list(buffers)))
         self.on_msg(lambda widget, message, buffers: self._hear(message, buffers))
-        self._answer_where_asked()
 
     # --- state ------------------------------------------------------------------------------------------------
 
@@ -261,19 +259,6 @@ class ImageView(anywidget.AnyWidget):  # type: ignore[misc]
         return named_views.saved(self.project(name, caption), path)
 
     # --- the page ---------------------------------------------------------------------------------------------
-
-    def _send(self, msg: Any, buffers: Any = None) -> None:
-        super()._send(msg, buffers=buffers)
-        self._answer_where_asked()
-
-    def _answer_where_asked(self) -> None:
-        """Have the page's messages handled in the subshell that it sends them to.
-
-        ipykernel 7.4 hands them to the shell that last sent something, which is the one that runs cells: tiles and
-        picks would wait for a cell to end.
-        """
-        if self.comm is not None:
-            getattr(self.comm, "__dict__", {}).pop("_reply_subshell_id", None)
 
     def _hear(self, message: Mapping[str, Any], buffers: Sequence[Any]) -> None:
         if not self.tiles.receive(message):

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from ndlab.explore.kept import Kept
+from ndlab.explore.live import STATIC, LiveWidget
 from ndlab.explore.preview import Preview
 from ndlab.explore.watch import Watch
 from ndlab.pipeline import Run
 
-__all__ = ["STATIC", "RunWidget"]
-
-STATIC = Path(__file__).resolve().parent / "static"
+__all__ = ["RunWidget"]
 
 
-class RunWidget(anywidget.AnyWidget):  # type: ignore[misc]
+class RunWidget(LiveWidget):
     """Shows a Run in a notebook: what it does, how far it is, a map of its blocks; stops and resumes it.
 
     Parameters

@@ -185,6 +185,24 @@ def test_it_shows_a_run_truly_and_stops_and_resumes_it(lab: Lab, browser: Browse
     notebook.page.close()
 
 
+def test_it_is_stopped_while_a_cell_runs(lab: Lab, browser: Browser, gates: Path) -> None:
+    let(gates, 2)
+    busy = (
+        f"print('begins', flush=True)\nwhile not Path({str(gates / 'enough')!r}).exists():\n    pass\nrun.state.phase"
+    )
+    notebook, widget = start(lab, browser, "busy", gates, busy)
+    reach(widget, "running", 40)
+    output = notebook.run(2, wait=False)
+    output.get_by_text("begins").wait_for()
+    widget.get_by_role("button", name="Stop").click()
+    reach(widget, "stopping")
+    let(gates, 4)
+    reach(widget, "stopped")
+    (gates / "enough").touch()
+    output.get_by_text("'stopped'").wait_for()
+    notebook.page.close()
+
+
 def test_a_failed_block_is_crossed_out_and_its_traceback_can_be_read(lab: Lab, browser: Browser, gates: Path) -> None:
     let(gates, 4)
     (gates / "broken").touch()

@@ -11,8 +11,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from ndlab import explore
+from ndlab.explore.live import STATIC
 from ndlab.explore.run import widget_of
-from ndlab.explore.widget import STATIC
 from ndlab.geometry import Box, Grid
 from ndlab.pipeline import Run, Step
 from ndlab.volume import Volume
