@@ -95,7 +95,8 @@ def shown(running: Hub, ada: BrowserContext) -> tuple[Page, list[Response], dict
     answers: list[Response] = []
     failed: list[str] = []
     page.on("response", lambda answer: answers.append(answer))  # It wants a function of Python.
-    page.on("requestfailed", lambda request: failed.append(request.url))
+    # What was asked for ahead may be called off.
+    page.on("requestfailed", lambda one: None if one.failure == "net::ERR_ABORTED" else failed.append(one.url))
     page.goto(f"{running.url}user/ada/doc/tree/look.ipynb")
     opened = Notebook(page)
     opened.ready()

@@ -199,7 +199,8 @@ function bytesOf(buffer: DataView | ArrayBuffer | Uint8Array): Uint8Array {
   return buffer instanceof ArrayBuffer ? new Uint8Array(buffer) : new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 
-const PROBE_MS = 1500;
+// A busy hub takes its time, and messages are several times dearer for as long as the page is open.
+const PROBE_MS = 4000;
 
 /** Find out what answers: HTTP within a second and a half, else the kernel by messages. */
 export async function connect(model: Model, endpoint: Endpoint | null): Promise<Transport> {
