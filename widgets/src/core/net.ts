@@ -202,7 +202,7 @@ function bytesOf(buffer: DataView | ArrayBuffer | Uint8Array): Uint8Array {
 // A busy hub takes its time, and messages are several times dearer for as long as the page is open.
 const PROBE_MS = 4000;
 
-/** Find out what answers: HTTP within a second and a half, else the kernel by messages. */
+/** Find out what answers: HTTP within four seconds, else the kernel by messages. */
 export async function connect(model: Model, endpoint: Endpoint | null): Promise<Transport> {
   const base = endpoint === null ? null : address(endpoint);
   if (base !== null) {
