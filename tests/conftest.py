@@ -10,6 +10,10 @@ import os
 from pathlib import Path
 
 import pytest
+
+# It chooses once, when it is first imported, between a bar for terminals and one for notebooks; some tests make a
+# notebook's shell in this process, and the others expect a terminal.
+import tqdm.auto  # noqa: F401
 from hypothesis import HealthCheck, settings
 
 DATA = "NDLAB_TEST_DATA"
