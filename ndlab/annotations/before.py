@@ -18,9 +18,10 @@ from numcodecs.zstd import Zstd
 
 from ndlab.annotations.applying import Before
 
-__all__ = ["first_labels", "load", "save"]
+__all__ = ["Befores", "Stamp", "first_labels", "load", "save", "stamp"]
 
 Befores = dict[int, list[Before]]
+Stamp = tuple[int, ...] | None
 _TINY = Zstd(level=1)
 
 
@@ -85,6 +86,15 @@ def load(path: Path) -> Befores:
     for i, place, ids in about["exceptions"]:
         listed[i].exceptions[place] = ids
     return found
+
+
+def stamp(path: Path) -> Stamp:
+    """Return a mark that changes when the file does; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 def _decoded(part: bytes) -> bytes:

@@ -41,7 +41,7 @@ class Moment:
     merger: Merger
     merged: int
     pending: _Pending
-    _interrupted: dict[int, dict[int, list[Before]]] = field(default_factory=dict)
+    _interrupted: dict[int, tuple[before.Stamp, before.Befores]] = field(default_factory=dict)
 
     def chunk(self, number: int) -> tuple[Voxels, Exceptions, list[Before]]:
         """Return a chunk's labels, flat, its exceptions, and what each pending stroke found there."""
@@ -50,12 +50,15 @@ class Moment:
         found = self.pending.pieces.get(number)
         if not found:
             return labels, exceptions, []
-        # Looked for after the labels were read: where they are of a merge under way, its file is there.
+        # Looked for after the labels of each chunk were read: where they are of a merge under way, its file is there.
         unit = int(self.merger.chunking.unit_of(np.array([number]))[0])
-        if unit not in self._interrupted:
-            self._interrupted[unit] = before.load(self.merger.past(self.merged + 1) / f"{unit}.bin")
-        if number in self._interrupted[unit]:
-            where, was = before.first_labels(self._interrupted[unit][number])
+        path = self.merger.past(self.merged + 1) / f"{unit}.bin"
+        stamp = before.stamp(path)
+        known = self._interrupted.get(unit)
+        if known is None or known[0] != stamp:
+            known = self._interrupted[unit] = (stamp, before.load(path))
+        if number in known[1]:
+            where, was = before.first_labels(known[1][number])
             labels[where] = was
         return labels, exceptions, apply(labels, exceptions, found)
 

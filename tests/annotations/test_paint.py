@@ -15,6 +15,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from ndlab.annotations.index import Index
+from ndlab.annotations.overlay import Moment
 from ndlab.annotations.paint import Paint
 from ndlab.errors import BadRequest, Conflict, NdlabError, NotFound, OutOfBounds, TooLarge, Unsupported
 from ndlab.geometry import Box
@@ -324,6 +326,28 @@ def test_background_merging(tmp_path: Path) -> None:
         assert paint.trouble is None
         assert np.array_equal(paint.volume.read(), paint.read())
         assert (paint.volume.level(1).read() == 4).any()
+
+
+def test_a_moment_is_one_while_a_merge_writes_under_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An undo that takes for the past what a merge has just written would bring back nothing."""
+
+    def stop(*_: Any) -> None:
+        raise RuntimeError("before the mark")
+
+    monkeypatch.setattr(Index, "put_merge", stop)
+    with opened(tmp_path) as paint:
+        paint.write(1, box=Box((0, 0, 0), (4, 12, 4)))  # two chunks of one shard
+
+        def look(moment: Moment) -> list[Any]:
+            one, other = sorted(moment.pending.pieces)
+            found = [moment.chunk(one)]
+            with pytest.raises(RuntimeError, match="before the mark"):
+                paint._merger.merge()
+            return [*found, moment.chunk(other)]
+
+        for _, _, (before,) in paint._overlay.at_once(look):
+            assert len(before.labels)
+            assert not before.labels.any()
 
 
 def test_pickles_as_its_address(tmp_path: Path) -> None:
