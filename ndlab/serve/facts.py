@@ -10,25 +10,12 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from ndlab.geometry import Int3
 from ndlab.serve.names import Folder
 from ndlab.serve.source import Channel
+from ndlab.serve.space import ladder, near_isotropic
 from ndlab.volume import Volume
 
-__all__ = ["info", "project_hdf5", "viking_xml", "voxel_offset"]
-
-
-def voxel_offset(volume: Volume) -> Int3:
-    """Where a volume begins, (z, y, x) in voxels of its finest level: what every range of a path counts from.
-
-    Examples
-    --------
-    >>> voxel_offset(Volume.from_array(np.zeros((2, 2, 2), "u1"), (30, 3, 3), offset=(30, 0, 0)))
-    (1, 0, 0)
-    """
-    base = volume.level(0)
-    z, y, x = (round(a / b) for a, b in zip(base.offset, base.voxel_size, strict=True))
-    return z, y, x
+__all__ = ["info", "project_hdf5", "viking_xml"]
 
 
 def info(names: Folder, token: str) -> dict[str, Any]:
@@ -70,45 +57,23 @@ def _channel(one: Channel) -> dict[str, Any]:
 
 
 def _dataset(volume: Volume) -> dict[str, Any]:
-    levels = volume.levels
-    start = voxel_offset(volume)
-    shape = levels[0].box.shape
-    sizes, offsets, res, cubes, flat = {}, {}, {}, {}, {}
-    for number, level in enumerate(levels):
-        factors = [max(1, round(a / b)) for a, b in zip(level.voxel_size, levels[0].voxel_size, strict=True)]
-        corner = [a // f for a, f in zip(start, factors, strict=True)]
-        key = str(number)
-        offsets[key] = corner[::-1]
-        sizes[key] = [a + n for a, n in zip(corner, level.box.shape, strict=True)][::-1]
-        res[key] = [float(v) for v in level.voxel_size[::-1]]
-        cubes[key] = list(level.chunks[-3:][::-1])
-        flat[key] = [1, 1, near_isotropic(level.voxel_size)]
-    times = dict(zip(volume.axes, volume.shape, strict=True)).get("t", 1)
-    same = all(level.voxel_size[0] > levels[0].voxel_size[0] for level in levels[1:])
+    # The levels that a store has; those beyond them are made as they are read.
+    levels = {str(level.number): level for level in ladder(volume) if not level.steps}
+    first = levels["0"]
+    ends = {key: [a + n for a, n in zip(one.offset, one.shape, strict=True)] for key, one in levels.items()}
+    same = all(one.voxel_size[0] > first.voxel_size[0] for key, one in levels.items() if key != "0")
     return {
-        "cube_dimension": cubes,
+        "cube_dimension": {key: list(volume.level(one.stored).chunks[-3:][::-1]) for key, one in levels.items()},
         "description": "",
-        "imagesize": sizes,
-        "neariso_scaledown": flat,
-        "offset": offsets,
-        "resolutions": [int(key) for key in sizes],
-        "scaling": "isotropic" if same and shape[0] > 1 else "zslices",
+        "imagesize": {key: end[::-1] for key, end in ends.items()},
+        "neariso_scaledown": {key: [1, 1, one.shape[0] // near_isotropic(one).shape[0]] for key, one in levels.items()},
+        "offset": {key: list(one.offset[::-1]) for key, one in levels.items()},
+        "resolutions": [one.number for one in levels.values()],
+        "scaling": "isotropic" if same and first.shape[0] > 1 else "zslices",
         "scalinglevels": len(levels) - 1,
-        "timerange": [0, times - 1],
-        "voxelres": res,
+        "timerange": [0, dict(zip(volume.axes, volume.shape, strict=True)).get("t", 1) - 1],
+        "voxelres": {key: [float(v) for v in one.voxel_size[::-1]] for key, one in levels.items()},
     }
-
-
-def near_isotropic(voxel_size: tuple[float, float, float]) -> int:
-    """Return by how many sections z shrinks so that voxels come near cubes; 1 where they are no flatter than wide.
-
-    Examples
-    --------
-    >>> near_isotropic((30, 48, 48)), near_isotropic((30, 3, 3))
-    (2, 1)
-    """
-    ratio = voxel_size[0] / voxel_size[1]
-    return max(1, int(1 / ratio + 0.5)) if ratio < 1 else 1
 
 
 def project_hdf5(names: Folder, token: str) -> bytes:
@@ -145,10 +110,11 @@ def viking_xml(names: Folder, token: str, base: str) -> bytes:
     channels = [names.channel(token, name) for name in names.channels(token)]
     first = channels[0].volume
     depth, height, width = first.box.shape
+    z, y, x = ladder(first)[0].voxel_size
     lines.append(f"<Volume name={quoteattr(token)} num_sections='{depth}' num_stos='0' path={quoteattr(base)}>")
-    lines.append(f" <Scale><X UnitsOfMeasure='nm' UnitsPerPixel='{first.voxel_size[2]:g}'/>"
-                 f"<Y UnitsOfMeasure='nm' UnitsPerPixel='{first.voxel_size[1]:g}'/>"
-                 f"<Z UnitsOfMeasure='nm' UnitsPerPixel='{first.voxel_size[0]:g}'/></Scale>")  # fmt: skip
+    lines.append(f" <Scale><X UnitsOfMeasure='nm' UnitsPerPixel='{x:g}'/>"
+                 f"<Y UnitsOfMeasure='nm' UnitsPerPixel='{y:g}'/>"
+                 f"<Z UnitsOfMeasure='nm' UnitsPerPixel='{z:g}'/></Scale>")  # fmt: skip
     for one in channels:
         path = f"{base}/catmaid/viking/{token}"
         lines.append(

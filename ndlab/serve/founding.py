@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from urllib.parse import unquote
 
 from ndlab.errors import NotFound
 from ndlab.serve import cutouts, grammar
 from ndlab.serve.answer import Answer, answer
 from ndlab.serve.grammar import Overlay
 from ndlab.serve.guarded import Guarded
+from ndlab.serve.manage import unprefixed
 from ndlab.serve.site import Site
 
 __all__ = ["FoundingHandler", "names_of"]
 
-_PREFIXES = ("ocp", "nd", "sd", "ca")
 _ABOUT = ("info", "projinfo", "volume.vikingxml")
 
 
@@ -27,9 +28,7 @@ def names_of(path: str) -> Collection[str] | None:
     >>> names_of("/sd/a/b/setPropagate/1/")
     ()
     """
-    words = [word for word in path.split("/") if word]
-    while words and words[0] in _PREFIXES and len(words) > 1:
-        words = words[1:]
+    words = [unquote(word) for word in unprefixed(path)]
     match words:
         case ["public_tokens" | "public_datasets"] | ["resource", "public", "token" | "dataset"]:
             return None

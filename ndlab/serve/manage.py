@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from ndlab.errors import BadRequest, TooLarge
 from ndlab.serve import facts, writes
@@ -16,7 +17,7 @@ from ndlab.serve.propagate import Propagation
 from ndlab.serve.resources import public, resource
 from ndlab.serve.stats import Stats, parse_roi
 
-__all__ = ["Manager", "Post", "parse_post"]
+__all__ = ["Manager", "Post", "parse_post", "unprefixed"]
 
 _PREFIXES = ("ocp", "nd", "sd", "ca")
 _MOST_BYTES = 1 << 30
@@ -73,6 +74,20 @@ def parse_post(path: str) -> Post:
     return Post(token, channels, form, level, (z, y, x), stop, None if times == (0, 0) else times, conflict)
 
 
+def unprefixed(path: str) -> list[str]:
+    """Return the words of a path without those that only say which service it was.
+
+    Examples
+    --------
+    >>> unprefixed("/ocp/ca/kasthuri11/info/")
+    ['kasthuri11', 'info']
+    """
+    words = [word for word in path.split("/") if word]
+    while len(words) > 1 and words[0] in _PREFIXES:
+        words = words[1:]
+    return words
+
+
 @dataclass
 class Manager:
     """Answers these paths for one folder.
@@ -111,10 +126,9 @@ class Manager:
         NdlabError
             What is wrong with the request.
         """
-        words = [word for word in path.split("/") if word]
-        while words and words[0] in _PREFIXES and len(words) > 1:
-            words = words[1:]
-        for found in (self._listed(method, words, body), self._about(method, words, base)):
+        words = unprefixed(path)
+        plain = [unquote(word) for word in words]
+        for found in (self._listed(method, plain, body), self._about(method, plain, base)):
             if found is not None:
                 return found
         return self._posted("/".join(words), body) if method in ("POST", "PUT") else None

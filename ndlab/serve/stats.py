@@ -16,8 +16,8 @@ from typing import Any
 from ndlab.errors import BadRequest
 from ndlab.geometry import Box
 from ndlab.measure.statistics import Statistics, statistics
-from ndlab.serve.facts import voxel_offset
 from ndlab.serve.source import Channel
+from ndlab.serve.space import ladder, voxels_of
 
 __all__ = ["Stats", "parse_roi"]
 
@@ -104,16 +104,8 @@ def _first_time(channel: Channel) -> Channel:
 
 
 def _box(channel: Channel, roi: Roi) -> Box:
-    offset = voxel_offset(channel.volume)
-    (x0, y0, z0), (x1, y1, z1) = roi
-    start = [v - o for v, o in zip((z0, y0, x0), offset, strict=True)]
-    stop = [v - o for v, o in zip((z1, y1, x1), offset, strict=True)]
-    shape = channel.volume.level(0).box.shape
-    if any(not 0 <= a < b <= n for a, b, n in zip(start, stop, shape, strict=True)):
-        ends = [o + n for o, n in zip(offset, shape, strict=True)][::-1]
-        raise BadRequest(f"region {roi[0]}-{roi[1]}", f"the channel spans {list(offset[::-1])} to {ends} in x, y, z",
-                         "give two corners inside it, the second one exclusive")  # fmt: skip
-    return Box(start, stop)
+    start, stop = (corner[::-1] for corner in roi)
+    return voxels_of(ladder(channel.volume)[0], start, stop, f"channel {channel.name!r}")
 
 
 def _asked(

@@ -16,8 +16,8 @@ import numpy as np
 
 from ndlab.errors import BadRequest, OutOfBounds, ReadOnly, TooLarge, Unsupported
 from ndlab.geometry import Box
-from ndlab.serve.facts import voxel_offset
 from ndlab.serve.source import Channel
+from ndlab.serve.space import ladder, level_of, voxels_of
 from ndlab.volume import Volume
 
 __all__ = ["FORMATS", "decode", "write"]
@@ -132,22 +132,20 @@ def _place(
         raise BadRequest(
             f"{dtype} voxels for channel {one.name!r}", f"it holds {one.volume.dtype}", "convert them first"
         )
-    view = one.volume.level(level)
-    base = one.volume.level(0)
-    factors = [max(1, round(a / b)) for a, b in zip(view.voxel_size, base.voxel_size, strict=True)]
-    corner = [o // f for o, f in zip(voxel_offset(base), factors, strict=True)]
-    ends = [o + n for o, n in zip(corner, view.box.shape, strict=True)]
-    if any(not lo <= a < b <= hi for lo, a, b, hi in zip(corner, start, stop, ends, strict=True)):
-        raise OutOfBounds(
-            f"z, y, x {list(start)} to {list(stop)} at level {level}", f"the channel spans {corner} to {ends} there",
-            "post a range inside it",
-        )  # fmt: skip
+    levels, what = ladder(one.space or one.volume), f"channel {one.name!r}"
+    asked = level_of(levels, level, what)
+    box = voxels_of(asked, start, stop, what)
+    # A label image may have other levels than the image that its token's paths count in.
+    same = (asked.shape, asked.voxel_size)
+    own = (k.stored for k in ladder(one.volume) if not k.steps and (k.shape, k.voxel_size) == same)
+    stored = next(own, None)
+    if stored is None:
+        raise BadRequest(f"voxels at level {level} of {what}", "it stores no such level", "post at a level that it has")
+    view = one.volume.level(stored)
     count = dict(zip(view.axes, view.shape, strict=True)).get("t", 1)
     if not 0 <= times[0] < times[1] <= count:
         raise OutOfBounds(f"time points {times[0]} to {times[1]}", f"there are 0 to {count}", "post a range inside it")
-    low = [a - o for a, o in zip(start, corner, strict=True)]
-    high = [b - o for b, o in zip(stop, corner, strict=True)]
-    return view, Box(low, high, level)
+    return view, Box(box.start, box.stop, stored)
 
 
 def _put(view: Volume, box: Box, values: Array, t: int | None, kind: str, conflict: Conflict) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import zarr
 from jsonschema import validate
 
 from ndlab.errors import BadRequest, Conflict, NdlabError, NotFound, ReadOnly
@@ -21,6 +22,8 @@ from ndlab.serve import facts
 from ndlab.serve.names import Folder
 from ndlab.serve.register import CHANNEL_TYPES, Entries, Register
 from ndlab.serve.resources import public, resource
+from ndlab.serve.space import ladder
+from ndlab.serve.writes import write
 
 SPACE = {"imagesize": [70, 66, 20], "voxelres": [4.0, 4.0, 40.0], "offset": [6, 2, 4]}
 VECTOR = {"type": "object", "patternProperties": {r"^\d+$": {"type": "array", "minItems": 3, "maxItems": 3}}}
@@ -126,6 +129,27 @@ def test_r25_projinfo_is_the_same_as_hdf5(folder: Path) -> None:
         assert file["DATASET/TIMERANGE"][:].tolist() == [0, 0]
 
 
+def test_a_store_without_a_voxel_size_says_what_it_is_all_the_same(tmp_path: Path) -> None:
+    zarr.create_array(str(tmp_path / "plain.zarr"), shape=(4, 5, 6), dtype="u1")
+    found = facts.info(Folder(str(tmp_path)), "plain")["dataset"]
+    assert found["imagesize"]["0"] == [6, 5, 4]
+    assert found["voxelres"]["0"] == [1, 1, 1]
+
+
+def test_labels_over_an_image_are_written_at_its_levels(tmp_path: Path) -> None:
+    image = ingest(np.zeros((4, 256, 256), "u1"), tmp_path / "em.zarr", voxel_size=(40, 4, 4))
+    ids = np.zeros((4, 128, 128), "u4")
+    ingest(ids, tmp_path / "em.zarr" / "labels" / "cells", voxel_size=(40, 8, 8), kind="labels")
+    about = {"ome": {"version": "0.5", "labels": ["cells"]}}
+    zarr.open_group(str(tmp_path / "em.zarr" / "labels"), mode="a").attrs.update(about)
+    assert image.level(1).shape == (4, 128, 128)
+    cells = Folder(str(tmp_path), writable=True).channel("em", "cells")
+    write([cells], 1, (0, 0, 0), None, np.full((1, 2, 2), 7, "u4"))
+    assert int(cells.volume.read().sum()) == 28
+    with pytest.raises(BadRequest, match="it stores no such level"):
+        write([cells], 0, (0, 0, 0), None, np.full((1, 2, 2), 7, "u4"))
+
+
 def test_viking_xml_is_xml_with_scale_and_grid(folder: Path) -> None:
     root = ET.fromstring(facts.viking_xml(Folder(str(folder)), "kasthuri11", "http://x/ocp"))
     assert root.attrib["num_sections"] == "9"
@@ -222,7 +246,7 @@ def test_r24_a_made_channel_is_an_empty_volume_of_its_data_set(folder: Path) -> 
     volume = names.channel("p", "em").volume
     assert volume.shape == (16, 64, 64)
     assert volume.voxel_size == (40, 4, 4)
-    assert facts.voxel_offset(volume) == (4, 2, 6)
+    assert ladder(volume)[0].offset == (4, 2, 6)
     assert not volume.read().any()
     assert facts.info(names, "p")["dataset"]["imagesize"]["0"] == [70, 66, 20]
     assert Folder(str(folder)).channels("p") == ("em",)  # another server over the same folder

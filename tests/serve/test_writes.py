@@ -167,8 +167,8 @@ def test_everything_is_checked_before_a_voxel_is_written(channels: dict[str, Cha
     ones = np.ones((2, 3, 4), "u1")
     locked = Channel(two.token, two.name, two.kind, two.volume, None, True)
     refused: list[tuple[type[NdlabError], str, Any]] = [
-        (OutOfBounds, r"spans \[4, 2, 6\] to \[20, 66, 70\]", lambda: write([em], 0, (3, 2, 6), None, ones)),
-        (OutOfBounds, "to", lambda: write([em], 0, (19, 2, 6), None, ones)),
+        (OutOfBounds, "spans x 6,70, y 2,66, z 4,20", lambda: write([em], 0, (3, 2, 6), None, ones)),
+        (OutOfBounds, "leaves channel 'em'", lambda: write([em], 0, (19, 2, 6), None, ones)),
         (BadRequest, "as many voxels", lambda: write([em], 0, (4, 2, 6), (5, 5, 10), ones)),
         (BadRequest, "it holds uint8", lambda: write([em], 0, (4, 2, 6), None, ones.astype("u2"))),
         (BadRequest, "2 channels", lambda: write([em, two], 0, (4, 2, 6), None, ones)),
