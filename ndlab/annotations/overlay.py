@@ -47,25 +47,30 @@ class Moment:
         """Return a chunk's labels, flat, its exceptions, and what each pending stroke found there."""
         labels = self.merger.units.read(number)
         exceptions = self.merger.index.exceptions(number)
-        found = self.pending.pieces.get(number)
-        if not found:
-            return labels, exceptions, []
         # Looked for after the labels of each chunk were read: where they are of a merge under way, its file is there.
-        unit = int(self.merger.chunking.unit_of(np.array([number]))[0])
+        noted = self._noted(int(self.merger.chunking.unit_of(np.array([number]))[0])).get(number)
+        if noted:
+            where, was = before.first_labels(noted)
+            labels[where] = was
+        return labels, exceptions, apply(labels, exceptions, self.pending.pieces.get(number, []))
+
+    def _noted(self, unit: int) -> before.Befores:
+        """Return what a merge that has not ended found in a unit; nothing where it has not come to it."""
         path = self.merger.past(self.merged + 1) / f"{unit}.bin"
         stamp = before.stamp(path)
         known = self._interrupted.get(unit)
         if known is None or known[0] != stamp:
             known = self._interrupted[unit] = (stamp, before.load(path))
-        if number in known[1]:
-            where, was = before.first_labels(known[1][number])
-            labels[where] = was
-        return labels, exceptions, apply(labels, exceptions, found)
+        return known[1]
 
     def read(self, box: Box) -> Voxels:
         """Return the labels of a box of level 0."""
         labels = self.merger.units.array.read(box.start, box.stop)
-        for number in self.touched(box):
+        # Chunks that a merge has written are of the strokes that it knows, which may be more than this moment's.
+        written = self.merger.past(self.merged + 1).glob("*.bin")
+        ahead = {number for path in written for number in self._noted(int(path.stem))}
+        ahead = {number for number in ahead if (self.merger.chunking.box(number) & box).size}
+        for number in sorted(ahead.union(self.touched(box))):
             inside = self.merger.chunking.box(number)
             common = box & inside
             whole = self.chunk(number)[0].reshape(self.merger.chunking.chunk)

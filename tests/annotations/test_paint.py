@@ -350,6 +350,26 @@ def test_a_moment_is_one_while_a_merge_writes_under_it(tmp_path: Path, monkeypat
             assert not before.labels.any()
 
 
+def test_a_moment_knows_nothing_of_what_came_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: Any) -> None:
+        raise RuntimeError("before the mark")
+
+    monkeypatch.setattr(Index, "put_merge", stop)
+    with opened(tmp_path) as paint, opened(tmp_path) as other:
+        paint.write(1, [(0, 0, 0)])
+
+        def look(moment: Moment) -> Any:
+            other.write(2, [(19, 39, 35)])  # of another shard, and merged while the moment is looked at
+            with pytest.raises(RuntimeError, match="before the mark"):
+                other._merger.merge()
+            assert other.volume.read()[19, 39, 35] == 2
+            return moment.read(Box((0, 0, 0), SHAPE))
+
+        found = paint._overlay.at_once(look)
+        assert (int(found[0, 0, 0]), int(found[19, 39, 35])) == (1, 0)
+        assert paint.read()[19, 39, 35] == 2
+
+
 def test_pickles_as_its_address(tmp_path: Path) -> None:
     with opened(tmp_path) as paint:
         paint.write(4, [(1, 2, 3)])
