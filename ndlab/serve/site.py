@@ -12,6 +12,7 @@ from ndlab.serve.limits import Access, Limits
 from ndlab.serve.manage import Manager
 from ndlab.serve.names import Folder
 from ndlab.serve.source import Channel
+from ndlab.serve.statuses import shown
 from ndlab.serve.tiles import TileService
 from ndlab.store.kv import join
 
@@ -44,13 +45,14 @@ class Site:
     limits: Limits = field(default_factory=Limits)
     mirror: Bytes | None = None
     origin: str = ""
-    tiles: TileService = field(default_factory=TileService)
+    tiles: TileService = field(init=False)
     manager: Manager = field(init=False)
     _views: dict[str, object] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.manager = Manager(self.names, self.limits.body)
+        self.tiles = TileService(words=lambda text: shown(text, self.hidden))
 
     def close(self) -> None:
         """Stop what runs in the background, and free what is kept."""

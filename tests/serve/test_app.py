@@ -315,6 +315,21 @@ def by_index(frames: bytes) -> dict[int, bytes]:
     return found
 
 
+def test_a_tile_that_cannot_be_read_says_nothing_of_the_server(tmp_path: Path) -> None:
+    ingest(np.ones((8, 64, 64), "u1"), tmp_path / "em.zarr", voxel_size=(40, 4, 4), codec="zstd", levels=2)
+    for path in (tmp_path / "em.zarr" / "0" / "c").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"damaged" * 20)
+    (tmp_path / "em.zarr" / "1" / "zarr.json").unlink()
+    with serve(tmp_path, Access(open=True)) as ask:
+        frames = ask("/v1/view/tiles?vol=em/image&lod=0&axis=xy&s=64&k=0,0,0").body
+        info = ask("/v1/view/info?vol=em/image").body
+    assert b"damaged" in frames
+    assert b'"missing": "' in info
+    for said in (frames, info):
+        assert str(tmp_path).encode() not in said
+
+
 def test_tiles_and_play_are_the_tile_service(ask: Client) -> None:
     from ndlab.serve.tiles import TileService
     from ndlab.volume import Volume
