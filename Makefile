@@ -24,6 +24,12 @@ setup: ## make .venv from the hashed lock (PYTHON=python3.12 chooses the Python,
 system: setup ## install what the tests need of the system (root on Debian), or say what is missing
 	@$(BIN)/python scripts/system.py
 
+# npm trusts a list of its own; the certificate of an institute's proxy is in the system's, which pip reads already.
+CERTIFICATES := $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt))
+ifneq ($(CERTIFICATES),)
+export NODE_EXTRA_CA_CERTS ?= $(CERTIFICATES)
+endif
+
 # npm writes this file last, so it is as new as the lock that it installed.
 MODULES := widgets/node_modules/.package-lock.json
 $(MODULES): widgets/package-lock.json
