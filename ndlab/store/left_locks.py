@@ -11,6 +11,8 @@ import fcntl
 import itertools
 import json
 import os
+import struct
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,10 +29,20 @@ def empty_left_lock(path: str | os.PathLike[str]) -> None:
     with suppress(OSError), open(lock, "r+b") as file:
         # Whoever holds one of the two locks is alive, and is left alone.
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock_open_file(file.fileno())
         # Renamed meanwhile it is somebody's value. Under its lock nobody else renames it.
         if os.path.samestat(os.fstat(file.fileno()), os.stat(lock)):
             file.truncate(0)
+
+
+def _lock_open_file(descriptor: int) -> None:
+    """Take the lock that TensorStore takes, one of the open file, where the system has such.
+
+    A lock of the process (`fcntl.lockf`) would end as soon as any other thread closes this file.
+    """
+    if sys.platform == "linux":
+        whole_file = struct.pack("@hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, whole_file)
 
 
 @dataclass(frozen=True)
