@@ -104,7 +104,10 @@ def handlers(site: Site, prefix: str = "") -> list[Any]:
         "founding": FoundingHandler,
     }
     at = prefix.rstrip("/")
-    found = [(at + _either(one.pattern), known[one.name], {"site": site, "prefix": at}) for one in ROUTES]
+    found = [
+        (at + _either(one.pattern), known[one.name], {"site": site, "prefix": at, "methods": one.methods})
+        for one in ROUTES
+    ]
     return [*found, (at + "(?:/.*)?", Nowhere, {"site": site, "prefix": at})]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from tornado import web  # noqa: TID253 - imported only by what serves
@@ -27,9 +27,9 @@ class Guarded(Streaming):
     # What a request may carry that nobody expects to carry anything.
     most_body = _MOST_BODY
 
-    def initialize(self, site: Site, prefix: str = "") -> None:
-        """Take what the server has, and where it is mounted."""
-        self.site, self.prefix = site, prefix
+    def initialize(self, site: Site, prefix: str = "", methods: Sequence[str] = ()) -> None:
+        """Take what the server has, where it is mounted, and the methods of this address; all without them."""
+        self.site, self.prefix, self._methods = site, prefix, tuple(name.upper() for name in methods)
         self.threads, self.hidden = site.threads, site.hidden
         self.full = False
         self._taken = False
@@ -62,10 +62,17 @@ class Guarded(Streaming):
             names = await self.threads.run(self.asked_names, *self.path_args)
             if names is not None:
                 self.site.access.check_public(names)
+        if self._methods and request.method not in self._methods:
+            raise self.wrong_method()
         if "Transfer-Encoding" in request.headers:
             raise BadRequest("a body in chunks", "how long a body is has to be known", "send Content-Length")
         self.site.limits.check_body(int(request.headers.get("Content-Length", 0)), self.most_body)
         self._taken = True
+
+    @property
+    def taken_methods(self) -> tuple[str, ...]:
+        """Methods that the address takes."""
+        return self._methods or super().taken_methods
 
     def _token(self) -> str | None:
         kind, _, value = self.request.headers.get("Authorization", "").partition(" ")

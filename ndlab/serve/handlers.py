@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 from tornado import iostream, web  # noqa: TID253 - imported only by what serves
 
 from ndlab.errors import BadRequest, NdlabError, NotFound
-from ndlab.serve.statuses import Busy, status_of, told
+from ndlab.serve.statuses import Busy, WrongMethod, status_of, told
 from ndlab.serve.streaming import Cancel, Pump
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
 FRAMES = "application/x-ndlab-frames"
 HELLO = {"v": 1, "stream": True, "codecs": ["raw", "jpeg", "palette"]}
 
+_UNKNOWN = web.RequestHandler._unimplemented_method
 _log = logging.getLogger("ndlab.serve")
 Result = TypeVar("Result")
 
@@ -105,11 +106,25 @@ class Answering(web.RequestHandler):
         error = (kwargs.get("exc_info") or (None, None, None))[1]
         if isinstance(error, NdlabError):
             self.fail(error)
+        elif status_code == 405:
+            self.fail(self.wrong_method())
         elif isinstance(error, web.HTTPError):
             self.say(status_code, {"asked": error.log_message or http.client.responses.get(status_code, "this request"),
                                    "exists": "", "remedy": ""})  # fmt: skip
         else:
             self.say(status_code, told(error or RuntimeError()))
+
+    @property
+    def taken_methods(self) -> tuple[str, ...]:
+        """Methods that the address takes."""
+        known = (name for name in self.SUPPORTED_METHODS if name != "OPTIONS")
+        return tuple(name for name in known if getattr(type(self), name.lower()) is not _UNKNOWN)
+
+    def wrong_method(self) -> WrongMethod:
+        """Return what is said of a method that the address does not take."""
+        taken = ", ".join(self.taken_methods)
+        asked = f"{(self.request.method or '')[:20]} of {self.request.path[:200]}"
+        return WrongMethod(asked, f"it takes {taken}", "use one of them; /v1/ lists the routes")
 
     def fail(self, error: BaseException) -> None:
         """Answer with the words and the status of a mistake."""
@@ -118,6 +133,8 @@ class Answering(web.RequestHandler):
             _log.error("%s %s failed", self.request.method, self.request.path, exc_info=error)
         if isinstance(error, Busy):
             self.set_header("Retry-After", str(max(1, round(error.facts.get("seconds", 1)))))
+        if status == 405:
+            self.set_header("Allow", ", ".join(self.taken_methods))
         self.say(status, told(error, self.hidden))
 
     def say(self, status: int, words: Mapping[str, str]) -> None:
@@ -192,6 +209,9 @@ class Streaming(Answering):
         self.set_header("Cache-Control", "no-store")
         # Proxies that hold answers back would turn a stream into a stall.
         self.set_header("X-Accel-Buffering", "no")
+        if self.request.method == "HEAD":
+            await self._check_source(source, cancel)
+            return
         self.threads.streaming += 1
         try:
             await Pump(partial(source, cancel), cancel).run(self.threads.streams, self._pass_on)
@@ -199,6 +219,15 @@ class Streaming(Answering):
             return
         finally:
             self.threads.streaming -= 1
+        self.finish()
+
+    async def _check_source(self, source: Callable[[Cancel], Iterator[bytes]], cancel: Cancel) -> None:
+        """Say only whether there would be a stream: what is wrong with a request shows before its first part."""
+        parts = await self.threads.run(source, cancel)
+        close = getattr(parts, "close", None)
+        if close is not None:
+            close()
+        await self.flush()  # else the answer says that it is 0 bytes long
         self.finish()
 
     async def _pass_on(self, part: bytes) -> None:

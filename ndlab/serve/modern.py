@@ -56,7 +56,9 @@ class OpenApiHandler(_Listed):
 
     async def get(self) -> None:
         """Answer."""
-        self.answer(document() | {"servers": [{"url": self.base or "/"}]})
+        access = self.site.access
+        anybody = access.open or bool(access.public)
+        self.answer(document(anybody=anybody) | {"servers": [{"url": self.base or "/"}]})
 
 
 class VolumesHandler(_Listed):

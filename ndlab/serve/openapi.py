@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ndlab.serve.schemas import HEADERS, MISTAKES, SCHEMAS
+
 __all__ = ["ROUTES", "Parameter", "Route", "document"]
 
 _JSON = "application/json"
 _BYTES = "application/octet-stream"
+_FRAMES = "application/x-ndlab-frames"
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,15 @@ class Parameter:
     type: str = "string"
     required: bool = False
     pattern: str | None = None
+    least: int | None = 0
+    most: int | None = None
 
 
 @dataclass(frozen=True)
 class Route:
     """One row: a path with ``{name}`` for its parameters, and what it answers.
 
-    ``{name+}`` stands for the rest of the path, slashes included.
+    ``{name+}`` stands for the rest of the path, slashes included. `schema` names what a JSON answer is made of.
     """
 
     name: str
@@ -40,6 +45,7 @@ class Route:
     answers: tuple[str, ...]
     parameters: tuple[Parameter, ...] = ()
     methods: tuple[str, ...] = ("get", "head")
+    schema: str = ""
 
     @property
     def pattern(self) -> str:
@@ -52,83 +58,76 @@ def _group(part: str) -> str:
     return "(.*)" if part.endswith("+}") else "([^/]+)"
 
 
+_NUMBERS = r"-?[0-9]+(\.[0-9]+)?,-?[0-9]+(\.[0-9]+)?"
+_SLICE = "([0-9]{1,15}|[0-9]{0,15}:[0-9]{0,15})"
+_KEY = "-?[0-9]{1,18}(,-?[0-9]{1,18}){2}"
 _NAME = Parameter("name", "A name that /v1/volumes lists.", required=True)
 _CHANNEL = Parameter("channel", "A channel of it.", required=True)
-_VOL = Parameter("vol", "NAME or NAME/CHANNEL.", required=True)
-_LEVEL = Parameter("level", "Pyramid level; 0 is the finest.", "integer")
-_T = Parameter("t", "Time point.", "integer")
-_LOD = Parameter("lod", "Pyramid level.", "integer")
+_VOL = Parameter("vol", "NAME or NAME/CHANNEL.", required=True, pattern="^.+$")
+_LEVEL = Parameter("level", "Pyramid level; 0 is the finest.", "integer", most=10**9 - 1)
+_T = Parameter("t", "Time point.", "integer", most=10**9 - 1)
+_LOD = Parameter("lod", "Pyramid level.", "integer", most=1 << 53)
+_C = Parameter("c", "Channel.", "integer", most=1 << 53)
 _AXIS = Parameter("axis", "Columns, then rows.", pattern="^(xy|xz|yz|zy)$")
-_Q = Parameter("q", "raw, or jpeg and a quality.")
-_WIN = Parameter("win", "lo,hi: the window of a JPEG of anything but uint8.")
+_Q = Parameter("q", "raw, or jpeg and a quality from 1 to 95.", pattern="^(raw|jpeg([1-9]|[1-8][0-9]|9[0-5]))$")
+_WIN = Parameter("win", "lo,hi: the window of a JPEG of anything but uint8; lo below hi.", pattern=f"^{_NUMBERS}$")
 _REST = Parameter("path", "The rest of the path.", required=True)
+_READ = ("get", "head")
+_WRITE = (*_READ, "post", "put", "delete")
 _FOUNDING = (
-    ("sd", "Cut-outs, planes, projections and ids of a token, as the Open Connectome Project spelled them."),
-    ("ca", "The same under the older name."),
-    ("ocp", "The same behind the oldest prefix: /ocp/ca/TOKEN/CHANNEL/xy/LEVEL/X0,X1/Y0,Y1/Z/."),
-    ("nd", "The same behind NeuroData's prefix."),
-    ("overlay", "Two planes over each other."),
-    ("catmaid", "Tiles of 512 or 256 pixels, plain, in false colours, projected, or as Viking asks for them."),
-    ("synaptogram", "Every slice of every channel of a box."),
-    ("stats", "Histograms, means, deviations and percentiles."),
-    ("resource", "Data sets, projects, channels and tokens: look, make, delete."),
+    ("sd", "Cut-outs, planes, projections and ids of a token, as the Open Connectome Project spelled them.", _WRITE),
+    ("ca", "The same under the older name.", _WRITE),
+    ("ocp", "The same behind the oldest prefix: /ocp/ca/TOKEN/CHANNEL/xy/LEVEL/X0,X1/Y0,Y1/Z/.", _WRITE),
+    ("nd", "The same behind NeuroData's prefix.", _WRITE),
+    ("overlay", "Two planes over each other.", _READ),
+    ("catmaid", "Tiles of 512 or 256 pixels, plain, in false colours, projected, or as Viking asks for them.", _READ),
+    ("synaptogram", "Every slice of every channel of a box.", _READ),
+    ("stats", "Histograms, means, deviations and percentiles.", (*_READ, "post")),
+    ("resource", "Data sets, projects, channels and tokens: look, make, delete.", (*_READ, "post", "delete")),
 )
 
 ROUTES: tuple[Route, ...] = (
-    Route("index", "/", "What this server is, and where to go on.", (_JSON,)),
-    Route("index", "/v1/", "The routes.", (_JSON,)),
-    Route("openapi", "/v1/openapi.json", "This document.", (_JSON,)),
-    Route("volumes", "/v1/volumes", "Names, and the channels of each.", (_JSON,)),
-    Route("volume", "/v1/volumes/{name}", "One name: its channels, and where each is served.", (_JSON,), (_NAME,)),
+    Route("index", "/", "What this server is, and where to go on.", (_JSON,), schema="Index"),
+    Route("index", "/v1/", "The routes.", (_JSON,), schema="Index"),
+    Route("openapi", "/v1/openapi.json", "This document.", (_JSON,), schema="Document"),
+    Route("volumes", "/v1/volumes", "Names, and the channels of each.", (_JSON,), schema="Volumes"),
+    Route("volume", "/v1/volumes/{name}", "One name: its channels, and where each is served.", (_JSON,), (_NAME,),
+          schema="Volume"),
     Route("channel", "/v1/volumes/{name}/{channel}", "One channel: axes, levels, voxel sizes [nm], window.",
-          (_JSON,), (_NAME, _CHANNEL)),
+          (_JSON,), (_NAME, _CHANNEL), schema="Channel"),
     Route("cutout", "/v1/volumes/{name}/{channel}/cutout", "Voxels of a box: (z, y, x) in voxels of the level, "
           "half-open, from 0 at the array's first voxel.", (_BYTES, "image/png"), (
               _NAME, _CHANNEL, Parameter("box", "z0:z1,y0:y1,x0:x1; one number for one plane; nothing for all.",
-                                         pattern=r"^[0-9]*(:[0-9]*)?(,[0-9]*(:[0-9]*)?){2}$"),
+                                         pattern=f"^{_SLICE}(,{_SLICE}){{2}}$"),
               _LEVEL, _T, Parameter("format", "npy; raw: C order, little-endian, described by headers; png: one plane.",
                                     pattern="^(npy|raw|png)$"),
-              Parameter("win", "lo,hi: values that a PNG draws black and white."))),
-    Route("view", "/v1/view/hello", "What the viewer's routes speak.", (_JSON,)),
-    Route("view", "/v1/view/info", "What the viewer has to know of a volume.", (_JSON,), (_VOL,)),
-    Route("view", "/v1/view/tiles", "A stream of frames, one for each key.", ("application/x-ndlab-frames",), (
-        _VOL, _LOD, _AXIS, _T, Parameter("c", "Channel.", "integer"), Parameter("s", "Side of a tile.", "integer"),
-        _Q, _WIN, Parameter("v", "Version."), Parameter("k", "d,r,c;d,r,c: plane, row and column of tiles.",
-                                                       required=True)), ("get",)),
-    Route("view", "/v1/view/play", "A stream of frames, one for each plane and layer.",
-          ("application/x-ndlab-frames",), (
-              _VOL, _LOD, _AXIS, _T, Parameter("c", "Channel.", "integer"),
-              Parameter("from", "First plane.", "integer", True), Parameter("to", "Last plane.", "integer",
-                                                                            True),
-              Parameter("step", "Planes from one to the next.", "integer"),
-              Parameter("box", "row0,row1,col0,col1.", required=True), _Q, _WIN), ("get",)),
+              Parameter("win", "lo,hi: values that a PNG draws black and white.", pattern=f"^{_NUMBERS}$"))),
+    Route("view", "/v1/view/hello", "What the viewer's routes speak.", (_JSON,), schema="Hello"),
+    Route("view", "/v1/view/info", "What the viewer has to know of a volume.", (_JSON,), (_VOL,), schema="Info"),
+    Route("view", "/v1/view/tiles", "A stream of frames, one for each key.", (_FRAMES,), (
+        _VOL, _LOD, _AXIS, _T, _C, Parameter("s", "Side of a tile [px].", "integer", least=16, most=2048), _Q, _WIN,
+        Parameter("v", "Version."), Parameter("k", "d,r,c;d,r,c: plane, row and column of at most 64 tiles.",
+                                              required=True, pattern=f"^{_KEY}(;{_KEY}){{0,63}}$"))),
+    Route("view", "/v1/view/play", "A stream of frames, one for each plane and layer.", (_FRAMES,), (
+        _VOL, _LOD, _AXIS, _T, _C, Parameter("from", "First plane.", "integer", True, least=-(1 << 53), most=1 << 53),
+        Parameter("to", "Last plane.", "integer", True, least=-(1 << 53), most=1 << 53),
+        Parameter("step", "Planes from one to the next; leads from the first to the last.", "integer",
+                  least=-(1 << 53), most=1 << 53),
+        Parameter("box", "row0,row1,col0,col1, half-open.", required=True, pattern="^[0-9]{1,15}(,[0-9]{1,15}){3}$"),
+        _Q, _WIN, Parameter("v", "Version."))),
     Route("zarr", "/v1/zarr/{name}/{path+}", "A key of the store as it lies on disk; takes Range and If-None-Match.",
           (_BYTES, _JSON), (_NAME, _REST)),
     Route("precomputed", "/v1/precomputed/{name}/{path+}", "A Neuroglancer precomputed volume made on the fly: "
-          "[CHANNEL/][t=N/]info, and its chunks.", (_JSON, _BYTES), (_NAME, _REST)),
-    *(Route("founding", f"/{root}/{{path+}}", about, ("*/*",), (_REST,), ("get", "head", "post", "put", "delete"))
-      for root, about in _FOUNDING),
-    Route("founding", "/public_tokens/", "Names that anybody may read.", (_JSON,)),
-    Route("founding", "/public_datasets/", "Data sets that anybody may read.", (_JSON,)),
+          "[CHANNEL/][t=N/]info, and its chunks.", (_JSON, _BYTES), (_NAME, _REST), schema="Precomputed"),
+    *(Route("founding", f"/{root}/{{path+}}", about, ("*/*",), (_REST,), methods)
+      for root, about, methods in _FOUNDING),
+    Route("founding", "/public_tokens/", "Names that anybody may read.", (_JSON,), schema="Names"),
+    Route("founding", "/public_datasets/", "Data sets that anybody may read.", (_JSON,), schema="Names"),
 )  # fmt: skip
 
-_MISTAKES = {
-    "400": "The request makes no sense.",
-    "403": "It needs a token, or is read-only.",
-    "404": "Nothing is there, or the box leaves it.",
-    "405": "The address takes other methods.",
-    "409": "It contradicts what is there.",
-    "413": "It asks for more than is answered at once.",
-    "414": "It is too long.",
-    "416": "The range lies beyond the value.",
-    "429": "It came too soon after others; Retry-After says when to ask again.",
-    "501": "ndlab does not have that.",
-    "502": "The store contradicts itself, or its own server does not answer.",
-}
 
-
-def document(routes: Sequence[Route] = ROUTES, version: str = "") -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of a table of routes.
+def document(routes: Sequence[Route] = ROUTES, version: str = "", *, anybody: bool = True) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of a table of routes; `anybody` says that some need no token.
 
     Examples
     --------
@@ -145,22 +144,10 @@ def document(routes: Sequence[Route] = ROUTES, version: str = "") -> dict[str, A
                 "header": {"type": "http", "scheme": "bearer"},
                 "query": {"type": "apiKey", "in": "query", "name": "token"},
             },
-            "schemas": {"Mistake": _MISTAKE},
+            "schemas": SCHEMAS,
         },
-        "security": [{"header": []}, {"query": []}, {}],
+        "security": [{"header": []}, {"query": []}, *([{}] if anybody else [])],
     }
-
-
-_MISTAKE = {
-    "type": "object",
-    "required": ["status", "asked", "exists", "remedy"],
-    "properties": {
-        "status": {"type": "integer"},
-        "asked": {"type": "string", "description": "What was asked."},
-        "exists": {"type": "string", "description": "What there is, or which limit was hit."},
-        "remedy": {"type": "string", "description": "What to ask for next."},
-    },
-}
 
 
 def _plain(path: str) -> str:
@@ -172,16 +159,44 @@ def _operations(route: Route) -> dict[str, Any]:
 
 
 def _operation(route: Route, method: str) -> dict[str, Any]:
-    told = {"content": {_JSON: {"schema": {"$ref": "#/components/schemas/Mistake"}}}}
     return {
         "operationId": f"{method}{re.sub(r'[^A-Za-z0-9]+', '_', route.path)}",
         "summary": route.about,
         "parameters": [_parameter(one, route) for one in route.parameters],
         "responses": {
-            "200": {"description": route.about, "content": {kind: {} for kind in route.answers}},
-            **{status: {"description": about, **told} for status, about in _MISTAKES.items()},
+            **{status: _answer(route, about) for status, about in _answered(route, method).items()},
+            **{status: _mistake(status, about) for status, about in MISTAKES.items()},
         },
     }
+
+
+def _answered(route: Route, method: str) -> dict[str, str]:
+    """Return the statuses of what is no mistake."""
+    found = {"200": route.about}
+    if route.name == "zarr":
+        return found | {"206": "A part of it.", "304": "It is still what the asker has."}
+    if route.name == "founding" and method == "post":
+        found["201"] = "It was made."
+    if route.name == "founding" and method == "delete":
+        found["204"] = "It is gone."
+    return found
+
+
+def _answer(route: Route, about: str) -> dict[str, Any]:
+    described = {kind: _content(kind, route) for kind in route.answers}
+    headers = {"headers": HEADERS[route.name]} if route.name in HEADERS else {}
+    return {"description": about, "content": described, **headers}
+
+
+def _content(kind: str, route: Route) -> dict[str, Any]:
+    return {"schema": {"$ref": f"#/components/schemas/{route.schema}"}} if kind == _JSON and route.schema else {}
+
+
+def _mistake(status: str, about: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Mistake"}
+    content = {_JSON: {"schema": schema}, "text/plain": {}}
+    headers = {"headers": HEADERS[status]} if status in HEADERS else {}
+    return {"description": about, "content": content, **headers}
 
 
 def _parameter(one: Parameter, route: Route) -> dict[str, Any]:
@@ -190,7 +205,8 @@ def _parameter(one: Parameter, route: Route) -> dict[str, Any]:
     if one.pattern:
         schema["pattern"] = one.pattern
     if one.type == "integer":
-        schema["minimum"] = 0
+        bounds = {"minimum": one.least, "maximum": one.most}
+        schema |= {name: bound for name, bound in bounds.items() if bound is not None}
     where = "path" if inside else "query"
     return {"name": one.name, "in": where, "required": inside or one.required, "description": one.about,
             "schema": schema}  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 from ndlab import errors
 from ndlab.errors import NdlabError
 
-__all__ = ["STATUS", "Busy", "Refused", "TooLong", "Unreachable", "shown", "status_of", "told"]
+__all__ = ["STATUS", "Busy", "Refused", "TooLong", "Unreachable", "WrongMethod", "shown", "status_of", "told"]
 
 
 class Refused(NdlabError, PermissionError):
@@ -28,6 +28,10 @@ class TooLong(NdlabError, ValueError):
     """A request of more characters than are read."""
 
 
+class WrongMethod(NdlabError, ValueError):
+    """A method that the address does not take; `methods` says which it does."""
+
+
 class Unreachable(NdlabError, OSError):
     """The server that has what was asked for does not answer; not the same as that it has it not."""
 
@@ -39,6 +43,7 @@ class Unreachable(NdlabError, OSError):
 STATUS: tuple[tuple[type[BaseException], int], ...] = (
     (Refused, 403),
     (Busy, 429),
+    (WrongMethod, 405),
     (TooLong, 414),
     (Unreachable, 502),
     (errors.ReadOnly, 403),

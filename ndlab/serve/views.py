@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from ndlab.serve.guarded import Guarded
 from ndlab.serve.handlers import ViewHandler
@@ -16,9 +16,11 @@ _MOST_VOLUMES = 16
 class ServedViewHandler(Guarded, ViewHandler):
     """Hello, info, tiles and play of NAME or NAME/CHANNEL."""
 
-    def initialize(self, site: Site, prefix: str = "") -> None:  # type: ignore[override]
+    def initialize(  # type: ignore[override]
+        self, site: Site, prefix: str = "", methods: Sequence[str] = ()
+    ) -> None:
         """Take what the server has."""
-        Guarded.initialize(self, site, prefix)
+        Guarded.initialize(self, site, prefix, methods)
         self.service = site.tiles
 
     @property
