@@ -16,6 +16,7 @@ import numpy as np
 
 from ndlab.errors import BadRequest, OutOfBounds, ReadOnly, TooLarge, Unsupported
 from ndlab.geometry import Box
+from ndlab.serve import posted
 from ndlab.serve.source import Channel
 from ndlab.serve.space import ladder, level_of, voxels_of
 from ndlab.volume import Volume
@@ -191,17 +192,18 @@ def _tiff(body: bytes, channels: Sequence[str], limit: int) -> Array:
 
 
 def _hdf5(body: bytes, channels: Sequence[str], limit: int) -> Array:
-    import h5py
-
-    with h5py.File(io.BytesIO(body), "r") as file:
-        found = [file[name]["CUTOUT"] for name in channels] if "CUTOUT" not in file else [file["CUTOUT"]]
-        _fits(sum(one.size * one.dtype.itemsize for one in found), limit)
-        parts = [np.asarray(one[()]) for one in found]
-    if len({(part.shape, part.dtype) for part in parts}) > 1:
+    budget = posted.Budget(limit)
+    with posted.opened(body) as file:
+        groups = [file] if "CUTOUT" in file else [dict(posted.members(file))[name] for name in channels]
+        parts = [posted.values(group, "CUTOUT", budget) for group in groups]
+    found = [part for part in parts if part is not None]
+    if len(found) < len(groups):
+        raise BadRequest("a channel without CUTOUT", "its group holds none", _HINTS["hdf5"])
+    if len({(part.shape, part.dtype) for part in found}) > 1:
         raise BadRequest(
             "channels of several shapes or types", "one write has one shape and type", "post them one by one"
         )
-    return parts[0] if len(parts) == 1 else np.stack(parts)
+    return found[0] if len(found) == 1 else np.stack(found)
 
 
 def _blosc(body: bytes, channels: Sequence[str], limit: int) -> Array:
