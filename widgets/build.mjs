@@ -63,7 +63,7 @@ await build({
   target: "es2022",
   minify: true,
   charset: "utf8",
-  legalComments: "none",
+  legalComments: "eof",
   plugins: [texts],
   banner: { js: `/* ndlab widgets; sources sha256:${digest()} */` },
   logLevel: "info",

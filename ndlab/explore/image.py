@@ -23,6 +23,7 @@ def image(
     metadata: Any = None,
     state: Mapping[str, Any] | None = None,
     height: int = 480,
+    transport: Literal["auto", "comm", "zarr"] | None = None,
     **named: Any,
 ) -> ImageView:
     """Show volumes in a notebook: pan, zoom, scroll, pick and draw, over as many voxels as there are.
@@ -46,6 +47,10 @@ def image(
         A ``view.state`` from before.
     height : int
         CSS pixels.
+    transport : {"auto", "comm", "zarr"}, optional
+        How tiles reach the page. ``"auto"``, which is what it is unless ``NDLAB_TRANSPORT`` says otherwise: streams
+        over HTTP, else messages of the kernel, else the page reads public stores itself. ``"zarr"`` has it do that at
+        once, ``"comm"`` has it use messages only.
     **named
         More volumes, by name.
 
@@ -77,7 +82,8 @@ def image(
     widget = _widget()
     from ndlab.explore.layers import collect
 
-    return widget(collect(volumes, named, labels, points, boxes, unit), state, metadata=metadata, height=height)
+    sources = collect(volumes, named, labels, points, boxes, unit)
+    return widget(sources, state, metadata=metadata, height=height, transport=transport)
 
 
 def project(given: Any, *, metadata: Any = None, height: int = 480, **volumes: Volume) -> ImageView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from ndlab.errors import NdlabError
 from ndlab.explore import served, view_state
 from ndlab.explore.changes import mark_of
 from ndlab.explore.layers import Source
+from ndlab.explore.stored import stored
 from ndlab.explore.view_state import State
 from ndlab.render import window
 from ndlab.volume import Volume
@@ -29,6 +31,8 @@ class Start:
         What the service says of each.
     marks : dict
         What differs once a volume is written.
+    stored : dict
+        Where a page can read volumes by itself, for those that lie on the web.
     shapes : dict
         Points and boxes as float32 (z, y, x) [nm], ids as uint64.
     """
@@ -38,6 +42,7 @@ class Start:
         self.keys: dict[str, str] = {}
         self.infos: dict[str, dict[str, Any]] = {}
         self.marks: dict[str, Hashable] = {}
+        self.stored: dict[str, dict[str, Any]] = {}
         self._held: list[Volume] = []
         try:
             for name, source in sources.items():
@@ -53,6 +58,10 @@ class Start:
         self._held.append(volume)
         self.marks[name] = mark_of(volume)
         self.infos[name] = self.info(self.keys[name])
+        with contextlib.suppress(NdlabError):  # A level that cannot be opened is not for pages either.
+            if (where := stored(volume, self.infos[name]["kind"] == "labels")) is not None:
+                self.stored[name] = where
+                self.infos[name] |= {"stored": where}
 
     def give_back(self) -> None:
         """Serve the volumes no more."""

@@ -29,6 +29,8 @@ __all__ = ["ImageView"]
 
 Array = np.ndarray[Any, Any]
 _SYNC = {"sync": True}
+# What reads stores in the page, for those that lie on the web.
+_READER = STATIC / "zarr.js"
 # The size of a picture that no page has drawn yet, in CSS pixels.
 WIDTH, HEIGHT = 720, 480
 
@@ -54,6 +56,8 @@ class ImageView(LiveWidget):
         Points, lines and boxes that were drawn; ``view.drawn.frame()`` is a table in nm.
     sources, volumes : dict
         What the layers show, by name.
+    carrier : str or None
+        How tiles reach the page.
     """
 
     _esm = (STATIC / "image.js").read_text(encoding="utf-8")
@@ -63,6 +67,8 @@ class ImageView(LiveWidget):
     selection = traitlets.Dict().tag(**_SYNC)
     position = traitlets.Any([0.0, 0.0, 0.0]).tag(**_SYNC)
     endpoint = traitlets.Dict(None, allow_none=True).tag(**_SYNC)
+    transport = traitlets.Unicode("auto").tag(**_SYNC)
+    reader = traitlets.Unicode().tag(**_SYNC)
     shapes = traitlets.Dict().tag(**_SYNC)
     status = traitlets.Dict().tag(**_SYNC)
     named = traitlets.Dict().tag(**_SYNC)
@@ -75,7 +81,9 @@ class ImageView(LiveWidget):
         *,
         metadata: Any = None,
         height: int = HEIGHT,
+        transport: str | None = None,
     ) -> None:
+        transport = served.transport(transport)
         self.sources = {one.name: one for one in sources}
         self.kinds = {one.name: one.kind for one in sources}
         self.drawn = Drawn()
@@ -89,13 +97,15 @@ class ImageView(LiveWidget):
             start.give_back()
             raise
         self._infos_now: dict[str, Any] = start.infos
+        self._stored = start.stored
         # Until somebody touches it, it fits whatever size the page turns out to have.
         self._untouched = first if state is None else None
         self.views = NamedViews(self._checked, lambda: copy.deepcopy(self.state), self._show, self._tell_views)
         self.layers = LayerControls(lambda: self.state, lambda: self.infos, self._change_layer)
         super().__init__(
             state=first, infos=start.infos, selection=first["selection"], position=first["position"],
-            endpoint=served.endpoint(), shapes=start.shapes, height=int(height),
+            endpoint=served.endpoint(transport), shapes=start.shapes, height=int(height), transport=transport,
+            reader=_READER.read_text(encoding="utf-8") if start.stored and transport != "comm" else "",
         )  # fmt: skip
         self.layout.width = "100%"
         self.messages = Messages(self, tables)
@@ -183,6 +193,12 @@ class ImageView(LiveWidget):
         """Width and height of the picture in CSS pixels, as the page says; before that, what is usual."""
         found = self.status.get("size")
         return (int(found[0]), int(found[1])) if found else (WIDTH, self.height)
+
+    @property
+    def carrier(self) -> str | None:
+        """How tiles reach the page: "http", "comm" or "zarr", as the page says; None before it is there."""
+        found = self.status.get("transport")
+        return None if found is None else str(found)
 
     def render(
         self, width: int | None = None, height: int | None = None, *, ratio: float = 1.0, state: Any = None
@@ -273,6 +289,8 @@ class ImageView(LiveWidget):
             if mark != self._marks[name]:
                 self._marks[name] = mark
                 found[name] = Start.info(self.tile_ids[name])
+                if name in self._stored:
+                    found[name]["stored"] = self._stored[name]
                 changed.append(name)
         if changed:
             self._infos_now = found

@@ -6,10 +6,14 @@ import os
 import threading
 from typing import Any
 
+from ndlab.errors import BadRequest
 from ndlab.serve.tiles import TileService
 from ndlab.volume import Volume
 
-__all__ = ["endpoint", "hold", "release", "service"]
+__all__ = ["TRANSPORTS", "endpoint", "hold", "release", "service", "transport"]
+
+# auto: streams over HTTP where they answer, else kernel messages, else what the page can read of public stores.
+TRANSPORTS = ("auto", "comm", "zarr")
 
 _lock = threading.Lock()
 _held: dict[Any, tuple[str, int]] = {}
@@ -53,12 +57,32 @@ def release(volume: Volume) -> None:
             tiles.remove(key)
 
 
-def endpoint() -> dict[str, str] | None:
-    """Return where a page reaches the service by HTTP, below Jupyter's base address; None where it cannot.
+def transport(asked: str | None = None) -> str:
+    """Return how pages are to get their tiles: as asked, else as ``NDLAB_TRANSPORT`` says.
 
-    ``NDLAB_TRANSPORT=comm`` has pages ask by kernel messages only.
+    Raises
+    ------
+    BadRequest
+        If there is no such way.
+
+    Examples
+    --------
+    >>> transport("zarr")
+    'zarr'
     """
-    if os.environ.get("NDLAB_TRANSPORT", "auto") == "comm" or not _in_kernel():
+    found = asked if asked is not None else os.environ.get("NDLAB_TRANSPORT", "auto")
+    if found not in TRANSPORTS:
+        raise BadRequest(
+            f"transport={found!r}"[:80],
+            f"there are {', '.join(TRANSPORTS)}",
+            "leave it out: the page finds out which way is open",
+        )
+    return found
+
+
+def endpoint(transport: str) -> dict[str, str] | None:
+    """Return where a page reaches the service by HTTP, below Jupyter's base address; None where it cannot."""
+    if transport == "comm" or not _in_kernel():
         return None
     from ndlab.serve.kernel import start
 

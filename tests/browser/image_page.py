@@ -82,8 +82,8 @@ class _Comm(websocket.WebSocketHandler):
 
 
 @contextmanager
-def site(service: TileService) -> Iterator[Site]:
-    """Yield a server of a tile service on loopback."""
+def site(service: TileService, kernel: bool = True) -> Iterator[Site]:
+    """Yield a server of a tile service on loopback; without a `kernel` it has the page and nothing else."""
     started: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
     ready = threading.Event()
     threads = Threads()
@@ -95,12 +95,15 @@ def site(service: TileService) -> Iterator[Site]:
         found.asked.append((handler.request.path, query, dict(handler.request.headers)))
 
     async def run() -> None:
-        routes = [
+        routes: list[Any] = [
             (r"/", _Page),
             (r"/image.js", _Bundle),
-            (r"/comm", _Comm, {"service": service}),
-            *view_routes("/base/ndlab/v1/k/0123", service, threads),
         ]
+        if kernel:
+            routes += [
+                (r"/comm", _Comm, {"service": service}),
+                *view_routes("/base/ndlab/v1/k/0123", service, threads),
+            ]
         server = httpserver.HTTPServer(web.Application(routes, log_function=note))
         server.add_sockets([socket])
         started.append((asyncio.get_running_loop(), asyncio.Event()))

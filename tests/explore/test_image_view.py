@@ -491,11 +491,13 @@ def test_a_view_that_could_not_be_made_leaves_nothing_behind() -> None:
 
 def test_messages_only_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served, "_in_kernel", lambda: True)
-    found = served.endpoint()
+    found = served.endpoint(served.transport())
     assert found is not None
     assert found["path"].startswith("ndlab/v1/k/")
     monkeypatch.setenv("NDLAB_TRANSPORT", "comm")
-    assert served.endpoint() is None
+    assert served.endpoint(served.transport()) is None
+    with pytest.raises(BadRequest, match="auto, comm, zarr"):
+        served.transport("carrier pigeon")
 
 
 def test_a_closed_view_is_forgotten() -> None:

@@ -1,7 +1,7 @@
 /** One connection to the kernel for each view, and the streams that all views of a page share. */
 
 import type { Model } from "./anywidget";
-import { type Endpoint, type Transport, connect } from "./net";
+import { type Endpoint, type Stores, type Transport, connect } from "./net";
 
 /** Knows what answers now, and finds out anew when it is lost. */
 export class Connection {
@@ -12,12 +12,15 @@ export class Connection {
     private readonly model: Model,
     private readonly endpoint: () => Endpoint | null,
     private readonly changed: () => void,
+    private readonly stores: () => Stores | null = () => null,
   ) {}
 
   /** The way to the kernel; asks again after `lost`. */
   transport(): Promise<Transport> {
     if (this.found === null) {
-      const asked = connect(this.model, this.endpoint());
+      // A kernel that was busy answers after all: it is asked again.
+      const revived = (): void => (this.found === asked ? this.lost() : undefined);
+      const asked = connect(this.model, this.endpoint(), this.stores(), revived);
       this.found = asked;
       asked.then(
         (transport) => (this.found === asked ? this.set(transport) : transport.close()),

@@ -1,6 +1,6 @@
 /**
  * How tiles reach the page. Streams over HTTP from the page's own server where that answers, else messages to the
- * kernel. Requests are cut to two streams a page, whatever number of views it has: a browser has six connections.
+ * kernel, else, of stores that anybody may read, chunks that the page reads itself (zarr.ts). Requests are cut to two streams a page, whatever number of views it has: a browser has six connections.
  */
 
 import type { Model } from "./anywidget";
@@ -12,7 +12,7 @@ export type Query = Readonly<Record<string, string>>;
 export type OnFrame = (frame: Frame) => void | Promise<void>;
 
 export interface Transport {
-  readonly name: "http" | "comm";
+  readonly name: "http" | "comm" | "zarr";
   /** Ask, and hand over the frames of the answer as they come; resolves at its end. */
   stream(op: "tiles" | "play", query: Query, onFrame: OnFrame, signal: AbortSignal): Promise<void>;
   close(): void;
@@ -186,6 +186,24 @@ export class CommTransport implements Transport {
     });
   }
 
+  /** Resolves when the kernel answers a question about a volume, whatever it says; rejects where nobody can be asked. */
+  hello(vol: string): Promise<void> {
+    const id = this.next++;
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, {
+        take: () => {
+          this.waiting.delete(id);
+          resolve();
+        },
+      });
+      try {
+        this.model.send({ t: "req", id, op: "info", q: { vol } });
+      } catch (error) {
+        reject(error);
+      }
+    });
+  }
+
   close(): void {
     this.model.off("msg:custom", this.receive);
   }
@@ -202,16 +220,67 @@ function bytesOf(buffer: DataView | ArrayBuffer | Uint8Array): Uint8Array {
 // A busy hub takes its time, and messages are several times dearer for as long as the page is open.
 const PROBE_MS = 4000;
 
-/** Find out what answers: HTTP within four seconds, else the kernel by messages. */
-export async function connect(model: Model, endpoint: Endpoint | null): Promise<Transport> {
-  const base = endpoint === null ? null : address(endpoint);
-  if (base !== null) {
-    const http = new HttpTransport(base);
-    const over = new AbortController();
-    const clock = setTimeout(() => over.abort(), PROBE_MS);
-    const found = await http.hello(over.signal);
-    clearTimeout(clock);
-    if (found) return http;
+/** Stores that the page can read itself, and what it takes for that. */
+export interface Stores {
+  /** The names that tiles of them are asked by. */
+  readonly names: readonly string[];
+  /** Read them without asking whether a server or kernel answers. */
+  readonly first: boolean;
+  /** Read them; `others` takes what they do not hold. */
+  open(others: Transport): Transport;
+}
+
+/**
+ * Find out what answers: HTTP within four seconds, else the kernel by messages. Where there are stores that the page can
+ * read itself, the kernel has the same four seconds.
+ *
+ * @param revived is told when a kernel answers that was too busy for that
+ */
+export async function connect(model: Model, endpoint: Endpoint | null, stores: Stores | null = null, revived: () => void = () => {}): Promise<Transport> {
+  const comm = new CommTransport(model);
+  if (stores?.first === true) return stores.open(comm);
+  const answers = stores === null ? null : comm.hello(stores.names[0] ?? "");
+  const kernel = answers === null ? Promise.resolve(true) : within(answers, PROBE_MS);
+  const http = await streaming(endpoint);
+  if (http !== null) {
+    comm.close();
+    return http;
   }
-  return new CommTransport(model);
+  if (stores === null || (await kernel)) return comm;
+  void answers?.then(revived, () => {});
+  return stores.open(new Nobody(comm));
+}
+
+/** Says at once that a kernel does not answer. */
+class Nobody implements Transport {
+  readonly name = "comm";
+
+  constructor(private readonly comm: CommTransport) {}
+
+  stream(): Promise<void> {
+    return Promise.reject(new Refused("the kernel does not answer, and this layer lies nowhere that a page can read", 400));
+  }
+
+  close(): void {
+    this.comm.close();
+  }
+}
+
+async function streaming(endpoint: Endpoint | null): Promise<HttpTransport | null> {
+  const base = endpoint === null ? null : address(endpoint);
+  if (base === null) return null;
+  const http = new HttpTransport(base);
+  const over = new AbortController();
+  const clock = setTimeout(() => over.abort(), PROBE_MS);
+  const found = await http.hello(over.signal);
+  clearTimeout(clock);
+  return found ? http : null;
+}
+
+async function within(promise: Promise<void>, ms: number): Promise<boolean> {
+  let clock: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<boolean>((resolve) => (clock = setTimeout(() => resolve(false), ms)));
+  const found = await Promise.race([late, promise.then(() => true, () => false)]);
+  clearTimeout(clock);
+  return found;
 }

@@ -45,7 +45,7 @@ export interface Drawn {
 }
 
 export interface Status {
-  /** "http", "comm"; null while neither answers. */
+  /** "http", "comm", "zarr"; null while none answers. */
   readonly transport: string | null;
   /** Tiles that are still to come for what is shown. */
   readonly loading: number;

@@ -48,6 +48,7 @@ export function sizeWords(info: Info, level: Level | undefined): string {
 export function transportWords({ transport, lost }: Link): string {
   if (lost) return "graphics lost";
   if (transport === "http") return "streaming";
+  if (transport === "zarr") return "from the store";
   return transport === "comm" ? "kernel messages" : "no kernel";
 }
 
@@ -58,6 +59,7 @@ export function transportAdvice({ transport, lost }: Link): string {
   if (lost) return "The browser took the graphics away; they come back by themselves.";
   if (transport === "http") return "Tiles come over HTTP from the server of this page.";
   if (transport === "comm") return "Tiles come as messages of the kernel, which is slower than HTTP.";
+  if (transport === "zarr") return "The page reads the chunks itself from where they are stored; the kernel is not asked for them.";
   return "The kernel does not answer. What is loaded stays; run the cell again for the rest.";
 }
 

@@ -1,5 +1,7 @@
 /** What an Image Explorer shows, as JSON, and every change to it as a pure function. No DOM here. */
 
+import type { Volume } from "../zarr/protocol";
+
 /** z, y, x; in nm unless said otherwise. */
 export type Vec3 = readonly [number, number, number];
 
@@ -47,6 +49,8 @@ export interface Info {
   readonly calibrated?: boolean;
   /** The name that tiles are asked by; the id where it is missing. */
   readonly key?: string;
+  /** Where a page can read it without a kernel; missing where it cannot. */
+  readonly stored?: Volume;
   /** Colours of ids that are not their own: RRGGBB by id. */
   readonly colors?: Readonly<Record<string, string>>;
 }

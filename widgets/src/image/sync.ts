@@ -35,6 +35,7 @@ export class Sync {
   private clock: ReturnType<typeof setTimeout> | null = null;
   private pending: ViewState | null = null;
   private pixels: readonly [number, number] = [0, 0];
+  private transport: string | null = null;
   private dirty = false;
   private sent: { readonly state: ViewState; readonly at: number }[] = [];
 
@@ -81,23 +82,32 @@ export class Sync {
     this.clock ??= setTimeout(() => this.flush(), DEBOUNCE_MS);
   }
 
+  /** Tell the kernel soon how tiles come. */
+  carrier(transport: string | null): void {
+    this.transport = transport;
+    this.clock ??= setTimeout(() => this.flush(), DEBOUNCE_MS);
+  }
+
   /** Tell the kernel now what it was not told yet. */
   flush(): void {
     if (this.clock !== null) clearTimeout(this.clock);
     this.clock = null;
     const state = this.pending;
     this.pending = null;
-    this.flushSize();
+    this.flushStatus();
     if (state !== null && !same(state, this.model.get("state"))) this.flushState(state);
     if (this.dirty) this.model.save_changes();
     this.dirty = false;
   }
 
-  private flushSize(): void {
-    const status = (this.model.get("status") ?? {}) as Record<string, unknown>;
+  private flushStatus(): void {
+    const before = (this.model.get("status") ?? {}) as Record<string, unknown>;
     // A view that is hidden for a while has not become small.
-    if (Math.min(...this.pixels) < 1 || same(status["size"], this.pixels)) return;
-    this.model.set("status", { ...status, size: this.pixels });
+    const sized = Math.min(...this.pixels) < 1 ? {} : { size: this.pixels };
+    const carried = this.transport === null ? {} : { transport: this.transport };
+    const status = { ...before, ...sized, ...carried };
+    if (same(status, before)) return;
+    this.model.set("status", status);
     this.dirty = true;
   }
 

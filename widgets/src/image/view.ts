@@ -2,7 +2,8 @@
 
 import { Connection, pageStreams } from "../core/connection";
 import type { Model } from "../core/anywidget";
-import { HttpTransport } from "../core/net";
+import { HttpTransport, type Stores } from "../core/net";
+import { storesOf } from "./stores";
 import { Motion } from "../core/prefetch";
 import type { Event, Explorer, Facts, Panel, Pick, Place, Status } from "./explorer";
 import { Loader } from "./loader";
@@ -18,8 +19,8 @@ import { Sync } from "./sync";
 /** Below this many bytes a second, what moves comes as JPEG; what stands is always exact. */
 const SLOW = 12e6;
 const STILL_MS = 250;
-/** Planes fetched ahead where each message is dear. */
-const COMM_AHEAD = 2;
+/** Planes fetched ahead where each message or chunk is dear. */
+const FEW_AHEAD = 2;
 
 export interface Pixels {
   readonly width: number;
@@ -63,7 +64,7 @@ export class ImageView implements Explorer {
     });
     this.state = this.sync.first();
     this.infos = this.sync.infos();
-    this.connection = new Connection(model, () => this.sync.endpoint(), () => this.request());
+    this.connection = new Connection(model, () => this.sync.endpoint(), () => this.request(), () => this.stores());
     const net = { transport: () => this.connection.transport(), lost: () => this.connection.lost() };
     this.loader = new Loader(net, pageStreams(), () => this.request(), (tile) => this.stage.drop(tile), (key) => this.stage.pinned(key));
     this.stage = new Stage(this.picture, this.loader, this.shapes, () => {
@@ -234,7 +235,7 @@ export class ImageView implements Explorer {
     const now = performance.now();
     const steps = main.layers.map((plane) => {
       const depths = this.motion(plane).next(plane.depth, plane.count, now);
-      return this.connection.current?.name === "comm" ? depths.slice(0, COMM_AHEAD) : depths;
+      return this.connection.current?.name === "http" ? depths : depths.slice(0, FEW_AHEAD);
     });
     const found: Want[] = [];
     for (let i = 0; i < Math.max(0, ...steps.map((depths) => depths.length)); i++) {
@@ -257,7 +258,7 @@ export class ImageView implements Explorer {
   private quality(): string {
     const still = this.player === null && performance.now() - this.moved > STILL_MS;
     const { current } = this.connection;
-    const slow = current instanceof HttpTransport ? (current.meter.rate ?? Infinity) < SLOW : current !== null;
+    const slow = current instanceof HttpTransport ? (current.meter.rate ?? Infinity) < SLOW : current?.name === "comm";
     return slow && !still ? "jpeg75" : "raw";
   }
 
@@ -300,6 +301,10 @@ export class ImageView implements Explorer {
     if (info !== undefined) this.setInfos({ ...this.infos, [layer]: { ...info, version } });
   }
 
+  private stores(): Stores | null {
+    return storesOf(() => this.infos, String(this.model.get("reader") ?? ""), this.model.get("transport") === "zarr");
+  }
+
   private reconnect(): void {
     this.connection.lost();
     this.loader.retry();
@@ -327,7 +332,13 @@ export class ImageView implements Explorer {
       lost: this.stage.scene === null,
     };
     if (JSON.stringify(status) === JSON.stringify(this.status)) return;
+    const other = status.transport !== null && status.transport !== this.status.transport;
     this.status = status;
+    if (other) {
+      this.sync.carrier(status.transport);
+      // What one way could not bring another may.
+      this.loader.retry();
+    }
     this.tell("status");
   }
 
