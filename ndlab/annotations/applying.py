@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ndlab.annotations.strokes import Mode, Piece
+from ndlab.annotations.cutting import Piece
+from ndlab.annotations.strokes import Mode
 
 __all__ = ["Before", "Exceptions", "apply"]
 

@@ -18,22 +18,51 @@ from numcodecs.zstd import Zstd
 
 from ndlab.annotations.applying import Before
 
-__all__ = ["Befores", "Stamp", "first_labels", "load", "save", "stamp"]
+__all__ = ["Befores", "Notes", "Stamp", "first_labels", "load", "save", "stamp"]
 
+Voxels = np.ndarray[Any, Any]
 Befores = dict[int, list[Before]]
 Stamp = tuple[int, ...] | None
 _TINY = Zstd(level=1)
 
 
-def save(path: Path, found: Befores) -> int:
-    """Write what was found, by chunk, durably and whole or not at all; return its bytes."""
-    listed = [(chunk, before) for chunk, several in found.items() for before in several]
-    marks = np.array([(chunk, b.sequence, len(b.inside)) for chunk, b in listed], "<i8").reshape(-1, 3)
-    inside = np.concatenate([b.inside for _, b in listed]) if listed else np.empty(0, "<u4")
-    # Positions hardly compress; in two bytes they are as small as they get.
-    inside = inside.astype("<u2") if inside.size and int(inside.max()) < 1 << 16 else inside.astype("<u4")
-    labels = np.concatenate([b.labels for _, b in listed]) if listed else np.empty(0, "u8")
-    more = [(i, at, ids) for i, (_, b) in enumerate(listed) for at, ids in b.exceptions.items()]
+class Notes:
+    """What was found in a unit, chunk by chunk, on its way to disk."""
+
+    def __init__(self) -> None:
+        self._marks: list[Voxels] = []
+        self._inside: list[Voxels] = []
+        self._labels: list[Voxels] = []
+        self._exceptions: list[tuple[int, int, list[int]]] = []
+        self._count = 0
+
+    def add(self, chunk: int, several: Iterable[Before]) -> None:
+        """Note what strokes found in a chunk, in their order."""
+        for one in several:
+            self._exceptions += [(self._count, at, ids) for at, ids in one.exceptions.items()]
+            self.add_columns(np.array([(chunk, one.sequence, len(one.inside))]), one.inside, one.labels)
+
+    def add_columns(self, marks: Voxels, inside: Voxels, labels: Voxels) -> None:
+        """Note the same of many strokes: (chunk, stroke, number of voxels) of each, and all of their voxels."""
+        self._marks.append(marks)
+        self._inside.append(inside)
+        self._labels.append(labels)
+        self._count += len(marks)
+
+    def columns(self) -> tuple[Voxels, Voxels, Voxels, list[tuple[int, int, list[int]]]]:
+        """Return all marks, positions and labels, and of each exception its mark's place, its position and its ids."""
+        if not self._count:
+            return np.empty((0, 3), "<i8"), np.empty(0, "<u2"), np.empty(0, "u8"), []
+        marks, labels = np.concatenate(self._marks).astype("<i8"), np.concatenate(self._labels)
+        # Positions hardly compress; in two bytes they are as small as they get.
+        small = max((int(part.max()) for part in self._inside if part.size), default=0) < 1 << 16
+        inside = np.concatenate(self._inside, dtype="<u2" if small else "<u4", casting="unsafe")
+        return marks, inside, labels, self._exceptions
+
+
+def save(path: Path, notes: Notes) -> int:
+    """Write what was found, durably and whole or not at all; return its bytes."""
+    marks, inside, labels, more = notes.columns()
     # Most voxels were background before: then one flag says all.
     parts = [marks, labels if labels.any() else labels[:0]]
     encoded = [bytes(_TINY.encode(np.ascontiguousarray(part))) if part.size else b"" for part in parts]
@@ -101,7 +130,7 @@ def _decoded(part: bytes) -> bytes:
     return bytes(_TINY.decode(part)) if part else b""
 
 
-def first_labels(befores: Iterable[Before]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def first_labels(befores: Iterable[Before]) -> tuple[Voxels, Voxels]:
     """Return positions and the labels that were there before the first stroke.
 
     Examples

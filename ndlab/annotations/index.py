@@ -198,6 +198,12 @@ class Index:
         listed = sorted((_signed(one), *rest) for one, *rest in found)
         self._db.executemany("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?)", listed)
 
+    def put_tables(self, tables: Sequence[np.ndarray[Any, Any]]) -> None:
+        """Add rows (id with a sign, chunk, count, low, high); those of the same id and chunk are replaced."""
+        table = np.concatenate([np.empty((0, 5), "i8"), *tables])
+        ordered = table[np.lexsort((table[:, 1], table[:, 0]))].tolist()
+        self._db.executemany("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?)", ordered)
+
     def clear(self) -> None:
         """Remove all places, before they are found anew."""
         self._db.execute("DELETE FROM places")

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ndlab.annotations import before
-from ndlab.annotations.applying import Before, Exceptions, apply
+from ndlab.annotations.applying import Exceptions
+from ndlab.annotations.bulk import parted
+from ndlab.annotations.changing import Strokes, UnitWork
 from ndlab.annotations.chunking import Chunking
-from ndlab.annotations.index import Index, Row, Write, rows
+from ndlab.annotations.cutting import pieces
+from ndlab.annotations.index import Index, Write
 from ndlab.annotations.journal import Journal, locked
-from ndlab.annotations.strokes import Mode, Piece, Shape, Stroke, pieces
+from ndlab.annotations.strokes import Mode, Shape, Stroke
 from ndlab.annotations.units import Units
 from ndlab.errors import NdlabError, ReadOnly, TooLarge
 from ndlab.geometry import Box
@@ -30,61 +32,9 @@ from ndlab.store import state
 from ndlab.store.arrays import Stored
 from ndlab.store.writing import box_at_level
 
-__all__ = ["Merger", "affected", "positions_of", "writes_of"]
+__all__ = ["Merger", "writes_of"]
 
-Voxels = np.ndarray[Any, Any]
 _FULL = ("No space left", "Disk quota exceeded", "File too large")
-
-
-@dataclass
-class _UnitWork:
-    """Strokes over one unit: what they find goes to `path` before the unit is written, the rest into the index."""
-
-    path: Path
-    pieces: dict[int, list[Piece]]
-    # Ids that had no voxel anywhere: theirs are where their pieces are, and no chunk has to be searched.
-    fresh: set[int]
-    exceptions_of: Callable[[int], Exceptions]
-    extent: Sequence[int]
-    interrupted: dict[int, list[Before]] = field(default_factory=dict)
-    rows: list[Row] = field(default_factory=list)
-    touched: list[tuple[int, int]] = field(default_factory=list)
-    exceptions: dict[int, Exceptions] = field(default_factory=dict)
-    nbytes: int = 0
-
-    def begin(self) -> None:
-        """Forget what an earlier attempt found."""
-        self._seen: dict[int, list[Before]] = {}
-        self._pairs: list[tuple[int, int]] = []
-        self._positions: list[Voxels] = []
-        self.touched, self.exceptions = [], {}
-
-    def change(self, chunk: int, labels: Voxels) -> int:
-        """Apply the chunk's pieces."""
-        if chunk in self.interrupted:
-            where, was = before.first_labels(self.interrupted[chunk])
-            labels[where] = was
-        found, exceptions = self.pieces[chunk], self.exceptions_of(chunk)
-        known = bool(exceptions)
-        seen = self._seen[chunk] = apply(labels, exceptions, found)
-        if exceptions or known:
-            self.exceptions[chunk] = exceptions
-        own = {} if exceptions else _only_where_painted(found, self.fresh)
-        for one in affected(found, seen, exceptions):
-            self._pairs.append((one, chunk))
-            if one in own:
-                at = own[one]
-                self._positions.append(at[labels[at] == one])
-            else:
-                self.touched.append((one, chunk))
-                self._positions.append(positions_of(labels, exceptions, one))
-        painted = found[-1].mode < Mode.REDUCE and len(found[-1].inside)
-        return int(found[-1].inside[0]) if painted else 0
-
-    def end(self) -> None:
-        """Put what was found on disk."""
-        self.rows = rows(self._pairs, self._positions, self.extent)
-        self.nbytes = before.save(self.path, self._seen)
 
 
 @dataclass(frozen=True)
@@ -143,38 +93,37 @@ class Merger:
             strokes = [stroke for stroke in self.journal.pending(first - 1) if stroke.sequence <= last]
             if not strokes:
                 return []
-            found = pieces(self.chunking, strokes)
-            numbers = np.fromiter(found, "i8", len(found))
+            brought = self._cut(strokes)
+            numbers = np.array(brought.chunks, "i8")
             by_unit: dict[int, list[int]] = {}
-            for unit, chunk in zip(self.chunking.unit_of(numbers).tolist(), numbers.tolist(), strict=True):
+            for unit, chunk in zip(self.chunking.unit_of(numbers).tolist(), brought.chunks, strict=True):
                 by_unit.setdefault(unit, []).append(chunk)
             boxes = [self._hull(chunks) for chunks in by_unit.values()]
             self._mark(boxes, 0)
-            self._write(first, last, strokes, found, by_unit)
+            self._write(first, last, strokes, brought, by_unit)
             self._mark(boxes, 1)
             self.journal.drop(last)
             self._prune()
             return boxes
 
-    def _write(
-        self,
-        first: int,
-        last: int,
-        strokes: Sequence[Stroke],
-        found: dict[int, list[Piece]],
-        by_unit: dict[int, list[int]],
-    ) -> None:
-        excepted = set(self.index.exception_chunks())
+    def _cut(self, strokes: Sequence[Stroke]) -> Strokes:
         ids = {stroke.id for stroke in strokes if stroke.mode < Mode.REDUCE and stroke.shape <= Shape.MASK}
         fresh = ids - self.index.known(ids)
+        bulk, others = parted(self.chunking, strokes, fresh, self.units.array.dtype)
+        return Strokes(bulk, pieces(self.chunking, others), fresh)
+
+    def _write(
+        self, first: int, last: int, strokes: Sequence[Stroke], brought: Strokes, by_unit: dict[int, list[int]]
+    ) -> None:
+        excepted = set(self.index.exception_chunks())
 
         def exceptions(chunk: int) -> Exceptions:
             return self.index.exceptions(chunk) if chunk in excepted else {}
 
-        def run(unit: int) -> _UnitWork:
+        def run(unit: int) -> UnitWork:
             path = self.past(first) / f"{unit}.bin"
-            work = _UnitWork(path, found, fresh, exceptions, self.chunking.chunk, before.load(path))
-            self.units.change(unit, sorted(by_unit[unit]), work)
+            work = UnitWork(path, brought, exceptions, self.chunking.chunk, before.load(path))
+            self.units.change(unit, by_unit[unit], work)
             return work
 
         with ThreadPoolExecutor(self.workers, thread_name_prefix="ndlab-merge") as pool:
@@ -183,6 +132,7 @@ class Merger:
             self.index.put_places(
                 (row for work in works for row in work.rows), [pair for work in works for pair in work.touched]
             )
+            self.index.put_tables([work.table for work in works])
             for work in works:
                 for chunk, left in work.exceptions.items():
                     self.index.put_exceptions(chunk, left)
@@ -231,44 +181,6 @@ def _named(error: OSError, url: str) -> Exception:
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return ReadOnly(f"{url} cannot be written", str(error)[:300], f"check the permissions of the folder; {kept}")
     return error
-
-
-def _only_where_painted(found: Sequence[Piece], fresh: set[int]) -> dict[int, Voxels]:
-    """Return where pieces paint each fresh id, if none of them could bring an id that it does not name."""
-    own: dict[int, list[Voxels]] = {}
-    for piece in found:
-        if piece.mode > Mode.REDUCE or isinstance(piece.ids, np.ndarray):
-            return {}
-        if piece.mode < Mode.REDUCE and piece.ids in fresh:
-            own.setdefault(piece.ids, []).append(piece.inside)
-    return {one: parts[0] if len(parts) == 1 else np.concatenate(parts) for one, parts in own.items()}
-
-
-def affected(found: Iterable[Piece], seen: Iterable[Before], exceptions: Exceptions) -> list[int]:
-    """Return the ids that pieces may have brought into a chunk or taken out of it."""
-    ids: set[int] = set()
-    for piece in found:
-        ids.update(np.unique(piece.ids).tolist() if isinstance(piece.ids, np.ndarray) else (piece.ids,))
-        if piece.mode == Mode.RELABEL:
-            ids.update(piece.inside.tolist())
-        if len(piece.exceptions):
-            ids.update(piece.exceptions[:, 1].tolist())
-    for one in seen:
-        if one.labels.any():
-            ids.update(np.unique(one.labels).tolist())
-        for known in one.exceptions.values():
-            ids.update(known)
-    if exceptions:
-        ids.update(one for known in exceptions.values() for one in known)
-    ids.discard(0)
-    return sorted(ids)
-
-
-def positions_of(labels: Voxels, exceptions: Exceptions, one: int) -> Voxels:
-    """Return the positions of an object in a chunk, as label or as exception."""
-    found = np.flatnonzero(labels == one)
-    more = [at for at, known in exceptions.items() if one in known]
-    return np.union1d(found, more).astype("i8") if more else found
 
 
 def writes_of(strokes: Sequence[Stroke]) -> list[Write]:

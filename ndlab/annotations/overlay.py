@@ -11,9 +11,11 @@ import numpy as np
 
 from ndlab.annotations import before
 from ndlab.annotations.applying import Before, Exceptions, apply
+from ndlab.annotations.changing import positions_of
+from ndlab.annotations.cutting import Piece, pieces
 from ndlab.annotations.index import Place, places
-from ndlab.annotations.merging import Merger, positions_of
-from ndlab.annotations.strokes import Mode, Piece, Stroke, pieces
+from ndlab.annotations.merging import Merger
+from ndlab.annotations.strokes import Mode, Stroke
 from ndlab.geometry import Box
 
 __all__ = ["Moment", "Overlay"]

@@ -1,19 +1,16 @@
-"""Strokes: what one write does to labels, as plain data; their bytes in the journal, their pieces in each chunk."""
+"""Strokes: what one write does to labels, as plain data, and their bytes in the journal."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numcodecs.zstd import Zstd
 
-from ndlab.annotations.chunking import Chunking
-
-__all__ = ["Mode", "Piece", "Shape", "Stroke", "pack", "pieces", "unpack"]
+__all__ = ["Mode", "Shape", "Stroke", "pack", "unpack"]
 
 Voxels = np.ndarray[Any, Any]
 
@@ -86,8 +83,6 @@ class Stroke:
         return len(self.data[0]) if self.shape == Shape.VOXELS else int(np.count_nonzero(self.data[0]))
 
 
-# --- bytes ------------------------------------------------------------------------------------------------------
-
 _START = struct.Struct("<3qB")
 _TINY = Zstd(level=1)
 
@@ -155,118 +150,3 @@ def _decode(shape: Shape, raw: memoryview) -> tuple[tuple[int, int, int], tuple[
     if shape == Shape.MASK:
         return (z, y, x), (np.unpackbits(raw_array, count=size).astype(bool).reshape(extent),)
     return (z, y, x), (raw_array.view("<u8").reshape(extent),)
-
-
-# --- pieces -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Piece:
-    """What one stroke does in one chunk.
-
-    `inside` are positions in it and `ids` the id there, one for all or one for each; for RELABEL `inside` are the ids
-    to change and `ids` is the one that they get.
-    """
-
-    sequence: int
-    mode: Mode
-    inside: Voxels
-    ids: Any
-    exceptions: Voxels = field(default_factory=lambda: np.empty((0, 2), "u8"))
-
-
-def pieces(chunking: Chunking, strokes: Iterable[Stroke]) -> dict[int, list[Piece]]:
-    """Cut strokes at the chunks' borders: for each chunk number its pieces, in the order of the strokes."""
-    found: dict[int, list[Piece]] = {}
-    lists = [stroke for stroke in strokes if stroke.shape == Shape.VOXELS]
-    others = [stroke for stroke in strokes if stroke.shape != Shape.VOXELS]
-    for first in range(0, len(lists), _MOST_LISTS):
-        _split_lists(chunking, lists[first : first + _MOST_LISTS], found)
-    for stroke in others:
-        _split_other(chunking, stroke, found)
-    if others and lists:
-        for several in found.values():
-            several.sort(key=lambda piece: piece.sequence)
-    return found
-
-
-# Cut at a time: enough for numpy's sake, few enough for their coordinates to stay near the processor.
-_MOST_LISTS = 4096
-
-
-def _split_lists(chunking: Chunking, strokes: Sequence[Stroke], found: dict[int, list[Piece]]) -> None:
-    """Cut many voxel lists with one sort."""
-    counts = np.array([len(stroke.data[0]) for stroke in strokes])
-    total = int(counts.sum())
-    if not total:
-        return
-    offsets = np.concatenate([stroke.data[0] for stroke in strokes])
-    starts = np.array([stroke.start for stroke in strokes], "i8")
-    coordinates = np.empty((3, total), "i8" if max(chunking.shape) >= 1 << 31 else "i4")
-    for axis in range(3):
-        np.add(offsets[:, axis], np.repeat(starts[:, axis], counts), out=coordinates[axis], casting="unsafe")
-    chunks, inside = chunking.split(coordinates)
-    order = np.argsort(_small(chunks), kind="stable")
-    chunks, inside = chunks[order], inside[order]
-    owner = np.repeat(np.arange(len(strokes)), counts)[order]
-    cuts = np.flatnonzero((np.diff(chunks) != 0) | (np.diff(owner) != 0)) + 1
-    bounds = [0, *cuts.tolist(), total]
-    firsts = np.concatenate(([0], cuts))
-    whose, where = owner[firsts].tolist(), chunks[firsts].tolist()
-    for i, (number, chunk) in enumerate(zip(whose, where, strict=True)):
-        stroke = strokes[number]
-        piece = Piece(stroke.sequence, stroke.mode, inside[bounds[i] : bounds[i + 1]], stroke.id)
-        found.setdefault(chunk, []).append(piece)
-
-
-def _small(chunks: Voxels) -> Voxels:
-    """Chunk numbers as 16-bit ranks where they fit, which numpy sorts by radix."""
-    low = int(chunks.min())
-    span = int(chunks.max()) - low + 1
-    if span <= 1 << 16:
-        return (chunks - low).astype("u2")
-    if span <= 1 << 24:
-        seen = np.zeros(span, bool)
-        seen[chunks - low] = True
-        ranks = np.cumsum(seen) - 1
-        if ranks[-1] < 1 << 16:
-            small: Voxels = ranks.astype("u2")[chunks - low]
-            return small
-    return chunks
-
-
-def _split_other(chunking: Chunking, stroke: Stroke, found: dict[int, list[Piece]]) -> None:
-    if stroke.shape == Shape.CHUNKS:
-        sources, chunks = stroke.data
-        for number in chunks.tolist():
-            found.setdefault(number, []).append(Piece(stroke.sequence, stroke.mode, sources, stroke.id))
-        return
-    if stroke.shape == Shape.VALUES:
-        (chunk,), where, values, pairs = stroke.data
-        piece = Piece(stroke.sequence, stroke.mode, where.astype("u4"), values, pairs.reshape(-1, 2))
-        found.setdefault(int(chunk), []).append(piece)
-        return
-    extent = stroke.data if stroke.shape == Shape.BOX else stroke.data[0].shape
-    stop = [a + n for a, n in zip(stroke.start, extent, strict=True)]
-    for chunk in chunking.touching(stroke.start, stop):
-        box = chunking.box(chunk)
-        low = [max(a, b) for a, b in zip(stroke.start, box.start, strict=True)]
-        high = [min(a, b) for a, b in zip(stop, box.stop, strict=True)]
-        inside = _positions(chunking, chunk, low, high)
-        ids: Any = stroke.id
-        if stroke.shape != Shape.BOX:
-            part = stroke.data[0][tuple(slice(a - s, b - s) for a, b, s in zip(low, high, stroke.start, strict=True))]
-            chosen = part != 0
-            inside = inside[chosen.ravel()]
-            ids = stroke.id if stroke.shape == Shape.MASK else part[chosen]
-        if len(inside):
-            found.setdefault(chunk, []).append(Piece(stroke.sequence, stroke.mode, inside, ids))
-
-
-def _positions(chunking: Chunking, chunk: int, low: Sequence[int], high: Sequence[int]) -> Voxels:
-    """Return the positions inside a chunk of the box [low, high), in C order."""
-    corner = chunking.corner(chunk)
-    _, b, c = chunking.chunk
-    z, y, x = (np.arange(lo - k, hi - k, dtype="u4") for lo, hi, k in zip(low, high, corner, strict=True))
-    found: Voxels = ((z[:, None, None] * np.uint32(b) + y[:, None]) * np.uint32(c) + x).ravel()
-    return found
