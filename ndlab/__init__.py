@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ndlab import samples as samples
     from ndlab.annotations import Annotations as Annotations
     from ndlab.geometry import Box as Box
+    from ndlab.graph import Graph as Graph
     from ndlab.ingesting import ingest as ingest
     from ndlab.store.catalog import dataset as dataset
     from ndlab.store.catalog import datasets as datasets
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Annotations": "ndlab.annotations",
     "Box": "ndlab.geometry",
+    "Graph": "ndlab.graph",
     "Volume": "ndlab.volume",
     "dataset": "ndlab.store.catalog",
     "datasets": "ndlab.store.catalog",

@@ -14,6 +14,7 @@ __all__ = [
     "BadRequest",
     "Conflict",
     "NdlabError",
+    "NoSuchProperty",
     "NotFound",
     "OutOfBounds",
     "Problems",
@@ -70,6 +71,13 @@ class OutOfBounds(NdlabError, IndexError):
 
 class NotFound(NdlabError, FileNotFoundError):
     """Nothing is at that address."""
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)
+
+
+class NoSuchProperty(NdlabError, KeyError):
+    """No node or edge has a property of that name; `there` lists those that exist."""
 
     def __str__(self) -> str:
         return Exception.__str__(self)

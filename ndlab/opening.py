@@ -12,23 +12,29 @@ from ndlab.volume import open as open_volume
 
 if TYPE_CHECKING:
     from ndlab.annotations import Annotations
+    from ndlab.graph import Graph
 
 __all__ = ["open"]
 
 # As `annotations.database.FILE`; named here so that opening a volume imports no database.
 _DATABASE = "objects.sqlite"
+# Endings that only graphs have, of those in `graph.files.FORMATS`.
+_GRAPHS = (".graphml", ".gml", ".gexf", ".net", ".pajek", ".edgelist", ".adjlist", ".attredge", ".geff")
 
 
-def open(url: str | os.PathLike[str], **options: Any) -> Volume | Annotations:  # noqa: A001 - as in zarr and xarray
-    """Open what is at an address as a `Volume`, or as `Annotations` where there is a set of those.
+def open(  # noqa: A001 - as in zarr and xarray
+    url: str | os.PathLike[str], **options: Any
+) -> Volume | Annotations | Graph:
+    """Open what is at an address as a `Volume`, or as `Annotations` or a `Graph` where there is one of those.
 
     Parameters
     ----------
     url : str or path
         See `ndlab.volume.open` for volumes and `Annotations.open` for annotations: a folder that holds
-        ``objects.sqlite``, or a ``postgresql://`` address.
+        ``objects.sqlite``, or a ``postgresql://`` address. A file that ends as graph files do (``.graphml``, ``.gml``,
+        ``.gexf``, ``.edgelist`` …) is a graph; others, such as ``.csv`` or ``.parquet``, `ndlab.graph.read` reads.
     **options
-        As those two take them.
+        As those take them.
 
     Examples
     --------
@@ -39,6 +45,10 @@ def open(url: str | os.PathLike[str], **options: Any) -> Volume | Annotations:  
     >>> type(open(folder)).__name__
     'Annotations'
     """
+    if _graph(url):
+        from ndlab.graph import read
+
+        return read(url, **options)
     if not _annotations(url):
         return open_volume(url, **options)
     from ndlab.annotations import Annotations
@@ -50,11 +60,15 @@ def open(url: str | os.PathLike[str], **options: Any) -> Volume | Annotations:  
     return Annotations.open(url, **options)
 
 
+def _graph(url: Any) -> bool:
+    return isinstance(url, str | os.PathLike) and os.fspath(url).lower().rstrip("/").endswith(_GRAPHS)
+
+
 def _annotations(url: Any) -> bool:
     if not isinstance(url, str | os.PathLike):
         return False
     text = os.fspath(url)
-    if text.startswith(("postgresql://", "postgresql+")):
+    if text.startswith(("postgresql://", "postgresql+", "postgres://")):
         return True
     if "://" in text and not text.startswith("file://"):
         return False

@@ -21,7 +21,7 @@ HEAVY = {"dask", "distributed", "xarray", "pandas", "matplotlib", "ipywidgets", 
 
 # A name added here is a promise to every script out there; one removed breaks them.
 PUBLIC = [
-    "Annotations", "Box", "Volume", "__version__", "dataset", "datasets", "errors", "explore", "ingest", "measure",
+    "Annotations", "Box", "Graph", "Volume", "__version__", "dataset", "datasets", "errors", "explore", "ingest", "measure",
     "open", "samples",
 ]  # fmt: skip
 

@@ -1,0 +1,100 @@
+"""The kinds of graph files, and which one a path is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ndlab.errors import BadRequest
+
+if TYPE_CHECKING:
+    from ndlab.graph.graph import Graph
+
+__all__ = ["ENDINGS", "FORMATS", "WHOLE", "Format", "format_of"]
+
+WHOLE = frozenset({"isolated nodes", "node properties", "edge properties", "attributes", "parallel edges", "types"})
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of graph file.
+
+    Parameters
+    ----------
+    name : str
+        As `format=` takes it.
+    suffixes : tuple of str
+        Endings of its files, the one that it is written with first.
+    module : str
+        Where it is read and written.
+    reader, writer : str
+        Functions of that module.
+    keeps : frozenset of str
+        What it can hold, of ``isolated nodes``, ``node properties``, ``edge properties``, ``attributes`` (with units),
+        ``parallel edges`` and ``types``.
+    is_folder : bool
+        Whether a graph is a folder.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    module: str
+    reader: str = "read"
+    writer: str = "write"
+    keeps: frozenset[str] = WHOLE
+    is_folder: bool = False
+
+    def load(self, path: Path, make: type[Graph], **options: Any) -> Graph:
+        """Read the graph at a path."""
+        made: Graph = getattr(import_module(f"ndlab.graph.formats.{self.module}"), self.reader)(path, make, **options)
+        return made
+
+    def save(self, graph: Graph, path: Path) -> None:
+        """Write a graph to a path that does not exist."""
+        getattr(import_module(f"ndlab.graph.formats.{self.module}"), self.writer)(graph, path)
+
+
+FORMATS = {
+    one.name: one
+    for one in (
+        Format("graphml", (".graphml",), "graphml"),
+        Format("gml", (".gml",), "gml"),
+        Format("gexf", (".gexf",), "gexf"),
+        Format("pajek", (".net", ".paj", ".pajek"), "pajek", keeps=frozenset({"isolated nodes", "parallel edges"})),
+        Format(
+            "edgelist", (".edgelist", ".csv", ".tsv", ".txt", ".ncol"), "lists", "read_edge_list", "write_edge_list",
+            frozenset({"edge properties", "parallel edges"}),
+        ),
+        Format(
+            "adjlist", (".adjlist",), "lists", "read_adjacency_list", "write_adjacency_list",
+            frozenset({"isolated nodes", "parallel edges"}),
+        ),
+        Format(
+            "attredge", (".attredge",), "lists", "read_edge_list", "write_attredge",
+            frozenset({"node properties", "edge properties", "parallel edges"}),
+        ),
+        Format("json", (".json",), "documents"),
+        Format("parquet", (".parquet",), "parquet", is_folder=True),
+        Format("geff", (".geff", ".zarr"), "geff", keeps=WHOLE - {"parallel edges"}, is_folder=True),
+    )
+}  # fmt: skip
+
+ENDINGS = {suffix for kind in FORMATS.values() for suffix in kind.suffixes}
+
+
+def format_of(path: Path, named: str | None) -> Format:
+    """Return the format of a name, or the one that a path's ending says."""
+    if named is not None:
+        if named not in FORMATS:
+            raise BadRequest(f"graph format {named!r}", f"formats are {', '.join(FORMATS)}")
+        return FORMATS[named]
+    found = [kind for kind in FORMATS.values() if path.suffix.lower() in kind.suffixes]
+    if not found:
+        known = ", ".join(kind.suffixes[0] for kind in FORMATS.values())
+        raise BadRequest(
+            f"the format of {path.name}", f"known endings are {known}, and .zip of those",
+            f"name it: format={next(iter(FORMATS))!r}",
+        )  # fmt: skip
+    return found[0]
