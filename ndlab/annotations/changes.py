@@ -1,4 +1,4 @@
-"""Changes to objects, each one transaction: create, update, delete, merge."""
+"""Changes to objects within a transaction: create, update, delete, merge."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from sqlalchemy import or_, select
 
 from ndlab.annotations import checks
-from ndlab.annotations.database import Database, chunked
+from ndlab.annotations.database import chunked
 from ndlab.annotations.ids import as_ids, signed, unsigned
 from ndlab.annotations.kinds import KINDS, Annotation, holds
 from ndlab.annotations.rows import columns_of, from_row, to_row
 from ndlab.annotations.schema import COLUMNS, FOREVER, LISTS, REFERENCES, links, objects
-from ndlab.annotations.writing import GIVEN_BELOW, Write, reserve, writing
+from ndlab.annotations.writing import GIVEN_BELOW, Write, reserve
 from ndlab.errors import BadRequest, NotFound, Problems, ReadOnly
 
 __all__ = ["PIECE", "create", "delete", "merge", "missing", "update_fields", "update_objects"]
@@ -35,19 +35,18 @@ def pieces(values: Iterable[Any], size: int = PIECE) -> Iterator[list[Any]]:
         yield piece
 
 
-def create(database: Database, made: Iterable[Annotation], author: str, note: str = "") -> np.ndarray[Any, Any]:
+def create(write: Write, made: Iterable[Annotation]) -> np.ndarray[Any, Any]:
     """Store new objects, all or none, and return their ids in the order given."""
     found: list[np.ndarray[Any, Any]] = []
     seen: set[int] = set()
-    with writing(database, "add", author, note) as write:
-        for piece in pieces(made):
-            _are_objects(piece)
-            ids = [one.id for one in piece]
-            _unique([i for i in ids if i], seen)
-            ids = with_ids(write, ids)
-            found.append(np.array(ids, np.uint64))
-            for kind, chosen in _by_kind(piece).items():
-                _create_rows(write, kind, [piece[i] for i in chosen], [ids[i] for i in chosen])
+    for piece in pieces(made):
+        _are_objects(piece)
+        ids = [one.id for one in piece]
+        _unique([i for i in ids if i], seen)
+        ids = with_ids(write, ids)
+        found.append(np.array(ids, np.uint64))
+        for kind, chosen in _by_kind(piece).items():
+            _create_rows(write, kind, [piece[i] for i in chosen], [ids[i] for i in chosen])
     return np.concatenate(found) if found else np.zeros(0, np.uint64)
 
 
@@ -114,26 +113,25 @@ def whole(kind: str, row: Sequence[Any]) -> list[Any]:
     return found
 
 
-def update_objects(database: Database, made: Iterable[Annotation], author: str, note: str = "") -> int:
+def update_objects(write: Write, made: Iterable[Annotation]) -> int:
     """Put objects in the place of those with the same ids, all or none; return how many changed."""
     seen: set[int] = set()
-    with writing(database, "update", author, note) as write:
-        for piece in pieces(made):
-            _are_objects(piece)
-            if any(one.id == 0 for one in piece):
-                raise BadRequest("update of an object without id", "", "ann.add(objects) stores new ones")
-            _unique([one.id for one in piece], seen)
-            before = write.rows([signed(one.id) for one in piece])
-            missing([one.id for one in piece], map(unsigned, before))
-            after = {}
-            for one in piece:
-                old = before[signed(one.id)]
-                if old[_AT["kind"]] != one.code:
-                    raise BadRequest(f"object {one.id} as a {one.kind}", f"it is a {from_row(old).kind}",
-                                     "delete it, and create another")  # fmt: skip
-                row = to_row(one, write.number, old[_AT["author"]], old[_AT["time"]])
-                after[signed(one.id)] = whole(one.kind, row)
-            _replace(write, before, after)
+    for piece in pieces(made):
+        _are_objects(piece)
+        if any(one.id == 0 for one in piece):
+            raise BadRequest("update of an object without id", "", "ann.add(objects) stores new ones")
+        _unique([one.id for one in piece], seen)
+        before = write.rows([signed(one.id) for one in piece])
+        missing([one.id for one in piece], map(unsigned, before))
+        after = {}
+        for one in piece:
+            old = before[signed(one.id)]
+            if old[_AT["kind"]] != one.code:
+                raise BadRequest(f"object {one.id} as a {one.kind}", f"it is a {from_row(old).kind}",
+                                 "delete it, and create another")  # fmt: skip
+            row = to_row(one, write.number, old[_AT["author"]], old[_AT["time"]])
+            after[signed(one.id)] = whole(one.kind, row)
+        _replace(write, before, after)
     return write.count
 
 
@@ -148,20 +146,17 @@ def _replace(write: Write, before: Mapping[int, Row], after: Mapping[int, Row | 
     write.replace(before, changed)
 
 
-def update_fields(
-    database: Database, choose: Callable[[Any], Any], values: Mapping[str, Any], author: str, note: str = ""
-) -> int:
+def update_fields(write: Write, choose: Callable[[Any], Any], values: Mapping[str, Any]) -> int:
     """Set fields and free keys of the objects that `choose` names, all or none; return how many changed."""
     if "id" in values:
         raise BadRequest("update of id", "an object keeps its id", "ann.merge([to, of]) folds one into another")
-    with writing(database, "update", author, note) as write:
-        ids = as_ids(choose(write.connection))
-        _unique(ids, set())
-        for piece in pieces(ids):
-            before = write.rows([signed(one) for one in piece])
-            missing(piece, map(unsigned, before))
-            after = {one: _changed(row, values, write) for one, row in before.items()}
-            _replace(write, before, after)
+    ids = as_ids(choose(write.connection))
+    _unique(ids, set())
+    for piece in pieces(ids):
+        before = write.rows([signed(one) for one in piece])
+        missing(piece, map(unsigned, before))
+        after = {one: _changed(row, values, write) for one, row in before.items()}
+        _replace(write, before, after)
     return write.count
 
 
@@ -191,40 +186,38 @@ def _set_keys(keys: dict[str, Any], new: Mapping[str, Any]) -> None:
         keys.pop(name, None)
 
 
-def delete(database: Database, choose: Callable[[Any], Any], author: str, note: str = "") -> int:
+def delete(write: Write, choose: Callable[[Any], Any]) -> int:
     """Take objects away, all or none; return how many. What names them keeps doing so."""
-    with writing(database, "delete", author, note) as write:
-        ids = as_ids(choose(write.connection))
-        _unique(ids, set())
-        for piece in pieces(ids):
-            before = write.rows([signed(one) for one in piece])
-            missing(piece, map(unsigned, before))
-            write.replace(before, dict.fromkeys(before))
+    ids = as_ids(choose(write.connection))
+    _unique(ids, set())
+    for piece in pieces(ids):
+        before = write.rows([signed(one) for one in piece])
+        missing(piece, map(unsigned, before))
+        write.replace(before, dict.fromkeys(before))
     return write.count
 
 
-def merge(database: Database, ids: Sequence[int], author: str, note: str = "") -> int:
+def merge(write: Write, ids: Sequence[int]) -> int:
     """Fold objects into the first, and let everything that named the others name it; return its id."""
     first, *others = as_ids(ids)
     _unique([first, *others], set())
-    with writing(database, "merge", author, note) as write:
-        before = write.rows([signed(one) for one in (first, *others)])
-        missing([first, *others], map(unsigned, before))
-        made = [from_row(before[signed(one)]) for one in (first, *others)]
-        if len({one.kind for one in made}) > 1:
-            raise BadRequest(f"merge of {', '.join(f'{one.kind} {one.id}' for one in made[:10])}",
-                             "objects of one kind are merged")  # fmt: skip
-        if not others:
-            return first
-        folded = whole(made[0].kind, to_row(_folded(made), write.number, write.author, write.time))
-        renamed = dict.fromkeys((signed(one) for one in others), signed(first))
-        after: dict[int, Row | None] = dict.fromkeys(renamed)
-        after[signed(first)] = _relabelled(folded, renamed)
-        write.replace(before, after)
-        naming = [one for one in _naming(write, list(renamed)) if one not in before]
-        for piece in pieces(naming):
-            rows = write.rows(piece)
-            write.replace(rows, {one: _relabelled(row, renamed) for one, row in rows.items()})
+    before = write.rows([signed(one) for one in (first, *others)])
+    missing([first, *others], map(unsigned, before))
+    made = [from_row(before[signed(one)]) for one in (first, *others)]
+    if len({one.kind for one in made}) > 1:
+        raise BadRequest(f"merge of {', '.join(f'{one.kind} {one.id}' for one in made[:10])}",
+                         "objects of one kind are merged")  # fmt: skip
+    if not others:
+        return first
+    folded = whole(made[0].kind, to_row(_folded(made), write.number, write.author, write.time))
+    renamed = dict.fromkeys((signed(one) for one in others), signed(first))
+    after: dict[int, Row | None] = dict.fromkeys(renamed)
+    after[signed(first)] = _relabelled(folded, renamed)
+    write.replace(before, after)
+    naming = [one for one in _naming(write, list(renamed)) if one not in before]
+    for piece in pieces(naming):
+        rows = write.rows(piece)
+        write.replace(rows, {one: _relabelled(row, renamed) for one, row in rows.items()})
     return first
 
 

@@ -2,7 +2,7 @@
 
 SQLite runs with a write-ahead log, so readers never wait for a writer, and ``synchronous=FULL``, so a write that
 returned is on disk. All writes of one database happen one after another: SQLite has one writer at a time, and on
-PostgreSQL the counter of transactions is locked first. So the numbers of transactions are in the order in which they
+PostgreSQL each takes one lock first. So the numbers of transactions are in the order in which they
 took effect, which is what reading an earlier state rests on.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,9 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, select, update
 from sqlalchemy.pool import QueuePool
 
+from ndlab.annotations import server
 from ndlab.annotations.schema import counters
+from ndlab.annotations.server import is_server
 from ndlab.errors import BadMetadata, Conflict, NdlabError, NotFound, ReadOnly, TooLarge
 
 __all__ = ["FILE", "Database", "chunked", "is_server", "next_of"]
@@ -30,11 +33,6 @@ FILE = "objects.sqlite"
 PATIENCE = float(os.environ.get("NDLAB_ANNOTATIONS_WAIT", "60"))
 # Bound values of one statement; SQLite before 3.32 takes 999.
 _BOUND = 900
-
-
-def is_server(address: str) -> bool:
-    """Tell whether an address is of a database server."""
-    return address.startswith(("postgresql://", "postgresql+"))
 
 
 def chunked(values: Sequence[Any], size: int = _BOUND) -> Iterator[Sequence[Any]]:
@@ -56,6 +54,7 @@ class Database:
     def __init__(self, address: str, readonly: bool = False) -> None:
         self.address = address
         self.server = is_server(address)
+        self.shown = server.without_password(address)
         self._asked_readonly = readonly
         self._engine: Engine | None = None
         self._lock = threading.Lock()
@@ -78,7 +77,9 @@ class Database:
         """The engine of this process."""
         with self._lock:
             if self._engine is None:
-                self._engine = self._server_engine() if self.server else self._file_engine()
+                self._engine = server.engine_of(self.address, PATIENCE) if self.server else self._file_engine()
+                # Connections are closed when nobody can use them any more, not when a collector comes by.
+                weakref.finalize(self, self._engine.dispose)
             return self._engine
 
     def close(self) -> None:
@@ -87,13 +88,6 @@ class Database:
             if self._engine is not None:
                 self._engine.dispose()
                 self._engine = None
-
-    def _server_engine(self) -> Engine:
-        address = self.address
-        if address.startswith("postgresql://"):
-            address = "postgresql+psycopg://" + address.removeprefix("postgresql://")
-        # Each read sees one state, as with SQLite.
-        return create_engine(address, isolation_level="REPEATABLE READ", max_overflow=-1)
 
     def _file_engine(self) -> Engine:
         readonly = self.readonly
@@ -118,6 +112,8 @@ class Database:
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
             writes = connection.get_execution_options().get("ndlab_writes")
+            if writes:
+                connection.exec_driver_sql(f"PRAGMA synchronous={writes}")
             connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
         return engine
@@ -143,22 +139,33 @@ class Database:
                 connection.close()
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Hold the one writer's place; what was written takes effect whole at the end, or not at all on an error."""
+    def writing(self, relaxed: bool = False) -> Iterator[Connection]:
+        """Hold the one writer's place; what was written takes effect whole at the end, or not at all on an error.
+
+        It is on disk then; `relaxed`, it is when the next write that is not relaxed is. A killed process loses neither.
+        """
         if self.readonly:
             raise ReadOnly(
-                f"{self.address} cannot be written",
+                f"{self.shown} cannot be written",
                 "it was opened to be read" if self._asked_readonly else "the disk or its permissions do not allow it",
                 "open it without readonly=True" if self._asked_readonly else "copy the folder, and write to the copy",
             )
         with self.errors():
             connection = self.engine.connect()
+            done = False
             try:
-                # On a server each statement sees what the writer before has left, once the counter is ours.
-                level = {"isolation_level": "READ COMMITTED"} if self.server else {}
-                connection = connection.execution_options(ndlab_writes=True, **level)
+                connection = connection.execution_options(ndlab_writes="NORMAL" if relaxed else "FULL")
                 with connection.begin():
+                    if self.server:
+                        server.take_the_writers_place(connection)
+                        if relaxed:
+                            connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
                     yield connection
+                    done = True
+            except exc.DBAPIError as error:
+                if done and self.server and server.is_lost(error.orig):
+                    raise server.unsure(self.shown) from None
+                raise
             finally:
                 connection.close()
 
@@ -173,26 +180,26 @@ class Database:
             raise self._named(error) from None
 
     def _named(self, error: Exception) -> Exception:
+        if self.server:
+            return server.named(getattr(error, "orig", None) or error, self.shown)
         said = str(getattr(error, "orig", error))
         low = said.lower()
         if "locked" in low or "busy" in low:
-            return Conflict(f"{self.address} is being written", f"another writer held it for {PATIENCE:g} s",
+            return Conflict(f"{self.shown} is being written", f"another writer held it for {PATIENCE:g} s",
                             "try again; NDLAB_ANNOTATIONS_WAIT is the patience in seconds")  # fmt: skip
         if "readonly" in low or "read-only" in low:
-            return ReadOnly(f"{self.address} cannot be written", said, "check the permissions, or write to a copy")
+            return ReadOnly(f"{self.shown} cannot be written", said, "check the permissions, or write to a copy")
         if "full" in low or "no space" in low:
-            return TooLarge(f"{self.address}: no space left", said, "free some space; what was stored before is intact")
+            return TooLarge(f"{self.shown}: no space left", said, "free some space; what was stored before is intact")
         if "unable to open" in low or "no such table" in low or "does not exist" in low:
             return NotFound(
-                f"no annotations at {self.address}", said, "make them: Annotations.create(path, space=volume)"
+                f"no annotations at {self.shown}", said, "make them: Annotations.create(path, space=volume)"
             )
         if "malformed" in low or "not a database" in low or "corrupt" in low:
-            return BadMetadata(f"{self.address} is damaged", said, "put it back from a backup, or import its exports")
+            return BadMetadata(f"{self.shown} is damaged", said, "put it back from a backup, or import its exports")
         if "disk i/o" in low:
-            return OSError(f"{self.address}: {said}: the disk is full or failing; what was stored before is intact")
-        if "connection" in low or "could not translate host" in low or "server" in low:
-            return NotFound(f"{self.address} does not answer", said, "check that the server runs, and the address")
-        return OSError(f"{self.address}: {said}")
+            return OSError(f"{self.shown}: {said}: the disk is full or failing; what was stored before is intact")
+        return OSError(f"{self.shown}: {said}")
 
     def insert(self, connection: Connection, table: Table, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
         """Insert rows of values in the order of `columns`."""
@@ -203,7 +210,11 @@ class Database:
             marks = ",".join("?" * len(columns))
             connection.exec_driver_sql(f"INSERT INTO {table.name} ({','.join(columns)}) VALUES ({marks})", rows)
         else:
-            connection.execute(table.insert(), [dict(zip(columns, row, strict=True)) for row in rows])
+            server.copy(connection, table.name, columns, rows)
+
+    def taken(self, error: exc.DBAPIError) -> bool:
+        """Tell whether an error says that a key is there already; pg8000 has one class for all that a server says."""
+        return isinstance(error, exc.IntegrityError) or (self.server and server.state_of(error.orig)[0] == "23505")
 
 
 def next_of(connection: Connection, name: str, step: int = 1) -> int:

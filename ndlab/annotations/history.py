@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
 from ndlab.annotations import checks
 from ndlab.annotations.changes import PIECE, pieces
-from ndlab.annotations.database import Database
 from ndlab.annotations.ids import as_id, signed, unsigned
 from ndlab.annotations.kinds import Annotation
 from ndlab.annotations.rows import from_micros, from_row, micros
-from ndlab.annotations.schema import COLUMNS, FOREVER, objects, past, transactions
-from ndlab.annotations.writing import Write, writing
+from ndlab.annotations.schema import COLUMNS, FOREVER, objects, past, strokes, transactions
+from ndlab.annotations.writing import Write
 from ndlab.errors import BadRequest, Conflict, NotFound
+
+if TYPE_CHECKING:
+    from ndlab.annotations.database import Database
+    from ndlab.annotations.ledger import Ledger
 
 __all__ = ["Change", "Transaction", "changes", "history", "moment_of", "undo"]
 
@@ -34,12 +37,17 @@ class Transaction:
         UTC.
     author : str
     operation : str
-        ``"add"``, ``"update"``, ``"delete"``, ``"merge"``, ``"undo"``.
+        ``"add"``, ``"update"``, ``"delete"``, ``"merge"``, ``"undo"``; of strokes alone ``"paint"``, ``"shave"``,
+        ``"relabel"``.
     objects : int
-        How many were changed.
+        How many were changed; of strokes, how many they named.
     note : str
     undoes : int, optional
         Number of the transaction that this one took back.
+    voxels : int
+        How many voxels strokes named.
+    volumes : tuple of str
+        Names of the label volumes that were written.
     """
 
     number: int
@@ -49,6 +57,8 @@ class Transaction:
     objects: int
     note: str = ""
     undoes: int | None = None
+    voxels: int = 0
+    volumes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,17 +75,34 @@ def _transaction(row: Row[Any]) -> Transaction:
     return Transaction(number, from_micros(time), author, operation, count, note, undoes)
 
 
-def history(
-    database: Database, at: int | None, author: str | None = None, limit: int | None = None
-) -> list[Transaction]:
+def history(ledger: Ledger, at: int | None, author: str | None = None, limit: int | None = None) -> list[Transaction]:
     """List transactions, the newest first."""
+    ledger.catch_up()
     asked = select(transactions).order_by(transactions.c.number.desc())
     if at is not None:
         asked = asked.where(transactions.c.number <= at)
     if author is not None:
         asked = asked.where(transactions.c.author == author)
-    with database.reading() as connection:
-        return [_transaction(row) for row in connection.execute(asked if limit is None else asked.limit(limit))]
+    with ledger.database.reading() as connection:
+        found = [_transaction(row) for row in connection.execute(asked if limit is None else asked.limit(limit))]
+        return _with_paint(ledger, connection, found)
+
+
+def _with_paint(ledger: Ledger, connection: Connection, found: list[Transaction]) -> list[Transaction]:
+    """Add what was written into volumes."""
+    names = [one.name for one in ledger.volumes(connection)] if found else []
+    if not names:
+        return found
+    painted: dict[int, list[tuple[str, int]]] = {}
+    between = strokes.c.number.between(found[-1].number, found[0].number)
+    asked = select(strokes.c.number, strokes.c.volume, strokes.c.voxels).where(strokes.c.volume.in_(names), between)
+    for number, name, voxels in connection.execute(asked.order_by(strokes.c.volume)):
+        painted.setdefault(number, []).append((name, voxels))
+    return [
+        replace(one, voxels=sum(n for _, n in known), volumes=tuple(name for name, _ in known))
+        if (known := painted.get(one.number)) else one
+        for one in found
+    ]  # fmt: skip
 
 
 def changes(database: Database, one: int, at: int | None = None) -> list[Change]:
@@ -96,8 +123,10 @@ def changes(database: Database, one: int, at: int | None = None) -> list[Change]
     return [Change(known[n], before.get(n), after.get(n)) for n in numbers]
 
 
-def moment_of(database: Database, when: Any) -> int:
+def moment_of(ledger: Ledger, when: Any) -> int:
     """Find the number of the last transaction at a time, or check that a number is of one."""
+    ledger.catch_up()
+    database = ledger.database
     asked: Select[Any]
     if isinstance(when, datetime):
         moment = micros(checks.moment(when, "as_of") or when)
@@ -113,12 +142,12 @@ def moment_of(database: Database, when: Any) -> int:
     return when
 
 
-def undo(database: Database, author: str, number: int | None = None, by: str | None = None) -> Transaction | None:
+def undo(ledger: Ledger, author: str, number: int | None = None, by: str | None = None) -> Transaction | None:
     """Take back a transaction, without `number` the last (by an author) that was not taken back; None if none is left.
 
-    Each object becomes what it was before; what happened in between stays in the history.
+    Each object and voxel becomes what it was before; what happened in between stays in the history.
     """
-    with writing(database, "undo", author, "") as write:
+    with ledger.writing("undo", author, paint=True) as write:
         target = _target(write.connection, number, by)
         if target is None:
             return None
@@ -126,8 +155,17 @@ def undo(database: Database, author: str, number: int | None = None, by: str | N
         _refuse_changed_later(write.connection, target.number, touched)
         for piece in pieces(touched, PIECE):
             _restore(write, target.number, piece)
+        _restore_paint(ledger, write, target.number)
         write.undoes = target.number
     return target
+
+
+def _restore_paint(ledger: Ledger, write: Write, number: int) -> None:
+    asked = select(strokes.c.volume, strokes.c.first).where(strokes.c.number == number)
+    volumes = {one.name: one for one in ledger.volumes(write.connection)}
+    for name, first in write.connection.execute(asked.where(strokes.c.volume.in_(list(volumes)))).all():
+        paint = ledger.paint(volumes[name])
+        write.paint(paint, paint.taking_back(first))
 
 
 def _target(connection: Connection, number: int | None, by: str | None) -> Transaction | None:

@@ -30,7 +30,8 @@ CREATE TABLE places (id INTEGER, chunk INTEGER, count INTEGER NOT NULL, low INTE
 CREATE TABLE exceptions (chunk INTEGER, inside INTEGER, rank INTEGER, id INTEGER NOT NULL,
     PRIMARY KEY (chunk, inside, rank)) WITHOUT ROWID;
 CREATE TABLE writes (number INTEGER PRIMARY KEY, last INTEGER NOT NULL, time INTEGER NOT NULL, author TEXT NOT NULL,
-    mode INTEGER NOT NULL, objects INTEGER NOT NULL, voxels INTEGER NOT NULL, undone INTEGER NOT NULL, undoes TEXT NOT NULL);
+    mode INTEGER NOT NULL, objects INTEGER NOT NULL, voxels INTEGER NOT NULL, undone INTEGER NOT NULL, undoes TEXT NOT NULL,
+    note TEXT NOT NULL DEFAULT '');
 CREATE TABLE merges (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, nbytes INTEGER NOT NULL);
 INSERT INTO facts VALUES ('format', '1'), ('merged', '0');
 """  # noqa: E501 - one line a table
@@ -66,6 +67,7 @@ class Write:
         Number of the write that took it back; 0 if none did.
     undoes : tuple of int
         Numbers of the writes that it took back.
+    note : str
     """
 
     number: int
@@ -77,6 +79,7 @@ class Write:
     voxels: int
     undone: int = 0
     undoes: tuple[int, ...] = ()
+    note: str = ""
 
 
 class Index:
@@ -117,6 +120,8 @@ class Index:
                     if statement.strip():
                         db.execute(statement)
             db.execute("COMMIT")
+        if "note" not in [row[1] for row in db.execute("PRAGMA table_info(writes)")]:
+            db.execute("ALTER TABLE writes ADD COLUMN note TEXT NOT NULL DEFAULT ''")
         return db
 
     def close(self) -> None:
@@ -186,11 +191,20 @@ class Index:
     def known(self, ids: Iterable[int]) -> set[int]:
         """Return those of `ids` that have voxels."""
         with self._mutex:
-            self._db.execute("CREATE TEMP TABLE IF NOT EXISTS asked (id INTEGER PRIMARY KEY)")
-            self._db.execute("DELETE FROM asked")
-            self._db.executemany("INSERT OR IGNORE INTO asked VALUES (?)", [(_signed(one),) for one in ids])
+            self._ask_for(ids)
             found = self._ask("SELECT id FROM asked WHERE EXISTS (SELECT 1 FROM places WHERE places.id = asked.id)")
             return {_unsigned(one) for (one,) in found}
+
+    def chunks_of(self, ids: Iterable[int]) -> set[int]:
+        """Return the chunks that hold any of some objects."""
+        with self._mutex:
+            self._ask_for(ids)
+            return {chunk for (chunk,) in self._ask("SELECT DISTINCT chunk FROM asked CROSS JOIN places USING (id)")}
+
+    def _ask_for(self, ids: Iterable[int]) -> None:
+        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS asked (id INTEGER PRIMARY KEY)")
+        self._db.execute("DELETE FROM asked")
+        self._db.executemany("INSERT OR IGNORE INTO asked VALUES (?)", [(_signed(one),) for one in ids])
 
     def put_places(self, found: Iterable[Row], touched: Iterable[tuple[int, int]]) -> None:
         """Replace the rows of the `touched` (id, chunk) pairs by `found`."""
@@ -234,22 +248,26 @@ class Index:
         """Add merged writes, and note which earlier ones they took back."""
         listed = list(writes)
         self._db.executemany(
-            "INSERT OR REPLACE INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)",
+            "INSERT OR REPLACE INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
             [
-                (w.number, w.last, w.time, w.author, w.mode, w.objects, w.voxels, " ".join(map(str, w.undoes)))
+                (w.number, w.last, w.time, w.author, w.mode, w.objects, w.voxels, " ".join(map(str, w.undoes)), w.note)
                 for w in listed
             ],
         )
         back = [(w.number, one) for w in listed for one in w.undoes]
         self._db.executemany("UPDATE writes SET undone = ? WHERE number = ?", back)
 
-    def writes(self, limit: int | None = None) -> list[Write]:
-        """Return merged writes, the latest first."""
-        rows = self._ask("SELECT * FROM writes ORDER BY number DESC LIMIT ?", (-1 if limit is None else limit,))
+    def writes(self, limit: int | None = None, after: int = 0) -> list[Write]:
+        """Return merged writes with numbers above `after`, the latest first."""
+        asked = "SELECT * FROM writes WHERE number > ? ORDER BY number DESC LIMIT ?"
         return [
-            Write(a, b, t, who, how, m, n, u, tuple(map(int, back.split())))
-            for a, b, t, who, how, m, n, u, back in rows
+            Write(a, b, t, who, how, m, n, u, tuple(map(int, back.split())), note)
+            for a, b, t, who, how, m, n, u, back, note in self._ask(asked, (after, -1 if limit is None else limit))
         ]
+
+    def largest(self) -> int:
+        """Return the largest id below 2**63 that has voxels, 0 if none has."""
+        return max(0, int(self._ask("SELECT max(id) FROM places")[0][0] or 0))
 
     def merges(self) -> list[tuple[int, int, int]]:
         """First and last stroke of each merge whose past is kept, and its bytes; the latest first."""

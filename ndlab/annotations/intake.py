@@ -10,13 +10,12 @@ import numpy as np
 
 from ndlab.annotations import checks
 from ndlab.annotations.changes import with_ids
-from ndlab.annotations.database import Database
 from ndlab.annotations.ids import as_ids, signed, signed_array
 from ndlab.annotations.kinds import Annotation, Holds, holds, kind_of
 from ndlab.annotations.predicates import field_of
 from ndlab.annotations.rows import WIDE, columns_of, keys_text, micros
 from ndlab.annotations.words import Flow, code
-from ndlab.annotations.writing import Write, writing
+from ndlab.annotations.writing import Write
 from ndlab.errors import BadRequest, Problems
 
 __all__ = ["create_table", "frames"]
@@ -28,17 +27,16 @@ _BOUNDS = ("z0", "y0", "x0", "z1", "y1", "x1")
 Columns = Mapping[str, Any]
 
 
-def create_table(database: Database, kind: Any, table: Any, author: str, note: str = "") -> np.ndarray[Any, Any]:
+def create_table(write: Write, kind: Any, table: Any) -> np.ndarray[Any, Any]:
     """Store the rows of a table as new objects, all or none, and return their ids in the order given."""
     found: list[np.ndarray[Any, Any]] = []
     seen = _Seen()
-    with writing(database, "add", author, note) as write:
-        for frame in frames(table):
-            count = len(next(iter(frame.values()), ()))
-            ids = np.zeros(count, np.uint64)
-            for chosen, which, columns in _of_kinds(frame, kind):
-                ids[which] = _create(write, chosen, columns, seen)
-            found.append(ids)
+    for frame in frames(table):
+        count = len(next(iter(frame.values()), ()))
+        ids = np.zeros(count, np.uint64)
+        for chosen, which, columns in _of_kinds(frame, kind):
+            ids[which] = _create(write, chosen, columns, seen)
+        found.append(ids)
     return np.concatenate(found) if found else np.zeros(0, np.uint64)
 
 

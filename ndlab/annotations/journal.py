@@ -14,7 +14,7 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -67,6 +67,8 @@ class Journal:
     ----------
     folder : path
         It is made if it can be; a folder that cannot be written is read.
+    verdict : callable, optional
+        Tells which of some tokens stand, of writes that are halves of a change; the others never happened.
 
     Examples
     --------
@@ -80,11 +82,14 @@ class Journal:
     """
 
     folder: Path
+    verdict: Callable[[set[int]], set[int]] = lambda tokens: set()
     _strokes: list[Stroke] = field(default_factory=list)
     _last: int = 0
     _segment: int = 0
     _offset: int = 0
     _torn: int = 0
+    # The last write, where it is read without a lock and its other half has not been heard of.
+    _open: list[Stroke] = field(default_factory=list)
     _damage: str = ""
     _queue: list[_Waiting] = field(default_factory=list)
     _mutex: threading.RLock = field(default_factory=threading.RLock)
@@ -161,11 +166,21 @@ class Journal:
 
     def append_held(self, strokes: Sequence[Stroke]) -> int:
         """Append inside `hold`."""
-        bodies = [pack(stroke) for stroke in strokes]
-        self._append([_Waiting(strokes, bodies, [google_crc32c.value(body) for body in bodies])])
+        self.prepare(strokes)()
         return strokes[-1].transaction
 
+    def prepare(self, strokes: Sequence[Stroke]) -> Callable[[], None]:
+        """Append inside `hold`, and return what makes them count here.
+
+        Without it they are found again at the next look, and `verdict` is asked whether they stand.
+        """
+        bodies = [pack(stroke) for stroke in strokes]
+        return self._put([_Waiting(strokes, bodies, [google_crc32c.value(body) for body in bodies])])
+
     def _append(self, group: Sequence[_Waiting]) -> None:
+        self._put(group)()
+
+    def _put(self, group: Sequence[_Waiting]) -> Callable[[], None]:
         path = self.folder / _name(self._segment)
         sequence, begin = self._last, self._offset
         now = time.time_ns() // 1000
@@ -194,8 +209,12 @@ class Journal:
         finally:
             os.close(handle)
         self.flushes += 1
-        self._strokes += strokes
-        self._last, self._offset = sequence, begin + len(whole)
+
+        def counted() -> None:
+            self._strokes += strokes
+            self._last, self._offset = sequence, begin + len(whole)
+
+        return counted
 
     def seal(self) -> int:
         """Begin a new segment, and return the number of the last stroke before it."""
@@ -273,6 +292,10 @@ class Journal:
         """What is wrong with the journal; empty if nothing is."""
         return self._damage
 
+    def beyond(self, stroke: int) -> bool:
+        """Whether there may be strokes after one; cheap."""
+        return self._news() or self._last > stroke
+
     @property
     def last(self) -> int:
         """Number of the last stroke known."""
@@ -301,7 +324,7 @@ class Journal:
         # A sealed segment is no longer written to, and where it ends another begins.
         sealed = self._segment != self._last + 1 and (self.folder / _name(self._last + 1)).exists()
         # Another may have put a record of the same length where a torn one was.
-        return sealed or self._torn > 0 or size != self._offset
+        return sealed or self._torn > 0 or size != self._offset or bool(self._open)
 
     def _catch_up(self) -> None:
         """Read what others wrote, under the lock."""
@@ -316,7 +339,7 @@ class Journal:
                 self._segment, self._offset = first, 0
             found = _read(self.folder / _name(first), self._offset)
             fresh = [stroke for stroke in found.strokes if stroke.sequence > self._last]
-            self._strokes += fresh
+            self._strokes += self._standing(fresh)
             self._offset, self._torn = found.end, found.size - found.end
             if fresh:
                 self._last = fresh[-1].sequence
@@ -326,6 +349,23 @@ class Journal:
                 self._damage = (
                     f"{_name(first)} is wrong at byte {found.end} of {found.size}, and whole records follow it"
                 )
+
+    def _standing(self, fresh: list[Stroke]) -> list[Stroke]:
+        """Leave out writes whose other half never came about.
+
+        Who writes both halves holds the lock until both are there, so under the lock the verdict is final. Without it
+        the last write may be on its way.
+        """
+        if self._open:
+            fresh, self._open = self._open + fresh, []
+        tokens = {stroke.token for stroke in fresh if stroke.token}
+        if not tokens:
+            return fresh
+        standing = self.verdict(tokens)
+        gone = {stroke.transaction for stroke in fresh if stroke.token and stroke.token not in standing}
+        if not self.writable and fresh[-1].transaction in gone:
+            self._open = [stroke for stroke in fresh if stroke.transaction == fresh[-1].transaction]
+        return [stroke for stroke in fresh if stroke.transaction not in gone]
 
 
 def _read(path: Path, offset: int) -> _Found:

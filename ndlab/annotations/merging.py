@@ -192,6 +192,7 @@ def writes_of(strokes: Sequence[Stroke]) -> list[Write]:
         Write(
             number, several[-1].sequence, several[0].time, several[0].author, int(several[0].mode),
             sum(_objects(stroke) for stroke in several), sum(stroke.voxels for stroke in several), 0, several[0].undoes,
+            several[0].note,
         )
         for number, several in found.items()
     ]  # fmt: skip

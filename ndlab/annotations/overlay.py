@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -18,14 +19,14 @@ from ndlab.annotations.merging import Merger
 from ndlab.annotations.strokes import Mode, Stroke
 from ndlab.geometry import Box
 
-__all__ = ["Moment", "Overlay"]
+__all__ = ["Moment", "Overlay", "Pending", "Voxels"]
 
 Voxels = np.ndarray[Any, Any]
 T = TypeVar("T")
 
 
 @dataclass
-class _Pending:
+class Pending:
     """Pending strokes, cut into pieces, and where each id is mentioned."""
 
     merged: int = 0
@@ -42,11 +43,16 @@ class Moment:
 
     merger: Merger
     merged: int
-    pending: _Pending
+    pending: Pending
     _interrupted: dict[int, tuple[before.Stamp, before.Befores]] = field(default_factory=dict)
 
     def chunk(self, number: int) -> tuple[Voxels, Exceptions, list[Before]]:
         """Return a chunk's labels, flat, its exceptions, and what each pending stroke found there."""
+        labels, exceptions = self.base(number)
+        return labels, exceptions, apply(labels, exceptions, self.pending.pieces.get(number, []))
+
+    def base(self, number: int) -> tuple[Voxels, Exceptions]:
+        """Return a chunk's labels and exceptions without what is pending."""
         labels = self.merger.units.read(number)
         exceptions = self.merger.index.exceptions(number)
         # Looked for after the labels of each chunk were read: where they are of a merge under way, its file is there.
@@ -54,7 +60,15 @@ class Moment:
         if noted:
             where, was = before.first_labels(noted)
             labels[where] = was
-        return labels, exceptions, apply(labels, exceptions, self.pending.pieces.get(number, []))
+        return labels, exceptions
+
+    def overlaid(self, box: Box | None = None) -> AbstractSet[int]:
+        """Return the chunks, at least those of a box, whose state is not what store and index say."""
+        return self.pending.pieces.keys()
+
+    def mixed(self) -> AbstractSet[int]:
+        """Return the chunks in which any object may be."""
+        return self.pending.mixed
 
     def _noted(self, unit: int) -> before.Befores:
         """Return what a merge that has not ended found in a unit; nothing where it has not come to it."""
@@ -82,8 +96,8 @@ class Moment:
         return labels
 
     def touched(self, box: Box) -> list[int]:
-        """Return the chunks of a box that have pending strokes."""
-        chunking, known = self.merger.chunking, self.pending.pieces
+        """Return the chunks of a box that are not what the store says."""
+        chunking, known = self.merger.chunking, self.overlaid(box)
         if not known or not box.size:
             return []
         count = np.prod([-(-b // c) - a // c for a, b, c in zip(box.start, box.stop, chunking.chunk, strict=True)])
@@ -94,8 +108,7 @@ class Moment:
     def places(self, one: int) -> list[Place]:
         """Return where an object is, from the index; only chunks under pending strokes are read."""
         rows = {place.chunk: place for place in self.merger.index.of(one)}
-        known = self.pending.pieces
-        asked = (rows.keys() & known.keys()) | self.pending.mentioned.get(one, set()) | self.pending.mixed
+        asked = (rows.keys() & self.overlaid()) | self.pending.mentioned.get(one, set()) | self.mixed()
         if asked:
             listed = sorted(asked)
             states = (self.chunk(number) for number in listed)
@@ -106,13 +119,20 @@ class Moment:
             rows |= {place.chunk: place for place in fresh}
         return [rows[number] for number in sorted(rows)]
 
+    def chunks_of(self, ids: Iterable[int]) -> list[int]:
+        """Return the chunks that hold any of some objects, and perhaps a few that do not; no voxel is read."""
+        wanted = list(ids)
+        found = self.merger.index.chunks_of(wanted)
+        found.update(*(self.pending.mentioned.get(one, ()) for one in wanted), self.pending.mixed)
+        return sorted(found)
+
 
 class Overlay:
     """Hands out moments of one store under one journal."""
 
     def __init__(self, merger: Merger) -> None:
         self.merger = merger
-        self._pending = _Pending()
+        self._pending = Pending()
         self._mutex = threading.Lock()
 
     def at_once(self, how: Callable[[Moment], T]) -> T:
@@ -123,7 +143,7 @@ class Overlay:
             if self.merger.index.merged == merged:
                 return found
 
-    def _split(self, merged: int) -> _Pending:
+    def _split(self, merged: int) -> Pending:
         """Cut what is pending into pieces; only what is new since the last time is cut."""
         strokes = self.merger.journal.pending(merged)
         with self._mutex:
@@ -132,9 +152,9 @@ class Overlay:
             if (old.merged, old.last) == (merged, last):
                 return old
             if old.merged != merged or last < old.last:
-                old = _Pending(merged, merged)
+                old = Pending(merged, merged)
             fresh = [stroke for stroke in strokes if stroke.sequence > old.last]
-            new = _Pending(merged, last, strokes, dict(old.pieces), dict(old.mentioned), set(old.mixed))
+            new = Pending(merged, last, strokes, dict(old.pieces), dict(old.mentioned), set(old.mixed))
             for number, several in pieces(self.merger.chunking, fresh).items():
                 new.pieces[number] = [*new.pieces.get(number, ()), *several]
                 _mention(new, number, several)
@@ -142,7 +162,7 @@ class Overlay:
             return new
 
 
-def _mention(pending: _Pending, number: int, several: Iterable[Piece]) -> None:
+def _mention(pending: Pending, number: int, several: Iterable[Piece]) -> None:
     for piece in several:
         if isinstance(piece.ids, np.ndarray) or piece.mode in (Mode.RELABEL, Mode.RESTORE):
             pending.mixed.add(number)

@@ -7,26 +7,28 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from ndlab.annotations.applying import Exceptions
 from ndlab.annotations.chunking import Chunking
 from ndlab.annotations.drawing import as_mode, box_stroke, cutout_stroke, paint_id, voxel_strokes
 from ndlab.annotations.ids import as_ids
-from ndlab.annotations.index import Index, Place, Write
+from ndlab.annotations.index import Index, Write
 from ndlab.annotations.journal import Journal
 from ndlab.annotations.merging import Merger
-from ndlab.annotations.overlay import Moment, Overlay
+from ndlab.annotations.overlay import Overlay
+from ndlab.annotations.owner import refuse_owned, verdict_of
+from ndlab.annotations.painted import Painted
 from ndlab.annotations.reindexing import differences, reindex
 from ndlab.annotations.strokes import Mode, Shape, Stroke
-from ndlab.annotations.undoing import listed_writes, restoring
+from ndlab.annotations.undoing import listed_writes, restoring, taking_back
 from ndlab.annotations.units import Units
-from ndlab.errors import BadRequest, Conflict, NotFound, ReadOnly, TooLarge, Unsupported
+from ndlab.errors import BadRequest, Conflict, ReadOnly, Unsupported
 from ndlab.geometry import Box, Int3
 from ndlab.store import pyramid
 from ndlab.store.engine import TensorStoreArray
@@ -36,12 +38,8 @@ from ndlab.volume import open as open_volume
 
 __all__ = ["Paint"]
 
-Voxels = np.ndarray[Any, Any]
-# What one cut-out may hold, as in the founding system.
-CUTOUT_VOXELS = 256 << 20
 
-
-class Paint:
+class Paint(Painted):
     """Ties the ids of objects to voxels of a label volume.
 
     A write returns once it is on disk in a journal, and every read sees it from then on, in this process and in others.
@@ -61,7 +59,7 @@ class Paint:
     background : bool
         Off: merge only in `flush`, `undo` not counted.
     history_bytes : int
-        How much of the past is kept for `undo` [bytes on disk].
+        How much of the past is kept for `undo` and `Annotations.as_of` [bytes on disk].
 
     Examples
     --------
@@ -86,6 +84,7 @@ class Paint:
         merge_seconds: float = 2.0,
         background: bool = True,
         history_bytes: int = 1 << 30,
+        _verdict: Callable[[set[int]], set[int]] | None = None,
     ) -> None:
         volume = labels if isinstance(labels, Volume) else open_volume(labels)
         array = _checked(volume)
@@ -94,14 +93,16 @@ class Paint:
         self._options = {"author": author, "merge_bytes": merge_bytes, "merge_seconds": merge_seconds,
                          "background": background, "history_bytes": history_bytes}  # fmt: skip
         shape, chunk, unit = _int3(array.shape), _int3(array.chunks), _int3(array.shards or array.chunks)
-        self.chunking = Chunking(shape, chunk, unit)
+        chunking = Chunking(shape, chunk, unit)
         self._stored = volume._stored
         self.journal = Journal(self.folder / "journal")
         index = _opened_index(self.folder, self.journal.writable)
+        self.journal.verdict = _verdict or partial(verdict_of, self.folder, index)
         workers = max(1, os.cpu_count() or 1)
-        units = Units(array, self.chunking)
+        units = Units(array, chunking)
         self._merger = Merger(self.folder, self._stored, units, self.journal, index, history_bytes, workers)
         self._overlay = Overlay(self._merger)
+        super().__init__(self._overlay, chunking, array.dtype, str(self.folder))
         self._check_same(array)
         self._wake, self._closed = threading.Event(), False
         self._trouble: Exception | None = None
@@ -131,7 +132,8 @@ class Paint:
     # --- writing ----------------------------------------------------------------------------------------------
 
     def write(
-        self, id: Any, voxels: Any = None, *, box: Box | None = None, mask: Any = None, mode: str = "overwrite"  # noqa: A002
+        self, id: Any, voxels: Any = None, *, box: Box | None = None, mask: Any = None,  # noqa: A002
+        mode: str = "overwrite", note: str = "",
     ) -> int:  # fmt: skip
         """Paint an object, and return the number of the write once it is on disk.
 
@@ -147,6 +149,8 @@ class Paint:
         mode : {"overwrite", "preserve", "except", "reduce"}
             Where another label is: take its place; leave it; stand behind it as an exception. ``"reduce"`` takes the
             object's own voxels away, and the first exception there comes forward.
+        note : str
+            For the history.
 
         Raises
         ------
@@ -155,7 +159,7 @@ class Paint:
         ReadOnly, TooLarge
             If the folder cannot be written, or the disk is full. Nothing is kept of the write.
         """
-        one, how = paint_id(id, self._dtype), as_mode(mode)
+        one, how = paint_id(id, self.dtype), as_mode(mode)
         if (voxels is None) == (box is None):
             raise BadRequest(
                 f"object {one} by {'neither voxels nor box' if box is None else 'voxels and box'}",
@@ -163,44 +167,53 @@ class Paint:
                 "pass voxels=, or box= with a mask= where it does not fill the box",
             )
         if box is not None:
-            return self._append([box_stroke(one, box, how, self.chunking.shape, mask)])
-        return self._append(voxel_strokes([one], [voxels], how, self.chunking.shape))
+            return self._append([box_stroke(one, box, how, self.chunking.shape, mask)], note)
+        return self._append(voxel_strokes([one], [voxels], how, self.chunking.shape), note)
 
-    def write_many(self, ids: Sequence[Any], voxels: Sequence[Any], *, mode: str = "overwrite") -> int:
+    def write_many(self, ids: Sequence[Any], voxels: Sequence[Any], *, mode: str = "overwrite", note: str = "") -> int:
         """Paint many objects at once, each from its list of voxels (n, 3); all of them become durable, or none."""
         if not len(ids):
             raise BadRequest("no object", "a write names one at least")
-        found = [paint_id(one, self._dtype) for one in ids]
-        return self._append(voxel_strokes(found, voxels, as_mode(mode), self.chunking.shape))
+        found = [paint_id(one, self.dtype) for one in ids]
+        return self._append(voxel_strokes(found, voxels, as_mode(mode), self.chunking.shape), note)
 
-    def write_labels(self, box: Box, values: Any, *, mode: str = "overwrite") -> int:
+    def write_labels(self, box: Box, values: Any, *, mode: str = "overwrite", note: str = "") -> int:
         """Paint a dense cut-out of ids over a box; 0 leaves voxels alone."""
-        return self._append([cutout_stroke(box, values, as_mode(mode), self.chunking.shape, self._dtype)])
+        return self._append([cutout_stroke(box, values, as_mode(mode), self.chunking.shape, self.dtype)], note)
 
-    def shave(self, id: Any, voxels: Any = None, *, box: Box | None = None, mask: Any = None) -> int:  # noqa: A002
+    def shave(
+        self, id: Any, voxels: Any = None, *, box: Box | None = None, mask: Any = None, note: str = ""  # noqa: A002
+    ) -> int:  # fmt: skip
         """Take voxels away from an object; those of others stay."""
-        return self.write(id, voxels, box=box, mask=mask, mode="reduce")
+        return self.write(id, voxels, box=box, mask=mask, mode="reduce", note=note)
 
-    def delete(self, ids: Any) -> int:
+    def delete(self, ids: Any, *, note: str = "") -> int:
         """Take all voxels of objects away, at all levels."""
-        return self._relabel(as_ids(ids), 0)
+        return self._relabel(as_ids(ids), 0, note)
 
-    def merge(self, ids: Any) -> int:
+    def merge(self, ids: Any, *, note: str = "") -> int:
         """Give the voxels of all of `ids` to the first of them."""
         first, *others = as_ids(ids)
-        return self._relabel(others, first)
+        return self._relabel(others, first, note)
 
-    def _relabel(self, ids: Sequence[int], one: int) -> int:
+    def _relabel(self, ids: Sequence[int], one: int, note: str) -> int:
         self._refuse_closed()
         with self.journal.hold():
             # Held: between finding where they are and writing it down nobody else writes.
-            def chunks(moment: Moment) -> list[int]:
-                return sorted({place.chunk for each in ids for place in moment.places(each)})
+            stroke = self.relabelling(ids, one)
+            stroke.author, stroke.note = self.author, note
+            number = self.journal.append_held([stroke])
+        return self._numbered(number)
 
-            where = self._overlay.at_once(chunks)
-            data = (np.array(ids, "u8"), np.array(where, "i8"))
-            stroke = Stroke(Mode.RELABEL, Shape.CHUNKS, one, (0, 0, 0), data, author=self.author)
-            return self.journal.append_held([stroke])
+    def taking_back(self, write: int) -> list[Stroke]:
+        """Return the strokes that take back one write of the journal, to be written while it is held."""
+        return self._overlay.at_once(lambda moment: taking_back(moment, write, self.author))
+
+    def relabelling(self, ids: Sequence[int], one: int) -> Stroke:
+        """Return the stroke that gives objects another id (0: none), to be written while the journal is held."""
+        where = self._overlay.at_once(lambda moment: moment.chunks_of(ids))
+        data = (np.array(ids, "u8"), np.array(where, "i8"))
+        return Stroke(Mode.RELABEL, Shape.CHUNKS, one, (0, 0, 0), data)
 
     def undo(self, count: int = 1) -> int:
         """Take back the last `count` writes, whoever made them, and return the number of the write that does.
@@ -215,6 +228,7 @@ class Paint:
         if count < 1:
             raise BadRequest(f"undo of {count} writes", "it is one or more")
         self._refuse_closed()
+        refuse_owned(self.folder, self._merger.index)
         with self.journal.hold():
             strokes = self._overlay.at_once(lambda moment: restoring(moment, count, self.author))
             return self.journal.append_held(strokes)
@@ -223,150 +237,18 @@ class Paint:
         """Return who wrote what and when, the latest first."""
         return self._overlay.at_once(lambda moment: listed_writes(moment, limit))
 
-    def _append(self, strokes: list[Stroke]) -> int:
+    def _append(self, strokes: list[Stroke], note: str = "") -> int:
         self._refuse_closed()
-        strokes[0].author = self.author
-        return self.journal.append(strokes)
+        strokes[0].author, strokes[0].note = self.author, note
+        return self._numbered(self.journal.append(strokes))
+
+    def _numbered(self, write: int) -> int:
+        """Return the number by which the history knows a write of the journal."""
+        return write
 
     def _refuse_closed(self) -> None:
         if self._closed:
             raise BadRequest(f"a write into {self.folder}", "it was closed", "open it again with Paint(labels, folder)")
-
-    # --- reading ----------------------------------------------------------------------------------------------
-
-    @property
-    def _dtype(self) -> np.dtype[Any]:
-        return self._merger.units.array.dtype
-
-    @property
-    def volume(self) -> Volume:
-        """The label volume as it is in the store: what is pending is not in it yet."""
-        return Volume(self._stored)
-
-    def read(self, box: Box | None = None) -> Voxels:
-        """Return the labels of a box of level 0, every acknowledged write included."""
-        whole = Box((0, 0, 0), self.chunking.shape)
-        found = whole if box is None else box
-        if found.level:
-            raise BadRequest(f"a box of level {found.level}", "what is pending is of level 0",
-                             "call .flush(), then read the coarser level of .volume")  # fmt: skip
-        found.check(self.chunking.shape)
-        return self._overlay.at_once(lambda moment: moment.read(found))
-
-    def places(self, id: Any) -> list[Place]:  # noqa: A002
-        """Return in which chunks an object is, with the number of its voxels and their box in each."""
-        one = paint_id(id, self._dtype)
-        return self._overlay.at_once(lambda moment: moment.places(one))
-
-    def chunks(self, id: Any) -> list[Box]:  # noqa: A002
-        """Return the boxes of the chunks that hold an object."""
-        return [self.chunking.box(place.chunk) for place in self.places(id)]
-
-    def bounding_box(self, id: Any) -> Box:  # noqa: A002
-        """Return the smallest box that holds an object.
-
-        Raises
-        ------
-        NotFound
-            If it has no voxels.
-        """
-        found = [_placed(place, self.chunking) for place in self.places(id)]
-        if not found:
-            raise NotFound(f"object {id} has no voxels", f"{self.folder} knows none", "write some with .write(id, ...)")
-        return _hull(found)
-
-    def size(self, id: Any) -> int:  # noqa: A002
-        """Return the number of voxels of an object."""
-        return sum(place.count for place in self.places(id))
-
-    def voxels(self, id: Any) -> Voxels:  # noqa: A002
-        """Return the voxels (n, 3) of an object, in C order; those where it is an exception are among them."""
-        one = paint_id(id, self._dtype)
-
-        def found(moment: Moment) -> list[Voxels]:
-            return [_voxels(moment, place, one) for place in moment.places(one)]
-
-        parts = self._overlay.at_once(found)
-        if not parts:
-            return np.empty((0, 3), "i8")
-        flat = np.concatenate(parts)
-        return flat[np.lexsort(flat.T[::-1])]
-
-    def cutout(self, id: Any, box: Box | None = None) -> tuple[Box, Voxels]:  # noqa: A002
-        """Return a box and the object in it, its id where it is and 0 elsewhere; without `box` the smallest one."""
-        return self.union([id], id, box)
-
-    def union(self, ids: Iterable[Any], as_id: Any, box: Box | None = None) -> tuple[Box, Voxels]:
-        """Return a box and several objects in it as one: a neuron from its segments.
-
-        Raises
-        ------
-        NotFound
-            If none has voxels and no box is given.
-        TooLarge
-            If the box holds more than 256 * 1024 * 1024 voxels.
-        """
-        wanted, one = [paint_id(i, self._dtype) for i in ids], paint_id(as_id, self._dtype)
-
-        def found(moment: Moment) -> tuple[Box, Voxels]:
-            placed = [(i, place) for i in wanted for place in moment.places(i)]
-            if box is None and not placed:
-                raise NotFound(f"objects {wanted[:5]} have no voxels", f"{self.folder} knows none")
-            where = box if box is not None else _hull([_placed(place, self.chunking) for _, place in placed])
-            if where.size > CUTOUT_VOXELS:
-                raise TooLarge(f"a cut-out of {where.shape}", "it may hold 256 * 1024 * 1024 voxels",
-                               "pass a box, or read .voxels(id)", nbytes=where.size, limit=CUTOUT_VOXELS)  # fmt: skip
-            out = np.zeros(where.shape, self._dtype)
-            for i, place in placed:
-                if (self.chunking.box(place.chunk) & where).size:
-                    at = _voxels(moment, place, i) - np.array(where.start)
-                    at = at[((at >= 0) & (at < where.shape)).all(1)]
-                    out[tuple(at.T)] = one
-            return where, out
-
-        if box is not None:
-            box.check(self.chunking.shape)
-        return self._overlay.at_once(found)
-
-    def ids(self, box: Box | None = None) -> list[int]:
-        """Return the objects that have voxels in a box, as label or as exception; without it, in all of the volume."""
-        if box is None:
-
-            def everywhere(moment: Moment) -> list[int]:
-                pending, index = moment.pending.pieces, moment.merger.index
-                found: set[int] = set()
-                for number in pending:
-                    labels, exceptions, _ = moment.chunk(number)
-                    found.update(np.unique(labels).tolist(), *exceptions.values())
-                # The others are where the index says, unless all of it lies under pending strokes.
-                others = (one for one in index.ids() if one not in found)
-                found.update(one for one in others if any(place.chunk not in pending for place in index.of(one)))
-                return sorted(found - {0})
-
-            return self._overlay.at_once(everywhere)
-        inside = set(np.unique(self.read(box)).tolist())
-        inside.update(one for _, behind in self.exceptions(box) for one in behind)
-        return sorted(inside - {0})
-
-    def exceptions(self, box: Box | None = None) -> list[tuple[Int3, tuple[int, ...]]]:
-        """Return voxels (z, y, x) with more than one label, and the ids that stand behind the first."""
-        where = Box((0, 0, 0), self.chunking.shape) if box is None else box
-        where.check(self.chunking.shape)
-
-        def found(moment: Moment) -> dict[int, Exceptions]:
-            numbers = {*moment.merger.index.exception_chunks(), *moment.touched(where)}
-            numbers = {number for number in numbers if (self.chunking.box(number) & where).size}
-            pending = moment.pending.pieces
-            index = moment.merger.index
-            return {n: moment.chunk(n)[1] if n in pending else index.exceptions(n) for n in sorted(numbers)}
-
-        listed = []
-        for number, exceptions in self._overlay.at_once(found).items():
-            at = self.chunking.coordinates(number, np.array(list(exceptions), "i8")).tolist() if exceptions else []
-            for (z, y, x), ids in zip(at, exceptions.values(), strict=True):
-                if Box((z, y, x), (z + 1, y + 1, x + 1)) in where:
-                    listed.append(((z, y, x), tuple(ids)))
-        return sorted(listed)
 
     # --- keeping ----------------------------------------------------------------------------------------------
 
@@ -450,7 +332,12 @@ class Paint:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Paint({self._stored.url!r}, {str(self.folder)!r}): {self.chunking.shape} {self._dtype}"
+        return f"Paint({self._stored.url!r}, {str(self.folder)!r}): {self.chunking.shape} {self.dtype}"
+
+    @property
+    def volume(self) -> Volume:
+        """The label volume as it is in the store: what is pending is not in it yet."""
+        return Volume(self._stored)
 
     def _merge_quietly(self) -> None:
         """Merge in the background; what goes wrong is kept for `trouble`, and tried again."""
@@ -479,26 +366,6 @@ def _merge_on(whose: weakref.ref[Paint], wake: threading.Event, nbytes: float, s
 
 def _again(url: str, folder: str, options: dict[str, Any]) -> Paint:
     return Paint(url, folder, **options)
-
-
-def _voxels(moment: Moment, place: Place, one: int) -> Voxels:
-    labels, exceptions, _ = moment.chunk(place.chunk)
-    at = np.flatnonzero(labels == one)
-    more = [inside for inside, ids in exceptions.items() if one in ids]
-    found: Voxels = moment.merger.chunking.coordinates(place.chunk, np.concatenate([at, np.array(more, "i8")]))
-    return found
-
-
-def _placed(place: Place, chunking: Chunking) -> Box:
-    corner = chunking.corner(place.chunk)
-    return Box(place.low, place.high).shift(corner)
-
-
-def _hull(boxes: Sequence[Box]) -> Box:
-    found = boxes[0]
-    for box in boxes[1:]:
-        found = found | box
-    return found
 
 
 def _checked(volume: Volume) -> TensorStoreArray:

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, false, func, or_, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    and_,
+    any_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from ndlab.annotations import checks
 from ndlab.annotations.ids import as_id, signed
@@ -21,7 +35,7 @@ from ndlab.annotations.words import Flow, code
 from ndlab.errors import BadRequest
 from ndlab.geometry import NmBox
 
-__all__ = ["OPERATORS", "Term", "condition", "field_of", "order_by", "term", "within"]
+__all__ = ["OPERATORS", "Term", "among", "condition", "field_of", "order_by", "term", "within"]
 
 OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "in", "contains", "startswith", "isnull")
 _PLAIN = {name: Holds("number") for name in ("z", "y", "x", "z0", "y0", "x0", "z1", "y1", "x1")}
@@ -236,7 +250,7 @@ def _equal(value: Any) -> ColumnElement[bool]:
 def within(box: NmBox, by: str, table: FromClause) -> ColumnElement[bool]:
     """Say that an object's position lies in the box, or its bounds meet it, or either."""
     if by not in ("position", "bounds", "any"):
-        raise BadRequest(f"within(by={by!r})", "it is 'position', 'bounds' or 'any'")
+        raise BadRequest(f"within(by={by!r})", "it is 'position', 'bounds', 'any' or 'paint'")
     if any(a == b for a, b in zip(box.start, box.stop, strict=True)):
         return false()
     ways = []
@@ -245,6 +259,14 @@ def within(box: NmBox, by: str, table: FromClause) -> ColumnElement[bool]:
     if by in ("bounds", "any"):
         ways += [_meets(box, table)]
     return or_(*ways)
+
+
+def among(ids: Sequence[int], table: FromClause, server: bool) -> ColumnElement[bool]:
+    """Say that an object is one of many ids, as stored; as one value, however many there are."""
+    if server:
+        return table.c.id == any_(cast(literal(list(ids), ARRAY(BigInteger)), ARRAY(BigInteger)))
+    listed = func.json_each(json.dumps(list(ids))).table_valued("value")
+    return table.c.id.in_(select(listed.c.value))
 
 
 def _inside(column: Any, start: float, stop: float) -> ColumnElement[bool]:

@@ -17,7 +17,8 @@ from ndlab.annotations import columnar
 from ndlab.annotations.database import Database
 from ndlab.annotations.ids import unsigned_array
 from ndlab.annotations.kinds import Annotation, kind_of
-from ndlab.annotations.predicates import Term, condition, field_of, order_by, term, within
+from ndlab.annotations.predicates import Term, among, condition, field_of, order_by, term, within
+from ndlab.annotations.presence import present
 from ndlab.annotations.reading import held, source
 from ndlab.annotations.rows import from_row
 from ndlab.annotations.schema import COLUMNS, pairs
@@ -59,6 +60,8 @@ class Query:
     home: Any = None
     terms: tuple[Term, ...] = ()
     boxes: tuple[tuple[NmBox, str], ...] = ()
+    # Ids (stored form) of objects that were found in boxes by their voxels.
+    present: tuple[tuple[int, ...], ...] = ()
     order: tuple[str, ...] = ()
     most: int | None = None
     names: tuple[str, ...] | None = None
@@ -120,14 +123,17 @@ class Query:
         Parameters
         ----------
         box : Box or NmBox
-        by : {"any", "position", "bounds"}
-            Objects whose position (centroid, location) lies in the box, whose bounds share a point with it, or either.
+        by : {"any", "position", "bounds", "paint"}
+            Objects whose position (centroid, location) lies in the box, whose bounds share a point with it, or either;
+            or that have voxels in it, now, in any of the label volumes: a box of level 0.
 
         Raises
         ------
         BadRequest
             If the box counts voxels and the annotations have no voxel size, or not at that level.
         """
+        if by == "paint":
+            return replace(self, present=(*self.present, present(self.home, box)))
         space = self.space.nm(box)
         within(space, by, source(None))
         return replace(self, boxes=(*self.boxes, (space, by)))
@@ -160,6 +166,7 @@ class Query:
         made = select(*(table.c[name] for name in columns))
         made = made.where(*(condition(one, table, self.at) for one in self.terms))
         made = made.where(*(within(box, by, table) for box, by in self.boxes))
+        made = made.where(*(among(ids, table, self.database.server) for ids in self.present))
         if ordered or self.most is not None:
             # Ties go by id, so that a limit means the same objects each time.
             order = [part for name in self.order for part in order_by(name, table, self.at)]
@@ -267,6 +274,7 @@ class Query:
     def __repr__(self) -> str:
         said = [f"{one.name}__{one.operator}={one.value!r}" for one in self.terms]
         said += [f"within {box.start} to {box.stop} nm by {by}" for box, by in self.boxes]
+        said += [f"among {len(ids)} with voxels in a box" for ids in self.present]
         said += [f"sorted by {', '.join(self.order)}"] if self.order else []
         return f"<Query of {self.count()} objects: {'; '.join(said) or 'all'}>"
 

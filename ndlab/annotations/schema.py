@@ -15,10 +15,10 @@ from sqlalchemy.dialects import postgresql
 
 __all__ = [
     "COLUMNS", "FOREVER", "LISTS", "REFERENCES", "SCHEMA", "VERSION", "counters", "facts", "links", "objects", "pairs",
-    "past", "transactions",
+    "past", "strokes", "transactions", "volumes",
 ]  # fmt: skip
 
-VERSION = 1
+VERSION = 2
 # `until` of what holds now.
 FOREVER = (1 << 63) - 1
 
@@ -122,6 +122,39 @@ transactions = Table(
     # Number of the transaction that this one takes back.
     Column("undoes", BigInteger),
 )
+
+# Label volumes that belong to the set.
+volumes = Table(
+    "volumes",
+    SCHEMA,
+    Column("name", _WORDS, primary_key=True),
+    Column("rank", Integer, nullable=False),
+    # Addresses; relative ones are from the folder of the database.
+    Column("url", Text, nullable=False),
+    Column("folder", Text, nullable=False),
+    # As JSON, for `Paint`.
+    Column("options", Text, nullable=False),
+    # The transaction and the stroke of its journal after which it came to the set.
+    Column("since", BigInteger, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    # The last stroke of its journal that has a transaction.
+    Column("adopted", BigInteger, nullable=False),
+)
+
+# What transactions wrote into volumes: which strokes of the journals. A token stands in the journal, too, where rows
+# were written with them: such strokes count if and only if their token is found here.
+strokes = Table(
+    "strokes",
+    SCHEMA,
+    Column("volume", _WORDS, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("voxels", BigInteger, nullable=False),
+    Column("token", BigInteger),
+    sqlite_with_rowid=False,
+)
+Index("strokes_token", strokes.c.token, **_where("token"))
 
 counters = Table("counters", SCHEMA, Column("name", Text, primary_key=True), Column("next", BigInteger, nullable=False))
 

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import Connection, func, select
 
-from ndlab.annotations import changes, derived, history, reading, summary
-from ndlab.annotations.database import FILE, Database, is_server
+from ndlab.annotations import changes, compound, derived, history, reading, server, summary
+from ndlab.annotations.both import delete, merge, shapes
+from ndlab.annotations.database import FILE, Database
 from ndlab.annotations.history import Change, Transaction
-from ndlab.annotations.ids import as_id, as_ids, unsigned
+from ndlab.annotations.ids import as_id, as_ids, signed, unsigned
 from ndlab.annotations.intake import create_table
 from ndlab.annotations.kinds import Annotation, kind_of
+from ndlab.annotations.ledger import Ledger
 from ndlab.annotations.query import Query
 from ndlab.annotations.rows import from_row
 from ndlab.annotations.schema import SCHEMA, VERSION, counters, facts, pairs
@@ -28,10 +30,13 @@ from ndlab.annotations.space import Space
 from ndlab.annotations.writing import reserve
 from ndlab.errors import BadRequest, Conflict, NotFound, ReadOnly, Unsupported
 from ndlab.geometry import Box, Calibration, NmBox
+from ndlab.volume import Volume
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+    from ndlab.annotations.owned import OwnedPaint
 
 __all__ = ["Annotations"]
 
@@ -61,15 +66,18 @@ class Annotations:
     ('update', {})
     """
 
-    def __init__(self, database: Database, *, author: str | None = None, at: int | None = None) -> None:
+    def __init__(
+        self, database: Database, *, author: str | None = None, at: int | None = None, ledger: Ledger | None = None
+    ) -> None:
         self._database = database
         self._author = _user() if author is None else author
         self._at = at
+        self._ledger = Ledger(database, self._author) if ledger is None else ledger
         with database.reading() as connection:
             known = {name: json.loads(value) for name, value in connection.execute(select(facts))}
         if known.get("version") != VERSION:
             raise Unsupported(
-                f"the annotations at {database.address} have layout {known.get('version')!r}",
+                f"the annotations at {database.shown} have layout {known.get('version')!r}",
                 f"this ndlab reads layout {VERSION}", "open them with the ndlab that wrote them, and export them",
                 feature=f"annotations layout {known.get('version')!r}",
             )  # fmt: skip
@@ -123,7 +131,7 @@ class Annotations:
         address = _address(path)
         where = Space.of(space, voxel_size)
         database = Database(address)
-        said = name if name is not None else address.rstrip("/").rpartition("/")[2]
+        said = name if name is not None else database.shown.rstrip("/").rpartition("/")[2]
         if not database.server:
             _folder(database, overwrite)
         _tables(database, where, said, overwrite)
@@ -167,7 +175,7 @@ class Annotations:
     @property
     def url(self) -> str:
         """Address: the folder, or the server's without a password."""
-        return _without_password(self._database.address)
+        return self._database.shown
 
     @property
     def name(self) -> str:
@@ -193,8 +201,8 @@ class Annotations:
         return self.space.levels[0]
 
     def close(self) -> None:
-        """Let go of the database; the next call opens it again."""
-        self._database.close()
+        """Let go of the database and of all paint; the next call opens them again."""
+        self._ledger.close()
 
     def __enter__(self) -> Annotations:
         return self
@@ -204,6 +212,69 @@ class Annotations:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopen, (self._database, self._author, self._at)
+
+    # --- label volumes ----------------------------------------------------------------------------------------
+
+    def attach(
+        self, labels: Volume | str | os.PathLike[str], name: str = "labels",
+        folder: str | os.PathLike[str] | None = None, **options: Any,
+    ) -> OwnedPaint:  # fmt: skip
+        """Let a label volume belong to this set: what is painted there and the objects have one history from then on.
+
+        Parameters
+        ----------
+        labels : Volume, str or path
+            A label volume (z, y, x) of whole numbers, whose values are ids of objects. Its address is kept relative
+            where both lie in one OME-Zarr or folder, so that they can be moved together.
+        name : str
+            What the set calls it.
+        folder : path, optional
+            Where journal, index and past of the paint are kept; see `Paint`. Without it inside the volume's store.
+        **options
+            `merge_bytes`, `merge_seconds`, `background` and `history_bytes` of `Paint`; they are kept, too.
+
+        Raises
+        ------
+        Conflict
+            If the name means another volume, or the volume belongs to another set.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from ndlab.annotations import Segment
+        >>> blank = Volume.from_array(np.zeros((32, 64, 64), "u8"), (40, 4, 4), kind="labels")
+        >>> ann = Annotations.temporary(blank)
+        >>> paint = ann.attach(blank.like(tempfile.mkdtemp() + "/labels"))
+        >>> axon, = ann.add([Segment(segmentclass="axon")], voxels=[Box((0, 0, 0), (2, 3, 4))])
+        >>> _ = paint.write(axon, [(9, 9, 9)]); _ = ann.delete(axon)
+        >>> ann.undo().operation, ann.undo().operation, paint.size(axon), ann.get(axon).segmentclass.name
+        ('delete', 'paint', 24, 'AXON')
+        >>> ann.close()
+        """
+        from ndlab.annotations.owned import attach
+
+        self._writable()
+        return attach(self._ledger, labels, name, folder, options)
+
+    @property
+    def paints(self) -> Mapping[str, Any]:
+        """The paint of each label volume that belongs to this set, by name; opened when it is asked for."""
+        from ndlab.annotations.owned import Paints
+
+        return Paints(self._ledger, self._at)
+
+    @property
+    def paint(self) -> Any:
+        """The paint of the only label volume that belongs to this set, or of the first.
+
+        Raises
+        ------
+        NotFound
+            If there is none.
+        """
+        from ndlab.annotations.owned import Paints
+
+        return Paints(self._ledger, self._at).first()
 
     # --- what is in it ----------------------------------------------------------------------------------------
 
@@ -282,6 +353,25 @@ class Annotations:
         with self._database.reading() as connection:
             return derived.derive(connection, found.kind, found.id, name, self._at)
 
+    def parts(self, one: Any) -> tuple[int, ...]:
+        """Return an object's id and those of the objects that it is made of: of a neuron, its segments."""
+        return compound.parts(self, one)
+
+    def voxels(self, one: Any, volume: str | None = None) -> np.ndarray[Any, Any]:
+        """Return the voxels (n, 3) of an object, of a neuron those of its segments, in C order."""
+        return compound.voxels(self, one, volume)
+
+    def cutout(self, one: Any, box: Box | None = None, volume: str | None = None) -> tuple[Box, np.ndarray[Any, Any]]:
+        """Return a box and the object in it, of a neuron its segments: its id where it is, 0 elsewhere.
+
+        Without `box` the smallest one that holds it; see `Paint.cutout`.
+        """
+        return compound.cutout(self, one, box, volume)
+
+    def bounding_box(self, one: Any, volume: str | None = None) -> Box:
+        """Return the smallest box of voxels that holds an object, of a neuron all of its segments."""
+        return compound.bounding_box(self, one, volume)
+
     def top_keys(self, count: int = 10, kind: Any = None) -> list[tuple[str, int]]:
         """List the free keys that most objects have, with their numbers, descending.
 
@@ -323,14 +413,31 @@ class Annotations:
         self._writable()
         if isinstance(count, bool) or int(count) != count or count < 1:
             raise BadRequest(f"reserve({count!r})", "it is a whole number of ids, 1 or more")
+        self._ledger.catch_up()  # Ids that were painted are in use.
         with self._database.writing() as connection:
             first = reserve(connection, int(count))
         return range(first, first + int(count))
 
-    def add(self, objects: Iterable[Annotation], note: str = "") -> np.ndarray[Any, Any]:
+    def add(
+        self, objects: Iterable[Annotation], note: str = "", *,
+        voxels: Any = None, mode: str = "overwrite", volume: str | None = None,
+    ) -> np.ndarray[Any, Any]:  # fmt: skip
         """Store new objects, all or none, and return their ids, uint64, in the order given.
 
-        Objects without an id are given one. The iterable may be longer than memory.
+        Objects without an id are given one. The iterable may be longer than memory, but not with `voxels`.
+
+        Parameters
+        ----------
+        objects : iterable of Annotation
+        note : str
+            For the history.
+        voxels : sequence or mapping, optional
+            What each object looks like, in the order of the objects or by id: an array (n, 3) of voxels (z, y, x), a
+            `Box`, a box and a mask of its shape, or None. They are painted in the same transaction.
+        mode : {"overwrite", "preserve", "except", "reduce"}
+            As for `Paint.write`.
+        volume : str, optional
+            Which of `paints`; without it the only or first one.
 
         Raises
         ------
@@ -338,9 +445,27 @@ class Annotations:
             If ids are taken; nothing is written.
         Problems
             If something is no object, or an id is given twice.
+
+        Examples
+        --------
+        >>> from ndlab.annotations import ROI
+        >>> ann = Annotations.temporary()
+        >>> ann.add([ROI(), ROI(id=7)]).tolist()
+        [1, 7]
         """
         self._writable()
-        return changes.create(self._database, objects, self._author, note)
+        if voxels is None:
+            with self._ledger.writing("add", self._author, note) as write:
+                return changes.create(write, objects)
+        made = list(objects)
+        paint = self._painted(volume)
+        with self._ledger.writing("add", self._author, note, paint=True) as write:
+            ids = changes.create(write, made)
+            write.paint(paint, shapes(paint, ids.tolist(), voxels, mode))
+        return ids
+
+    def _painted(self, volume: str | None) -> Any:
+        return self.paint if volume is None else self.paints[volume]
 
     def add_table(self, table: Any, kind: Any = None, note: str = "") -> np.ndarray[Any, Any]:
         """Store the rows of a table as new objects, all or none, and return their ids, uint64, in the order given.
@@ -368,7 +493,8 @@ class Annotations:
         ([1, 2], (7,), {'roi': 'LH'}, (40.0, 0.0, 8.0))
         """
         self._writable()
-        return create_table(self._database, kind, table, self._author, note)
+        with self._ledger.writing("add", self._author, note) as write:
+            return create_table(write, kind, table)
 
     def load(
         self, path: str | os.PathLike[str], kind: Any = None, *, rename: Mapping[str, str] | None = None,
@@ -410,24 +536,31 @@ class Annotations:
         if suffix == ".swc":
             # Ids are taken before the transaction that uses them, which holds the only writer's place.
             tables = list(load(path, rename, reserve=lambda count: self.reserve(count)[0], **options))
-            return create_table(self._database, None, tables, self._author, said)
+            return self.add_table(tables, None, said)
         if suffix in (".json", ".jsonl"):
-            made = (one for piece in load(path, None, **options) for one in piece)
-            return changes.create(self._database, made, self._author, said)
-        return create_table(self._database, kind, load(path, rename, **options), self._author, said)
+            return self.add((one for piece in load(path, None, **options) for one in piece), said)
+        return self.add_table(load(path, rename, **options), kind, said)
 
     def export(self, dest: str | os.PathLike[str], *, overwrite: bool = False, **options: Any) -> Path:
         """Write all objects to a file, and return its path; see `Query.export`."""
         return self._all.export(dest, overwrite=overwrite, **options)
 
-    def update(self, what: Any, /, *, note: str = "", **values: Any) -> int:
+    def update(
+        self, what: Any, /, *, note: str = "", voxels: Any = None, mode: str = "overwrite",
+        volume: str | None = None, **values: Any,
+    ) -> int:  # fmt: skip
         """Change objects, all or none; return how many changed.
+
+        Paint stays as it is, but for `voxels`; ``ann.paint.write(id, ...)`` changes paint alone.
 
         Parameters
         ----------
         what : id, ids or Query, with `values`; or an object or objects, which take the place of those of their ids
         note : str
             For the history.
+        voxels, mode, volume : optional
+            Paint the objects in the same transaction, as for `add`: in the order of `what`, or by id. ``mode="reduce"``
+            takes voxels away.
         **values
             Fields. Other names are free keys, for which None takes the key away; ``keys={...}`` sets any key.
 
@@ -439,22 +572,44 @@ class Annotations:
             For a derived field.
         """
         self._writable()
+        if voxels is not None:
+            return self._update_both(what, note, voxels, mode, volume, values)
         if isinstance(what, Annotation):
             what = [what]
-        if not values:
-            return changes.update_objects(self._database, what, self._author, note)
-        return changes.update_fields(self._database, _chooser(what), values, self._author, note)
+        with self._ledger.writing("update", self._author, note) as write:
+            if not values:
+                return changes.update_objects(write, what)
+            return changes.update_fields(write, _chooser(what), values)
+
+    def _update_both(
+        self, what: Any, note: str, voxels: Any, mode: str, volume: str | None, values: dict[str, Any]
+    ) -> int:
+        listed = what if isinstance(what, Query | np.ndarray) or not isinstance(what, Iterable) else list(what)
+        objects = [listed] if isinstance(listed, Annotation) else listed
+        whole = not values and isinstance(objects, list) and all(isinstance(one, Annotation) for one in objects)
+        paint = self._painted(volume)
+        with self._ledger.writing("update", self._author, note, paint=True) as write:
+            ids = as_ids(_chooser(listed)(write.connection))
+            if whole:
+                changes.update_objects(write, objects)
+            elif values:
+                changes.update_fields(write, lambda _: ids, values)
+            else:
+                changes.missing(ids, map(unsigned, write.rows([signed(one) for one in ids])))
+            write.paint(paint, shapes(paint, ids, voxels, mode))
+            return max(write.count, len(ids))
 
     def delete(self, what: Any, /, *, note: str = "") -> int:
-        """Take objects away by id, ids or Query, all or none; return how many.
+        """Take objects away by id, ids or Query, with their voxels in all volumes, all or none; return how many.
 
         What names them keeps doing so. Their history stays, and `undo` brings them back.
         """
         self._writable()
-        return changes.delete(self._database, _chooser(what), self._author, note)
+        with self._ledger.writing("delete", self._author, note, paint=True) as write:
+            return delete(self._ledger, write, _chooser(what))
 
     def merge(self, ids: Sequence[int], *, note: str = "") -> int:
-        """Fold objects of one kind into the first, and return its id.
+        """Fold objects of one kind into the first, with their voxels in all volumes, and return its id.
 
         Everything that named the others names the first. The first keeps its fields and key-values, and takes from
         the others, in their order, what it lacks; lists are joined; bounds span all.
@@ -469,20 +624,21 @@ class Annotations:
         (1, {'x': 1, 'y': 3}, (3,), False)
         """
         self._writable()
-        return changes.merge(self._database, ids, self._author, note)
+        with self._ledger.writing("merge", self._author, note, paint=True) as write:
+            return merge(self._ledger, write, ids)
 
     # --- history ----------------------------------------------------------------------------------------------
 
     def history(self, *, author: str | None = None, limit: int | None = None) -> list[Transaction]:
-        """List the transactions, the newest first: who wrote what, when."""
-        return history.history(self._database, self._at, author, limit)
+        """List the transactions, of objects and paint, the newest first: who wrote what, when."""
+        return history.history(self._ledger, self._at, author, limit)
 
     def changes(self, one: int) -> list[Change]:
         """List what happened to an object, the oldest first, with what it was before and after."""
         return history.changes(self._database, one, self._at)
 
     def undo(self, number: int | None = None, *, author: str | None = None) -> Transaction | None:
-        """Take back a transaction; without `number` the last one (of an author) that was not taken back.
+        """Take back a transaction, objects and paint; without `number` the last (of an author) not taken back yet.
 
         Returns
         -------
@@ -492,13 +648,16 @@ class Annotations:
         Raises
         ------
         Conflict
-            If some of its objects were changed since; nothing is written.
+            If some of its objects or voxels were changed since, or what they were is no longer kept; nothing is
+            written.
         """
         self._writable()
-        return history.undo(self._database, self._author, number, author)
+        return history.undo(self._ledger, self._author, number, author)
 
     def as_of(self, when: Any) -> Annotations:
         """Return the set as it was after a transaction (by number), or at a time, to be read.
+
+        Its `paint` is as it was, too, as far back as the past of each volume is kept (see `history_bytes` of `Paint`).
 
         Examples
         --------
@@ -508,8 +667,8 @@ class Annotations:
         >>> [ann.as_of(n).where(status="locked").count() for n in range(4)], ann.as_of(2).get(1).status.name
         ([0, 1, 0, 0], 'IGNORED')
         """
-        number = history.moment_of(self._database, when)
-        return Annotations(self._database, author=self._author, at=number)
+        number = history.moment_of(self._ledger, when)
+        return Annotations(self._database, author=self._author, at=number, ledger=self._ledger)
 
     @property
     def version(self) -> int:
@@ -534,7 +693,7 @@ class Annotations:
 
 def _address(path: str | os.PathLike[str]) -> str:
     text = os.fspath(path)
-    if is_server(text):
+    if server.is_server(text):
         return text
     if "://" in text and not text.startswith("file://"):
         raise Unsupported(
@@ -543,14 +702,6 @@ def _address(path: str | os.PathLike[str]) -> str:
         )  # fmt: skip
     found = Path(text.removeprefix("file://")).expanduser().absolute()
     return str(found.parent if found.name == FILE else found)
-
-
-def _without_password(address: str) -> str:
-    if not is_server(address) or "@" not in address:
-        return address
-    scheme, _, rest = address.partition("://")
-    user, _, place = rest.rpartition("@")
-    return f"{scheme}://{user.partition(':')[0]}@{place}"
 
 
 def _user() -> str:
@@ -587,11 +738,11 @@ def _tables(database: Database, space: Space, name: str, overwrite: bool) -> Non
     """Make the tables, or leave none."""
     with database.writing() as connection:
         if database.server:
+            server.refuse_other_text(connection, database.shown)
             if overwrite:
                 SCHEMA.drop_all(connection)
             elif connection.dialect.has_table(connection, "objects"):
-                where = _without_password(database.address)
-                raise Conflict(f"annotations were to be made at {where}", "there are some already",
+                raise Conflict(f"annotations were to be made at {database.shown}", "there are some already",
                                "open them, or pass overwrite=True to delete them")  # fmt: skip
         SCHEMA.create_all(connection)
         connection.execute(counters.insert(), [{"name": "id", "next": 1}, {"name": "transaction", "next": 1}])

@@ -69,6 +69,9 @@ class Stroke:
     last: bool = False
     author: str = ""
     undoes: tuple[int, ...] = ()
+    note: str = ""
+    # On the first stroke of a write that is half of a change: what the other half is known by; 0 where it has none.
+    token: int = 0
 
     @property
     def voxels(self) -> int:
@@ -90,11 +93,17 @@ _TINY = Zstd(level=1)
 def pack(stroke: Stroke) -> bytes:
     """Return a stroke's own bytes, without what the journal numbers."""
     author = stroke.author.encode()
-    note = _NOTE.pack(len(author), len(stroke.undoes)) + author
+    if not (stroke.note or stroke.token):
+        note = _NOTE.pack(len(author), len(stroke.undoes)) + author
+    else:
+        said = stroke.note.encode()
+        note = _NOTE.pack(len(author) | _MORE, len(stroke.undoes)) + author + _TIED.pack(stroke.token, len(said)) + said
     return note + np.array(stroke.undoes, "<u8").tobytes() + _body(stroke) if stroke.undoes else note + _body(stroke)
 
 
-_NOTE = struct.Struct("<HH")
+_NOTE, _TIED = struct.Struct("<HH"), struct.Struct("<QI")
+# In the length of the author: a token and a note follow.
+_MORE = 1 << 15
 
 
 def _body(stroke: Stroke) -> bytes:
@@ -123,12 +132,18 @@ def unpack(mode: int, shape: int, id: int, raw: memoryview) -> Stroke:  # noqa: 
     True
     """
     named, undone = _NOTE.unpack_from(raw)
-    raw = raw[_NOTE.size :]
-    author, undoes = bytes(raw[:named]).decode(), np.frombuffer(raw[named : named + 8 * undone], "<u8")
-    raw = raw[named + 8 * undone :]
+    more, named = named & _MORE, named & ~_MORE
+    author, raw = bytes(raw[_NOTE.size : _NOTE.size + named]).decode(), raw[_NOTE.size + named :]
+    token, said = 0, 0
+    if more:
+        token, said = _TIED.unpack_from(raw)
+        raw = raw[_TIED.size :]
+    note, undoes = bytes(raw[:said]).decode(), np.frombuffer(raw[said : said + 8 * undone], "<u8")
     kind = Shape(shape)
-    start, data = _decode(kind, raw)
-    return Stroke(Mode(mode), kind, id, start, data, author=author, undoes=tuple(undoes.tolist()))
+    start, data = _decode(kind, raw[said + 8 * undone :])
+    return Stroke(
+        Mode(mode), kind, id, start, data, author=author, undoes=tuple(undoes.tolist()), note=note, token=token
+    )
 
 
 def _decode(shape: Shape, raw: memoryview) -> tuple[tuple[int, int, int], tuple[Any, ...]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import Connection, bindparam, delete, exc, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exc, insert, literal, select, tuple_, update
 
 from ndlab.annotations.database import Database, chunked, next_of
 from ndlab.annotations.ids import unsigned
@@ -16,7 +16,11 @@ from ndlab.annotations.rows import links_of, pairs_of
 from ndlab.annotations.schema import COLUMNS, FOREVER, LISTS, counters, links, objects, pairs, past, transactions
 from ndlab.errors import Conflict, TooLarge
 
-__all__ = ["GIVEN_BELOW", "Write", "now_micros", "reserve", "writing"]
+if TYPE_CHECKING:
+    from ndlab.annotations.journal import Journal
+    from ndlab.annotations.strokes import Stroke
+
+__all__ = ["GIVEN_BELOW", "Write", "now_micros", "recorded", "reserve", "used"]
 
 _AT = {name: i for i, name in enumerate(COLUMNS)}
 _SINCE, _KEYS = _AT["since"], _AT["keys"]
@@ -43,8 +47,11 @@ class Write:
     author: str
     count: int = 0
     undoes: int | None = None
-    _gone_links: list[dict[str, Any]] = field(default_factory=list)
-    _gone_pairs: list[dict[str, Any]] = field(default_factory=list)
+    # What is to be written into volumes, by their names.
+    strokes: dict[str, tuple[Painting, list[Stroke]]] = field(default_factory=dict)
+    done: bool = False
+    _gone_links: list[tuple[Any, ...]] = field(default_factory=list)
+    _gone_pairs: list[tuple[Any, ...]] = field(default_factory=list)
     _new_links: list[tuple[Any, ...]] = field(default_factory=list)
     _new_pairs: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -53,7 +60,9 @@ class Write:
         ids = columns.index("id")
         try:
             self.database.insert(self.connection, objects, columns, rows)
-        except exc.IntegrityError:
+        except exc.DBAPIError as error:
+            if not self.database.taken(error):
+                raise
             raise _Taken([row[ids] for row in rows]) from None
         self._index(columns, rows)
         self.count += len(rows)
@@ -79,9 +88,8 @@ class Write:
     def replace(self, before: Mapping[int, Sequence[Any]], after: Mapping[int, Sequence[Any] | None]) -> None:
         """Put whole rows in place of others by stored id; None takes an object away, a new id makes one."""
         old = [one for one in after if one in before]
-        self._keep(old)
-        gone = delete(objects).where(objects.c.id == bindparam("one"))
-        self._each(gone, [{"one": one} for one in old])
+        for some in chunked(old):
+            self._take_away(objects.c.id.in_(some))
         new = [_stamped(row, self.number) for row in after.values() if row is not None]
         self.database.insert(self.connection, objects, COLUMNS, new)
         for one, row in after.items():
@@ -89,31 +97,42 @@ class Write:
         self._flush()
         self.count += len(after)
 
-    def _keep(self, ids: Sequence[int]) -> None:
-        kept = select(*(objects.c[name] for name in COLUMNS), literal(self.number)).where(
-            objects.c.id == bindparam("one")
-        )
-        self._each(insert(past).from_select([*COLUMNS, "until"], kept), [{"one": one} for one in ids])
+    def _take_away(self, which: ColumnElement[bool]) -> None:
+        """Move objects into the past."""
+        kept = select(*(objects.c[name] for name in COLUMNS), literal(self.number)).where(which)
+        self.connection.execute(insert(past).from_select([*COLUMNS, "until"], kept))
+        self.connection.execute(delete(objects).where(which))
 
     def _index_change(self, one: int, old: Sequence[Any] | None, new: Sequence[Any] | None) -> None:
         """Note what of an object's links and key-values changes; the rest stays dated as it is."""
         was, is_ = _links(old), _links(new)
-        self._gone_links += [{"b_target": t, "b_role": r, "b_flow": f, "b_id": one} for t, r, f in was - is_]
+        self._gone_links += [(target, role, one, flow) for target, role, flow in was - is_]
         self._new_links += [(*link, one, self.number, FOREVER) for link in is_ - was]
         had, has = _pairs(old), _pairs(new)
-        self._gone_pairs += [{"b_key": k, "b_text": p.text, "b_sort": p.sort, "b_id": one} for k, p in had - has]
+        self._gone_pairs += [(key, found.text, one, found.sort) for key, found in had - has]
         self._new_pairs += [_pair_row(key, found, one, self.number) for key, found in has - had]
 
     def _flush(self) -> None:
-        self._each(_ends(links, "target", "role", "flow"), self._gone_links, b_now=self.number)
-        self._each(_ends(pairs, "key", "text", "sort"), self._gone_pairs, b_now=self.number)
+        self._end(links, ("target", "role", "id", "flow"), self._gone_links)
+        self._end(pairs, ("key", "text", "id", "sort"), self._gone_pairs)
         self.database.insert(self.connection, links, _LINK, self._new_links)
         self.database.insert(self.connection, pairs, _PAIR, self._new_pairs)
         self._gone_links, self._gone_pairs, self._new_links, self._new_pairs = [], [], [], []
 
-    def _each(self, statement: Any, values: list[dict[str, Any]], **same: Any) -> None:
-        if values:
-            self.connection.execute(statement, [one | same for one in values] if same else values)
+    def _end(self, table: Table, names: Sequence[str], gone: Sequence[tuple[Any, ...]]) -> None:
+        """Let rows with these values in the first columns of the key hold until now."""
+        held = table.c.until == FOREVER
+        if not gone:
+            return
+        if self.database.server:  # a statement is a round trip
+            columns = tuple_(*(table.c[name] for name in names))
+            for some in chunked(gone, 200):
+                self.connection.execute(update(table).where(columns.in_(some), held).values(until=self.number))
+            return
+        # SQLite reads the whole table for such a list, but takes no time for a statement.
+        same = [table.c[name] == bindparam(f"b_{name}") for name in names]
+        ended = update(table).where(*same, held).values(until=self.number)
+        self.connection.execute(ended, [{f"b_{n}": v for n, v in zip(names, one, strict=True)} for one in gone])
 
     def rows(self, ids: Sequence[int]) -> dict[int, Sequence[Any]]:
         """Return the whole rows of stored ids, as far as there are any."""
@@ -125,8 +144,19 @@ class Write:
 
     def used(self, largest: int) -> None:
         """Let ids be given out only above the ones that a person chose."""
-        here = (counters.c.name == "id") & (counters.c.next <= largest)
-        self.connection.execute(update(counters).where(here).values(next=largest + 1))
+        used(self.connection, largest)
+
+    def paint(self, paint: Painting, listed: Sequence[Stroke]) -> None:
+        """Write strokes, too; the volume's journal has to be held."""
+        if listed:
+            self.strokes.setdefault(paint.name, (paint, []))[1].extend(listed)
+
+
+class Painting(Protocol):
+    """A volume that strokes are written into."""
+
+    name: str
+    journal: Journal
 
 
 class _Taken(Exception):
@@ -138,10 +168,17 @@ class _Taken(Exception):
 
 
 @contextmanager
-def writing(database: Database, operation: str, author: str, note: str = "") -> Iterator[Write]:
-    """Write within one transaction, and record who did it, when and what it was."""
+def recorded(
+    database: Database, operation: str, author: str, note: str,
+    begin: Callable[[Connection], None], end: Callable[[Write], None],
+) -> Iterator[Write]:  # fmt: skip
+    """Write within one transaction, and record who did it, when and what it was.
+
+    `begin` is called before it has a number, `end` when all rows that belong to it are written.
+    """
     try:
         with database.writing() as connection:
+            begin(connection)
             number = next_of(connection, "transaction")
             last = connection.execute(
                 select(transactions.c.time).order_by(transactions.c.number.desc()).limit(1)
@@ -149,14 +186,16 @@ def writing(database: Database, operation: str, author: str, note: str = "") -> 
             # Clocks are set back; the order of times is that of numbers all the same.
             write = Write(database, connection, number, max(now_micros(), last or 0), author)
             yield write
-            if not write.count:
+            if not (write.count or write.strokes):
                 raise _NothingWritten
+            end(write)
             connection.execute(
                 insert(transactions).values(
                     number=number, time=write.time, author=author, operation=operation,
                     objects=write.count, note=note, undoes=write.undoes,
                 )
             )  # fmt: skip
+        write.done = True
     except _NothingWritten:
         pass
     except _Taken as taken:
@@ -192,6 +231,12 @@ def reserve(connection: Connection, count: int) -> int:
     return first
 
 
+def used(connection: Connection, largest: int) -> None:
+    """Let ids be given out only above the largest in use."""
+    here = (counters.c.name == "id") & (counters.c.next <= largest)
+    connection.execute(update(counters).where(here).values(next=largest + 1))
+
+
 def now_micros() -> int:
     """Microseconds since 1970."""
     return time.time_ns() // 1000
@@ -215,8 +260,3 @@ def _pairs(row: Sequence[Any] | None) -> set[Any]:
 
 def _pair_row(key: str, found: Any, one: int, number: int) -> tuple[Any, ...]:
     return key, *found, one, number, FOREVER
-
-
-def _ends(table: Any, *names: str) -> Any:
-    same = [table.c[name] == bindparam(f"b_{name}") for name in (*names, "id")]
-    return update(table).where(*same, table.c.until == FOREVER).values(until=bindparam("b_now"))
