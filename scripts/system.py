@@ -1,11 +1,12 @@
 """See that the machine has what the tests need of it; with root on Debian, install what is missing.
 
 `make system` calls this. system-packages.txt says what is needed, a line each: the commands that will do, divided
-by `|`; Debian's packages, divided by commas; what it is for.
+by `|`, found on PATH or as a pattern of files; Debian's packages, divided by commas; what it is for.
 """
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import subprocess
@@ -24,7 +25,7 @@ class Need(NamedTuple):
     purpose: str
 
     def met(self) -> bool:
-        return any(shutil.which(command) for command in self.commands)
+        return any(shutil.which(command) or glob.glob(command) for command in self.commands)
 
 
 def needs(text: str) -> list[Need]:

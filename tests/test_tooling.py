@@ -119,6 +119,14 @@ def test_a_need_is_met_by_any_of_its_commands() -> None:
     assert second == system.Need(("no-such-1", "no-such-2"), ("one", "two"), "seeing a page")
 
 
+def test_a_need_is_met_by_a_file_that_is_not_on_path(tmp_path: Path) -> None:
+    """Debian keeps a server's commands in a folder for each version."""
+    (need,) = system.needs(f"no-such|{tmp_path}/*/bin/initdb postgresql a server")
+    assert not need.met()
+    script(tmp_path / "15" / "bin" / "initdb", "true")
+    assert need.met()
+
+
 def test_without_root_each_missing_one_is_named(tmp_path: Path) -> None:
     listed = tmp_path / "list.txt"
     listed.write_text(LIST)
