@@ -6,7 +6,6 @@ by `|`, found on PATH or as a pattern of files; Debian's packages, divided by co
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 import subprocess
@@ -25,7 +24,10 @@ class Need(NamedTuple):
     purpose: str
 
     def met(self) -> bool:
-        return any(shutil.which(command) or glob.glob(command) for command in self.commands)
+        return any(
+            shutil.which(command) or (command.startswith("/") and any(Path("/").glob(command[1:])))
+            for command in self.commands
+        )
 
 
 def needs(text: str) -> list[Need]:
