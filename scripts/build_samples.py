@@ -1,7 +1,8 @@
 """Write the real data that ndlab ships, from the original files: `python scripts/build_samples.py FOLDER`.
 
-FOLDER holds kasthuri2015/mmc2.xls and gala_fibsem_mini/*.h5 (without it, the environment variable NDLAB_TEST_DATA
-names it). The output is the same every time; the tests compare what is committed with a fresh conversion.
+FOLDER holds kasthuri2015, gala_fibsem_mini, bock11_synapse_density and tables/weiler14_synapse_points (without it, the
+environment variable NDLAB_TEST_DATA names it). The output is the same every time; the tests compare what is committed
+with a fresh conversion.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import csv
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,74 @@ def kasthuri_csv(sheet_file: Path) -> str:
     return text.getvalue()
 
 
+def written(header: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
+    """Write rows as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue()
+
+
+def touches_csv(edge_list: Path) -> str:
+    """Convert the edges of the published touch graph, whose ids stay as they were published, a spine's first.
+
+    Of the two ends of a line that says ``A B {}`` the axon is the one that a line ``A type axon`` names.
+    """
+    lines = [line.split() for line in edge_list.read_text().splitlines()]
+    axons = {line[0] for line in lines if line[1:] == ["type", "axon"]}
+    pairs = (line[:2] if line[1] in axons else line[1::-1] for line in lines if line[2] == "{}")
+    return written(("spine_id", "axon_id"), sorted((int(spine), int(axon)) for spine, axon in pairs))
+
+
+def objects_table(export: Path) -> Any:
+    """Convert the annotators' export: hierarchy, anchor and box of each object, in voxels of 6 x 6 x 30 nm."""
+    import pandas as pd
+
+    found = []
+    for line in export.read_text(encoding="latin-1").splitlines():
+        if line.strip() and not line.startswith("%"):
+            numbers, name = line.split('"')[0].split(), line.split('"')[1]
+            found.append((*(int(numbers[i]) for i in (0, 13, 17, *range(10, 13), *range(18, 24))), name.strip()))
+    box = [f"{axis}{end}_vx" for end in (0, 1) for axis in "xyz"]
+    names = ["object_id", "parent_id", "neurite_id", "x_vx", "y_vx", "z_vx", *box, "name"]
+    return pd.DataFrame(found, columns=names).astype(dict.fromkeys(names[:-1], "int32"))
+
+
+def sasd_csv(pairs_file: Path) -> str:
+    """Convert the synapses that share their axon and their dendrite with another one."""
+    from scipy.io import loadmat
+
+    names = ("spineid", "dparentid", "aparentid", "spinevolume", "psdvol", "nrvesicles", "spineapp", "nrmitos")
+    rows: list[tuple[Any, ...]] = []
+    for group in loadmat(pairs_file)["sasdpairs"].flat:
+        rows += zip(*(group[name][0, 0].ravel().astype(int).tolist() for name in names), strict=True)
+    header = ("spine_id", "dendrite_id", "axon_id", "spine_volume_vx", "psd_px", "vesicles", "spine_apparatus")
+    return written((*header, "mitochondria"), rows)
+
+
+def density_table(bins: Path) -> Any:
+    """Convert the counts of synapses on a grid of blocks."""
+    import pandas as pd
+
+    table = pd.read_csv(bins)
+    names = {"cx": "x_px", "cy": "y_px", "cz": "z_section", "unmasked": "unmasked_vx"}
+    return table.rename(columns=names).astype({"x_px": "u2", "y_px": "u2", "z_section": "u2", "unmasked_vx": "u4",
+                                              "synapses": "u2"})  # fmt: skip
+
+
+def points_table(folder: Path) -> Any:
+    """Convert detections in array tomography, two queries in one table."""
+    import pandas as pd
+
+    kinds = {3: "excitatory", 7: "inhibitory"}
+    tables = [
+        pd.read_csv(folder / f"Ex10R55_resultVol_{query}xyz.csv").assign(query=query, kind=kind)
+        for query, kind in kinds.items()
+    ]
+    table = pd.concat(tables, ignore_index=True).rename(columns={"col": "x_px", "row": "y_px", "z": "z_section"})
+    types = {"x_px": "f4", "y_px": "f4", "z_section": "f4", "query": "u1", "kind": "category"}
+    return table[["query", "kind", "x_px", "y_px", "z_section"]].astype(types)
+
+
 def stack(file: Path) -> np.ndarray[Any, Any]:
     """Read the one data set of a gala example file, (z, y, x)."""
     import h5py
@@ -113,6 +182,18 @@ def main(source: Path) -> None:
     """Write everything."""
     (SHIPPED / "kasthuri2015").mkdir(parents=True, exist_ok=True)
     (SHIPPED / "kasthuri2015" / "synapses.csv").write_text(kasthuri_csv(source / "kasthuri2015" / "mmc2.xls"))
+    kasthuri = source / "kasthuri2015"
+    edges = kasthuri / "kasthuri2015_ramon_v4_graph_touch.edgelist"
+    (SHIPPED / "kasthuri2015" / "touches.csv").write_text(touches_csv(edges))
+    objects = kasthuri / "Threecylindermerge_May08_db14_export.txt"
+    objects_table(objects).to_parquet(SHIPPED / "kasthuri2015" / "objects.parquet", compression="zstd")
+    (SHIPPED / "kasthuri2015" / "sasd.csv").write_text(sasd_csv(kasthuri / "sasdpairs.mat"))
+    for name in ("bock11", "weiler14"):
+        (SHIPPED / name).mkdir(parents=True, exist_ok=True)
+    bins = density_table(source / "bock11_synapse_density" / "output.csv")
+    bins.to_parquet(SHIPPED / "bock11" / "density.parquet", compression="zstd")
+    points = points_table(source / "tables" / "weiler14_synapse_points")
+    points.to_parquet(SHIPPED / "weiler14" / "Ex10R55.parquet", compression="zstd")
     gala = source / "gala_fibsem_mini"
     write_slices(stack(gala / "train-image.h5"), SHIPPED / "fibsem" / "slices")
     np.savez_compressed(SHIPPED / "fibsem" / "labels.npz", labels=stack(gala / "train-gt.lzf.h5").astype(np.uint32))

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from ndlab.samples.images import FIBSEM_VOXEL_SIZE, fibsem_labels, fibsem_slices
 from ndlab.samples.phantom import Phantom, PhantomArray, phantom
-from ndlab.samples.tables import kasthuri_synapses
+from ndlab.samples.tables import (
+    bock_density,
+    kasthuri_objects,
+    kasthuri_sasd,
+    kasthuri_synapses,
+    kasthuri_touches,
+    weiler_synapses,
+)
 from ndlab.samples.toy import ToyBrain, toy
 
 __all__ = [
@@ -12,9 +19,14 @@ __all__ = [
     "Phantom",
     "PhantomArray",
     "ToyBrain",
+    "bock_density",
     "fibsem_labels",
     "fibsem_slices",
+    "kasthuri_objects",
+    "kasthuri_sasd",
     "kasthuri_synapses",
+    "kasthuri_touches",
     "phantom",
     "toy",
+    "weiler_synapses",
 ]

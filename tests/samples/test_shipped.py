@@ -9,7 +9,15 @@ from PIL import Image
 
 from ndlab import samples
 from ndlab.samples.tables import DATA
-from scripts.build_samples import kasthuri_csv, stack
+from scripts.build_samples import (
+    density_table,
+    kasthuri_csv,
+    objects_table,
+    points_table,
+    sasd_csv,
+    stack,
+    touches_csv,
+)
 
 
 def test_slices_equal_the_original_stack(shared_data: Path) -> None:
@@ -29,6 +37,30 @@ def test_labels_equal_the_original_ground_truth(shared_data: Path) -> None:
 def test_table_equals_a_fresh_conversion(shared_data: Path) -> None:
     shipped = (DATA / "kasthuri2015" / "synapses.csv").read_text()
     assert shipped == kasthuri_csv(shared_data / "kasthuri2015" / "mmc2.xls")
+
+
+def test_other_tables_equal_a_fresh_conversion(shared_data: Path) -> None:
+    import pandas as pd
+
+    kasthuri = shared_data / "kasthuri2015"
+    edges = kasthuri / "kasthuri2015_ramon_v4_graph_touch.edgelist"
+    assert (DATA / "kasthuri2015" / "touches.csv").read_text() == touches_csv(edges)
+    assert (DATA / "kasthuri2015" / "sasd.csv").read_text() == sasd_csv(kasthuri / "sasdpairs.mat")
+    fresh = {
+        "kasthuri_objects": objects_table(kasthuri / "Threecylindermerge_May08_db14_export.txt"),
+        "bock_density": density_table(shared_data / "bock11_synapse_density" / "output.csv"),
+        "weiler_synapses": points_table(shared_data / "tables" / "weiler14_synapse_points"),
+    }
+    for name, table in fresh.items():
+        pd.testing.assert_frame_equal(getattr(samples, name)(), table)
+
+
+def test_every_pair_of_the_touch_graph_is_shipped(shared_data: Path) -> None:
+    """Counted without the converter: each line of two ids is one row, whichever end stands first."""
+    lines = (shared_data / "kasthuri2015" / "kasthuri2015_ramon_v4_graph_touch.edgelist").read_text().split("\n")
+    pairs = {frozenset(line.split()[:2]) for line in lines if line.endswith("{}")}
+    table = samples.kasthuri_touches().astype(str)
+    assert {frozenset(pair) for pair in zip(table.spine_id, table.axon_id, strict=True)} == pairs
 
 
 def test_every_cell_of_the_table_against_the_sheet(shared_data: Path) -> None:
