@@ -1,7 +1,8 @@
 """Annotations: rows stored and found, against bare SQLite and against one object at a time.
 
 Baselines: Python's sqlite3 with one table of the same values in one transaction (what no bookkeeping costs), and
-ndlab itself one object at a time. `past`, indexes, links and checks are the difference.
+ndlab itself one object at a time. `past`, indexes, links and checks are the difference. The same on a PostgreSQL server
+that is started for it, on this machine and waiting for the disk at each commit; CPU is that of the client alone there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from harness import Bench, arguments, clock, scratch
 
 from ndlab.annotations import Annotations, Synapse
 from ndlab.geometry import Box
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from tests.postgres import Postgres
 
 SIDE = 100_000.0
 
@@ -77,6 +81,43 @@ def storing(bench: Bench, folder: Path, count: int, repeats: int) -> None:
     finding(bench, ann, repeats, int(values["presegments"][0]))
 
 
+def on_a_server(bench: Bench, count: int, repeats: int) -> None:
+    values, made = table(count), objects(table(count))
+    server = Postgres(durable=True)
+    try:
+        ann = Annotations.create(server.url(), voxel_size=(40, 4, 4))
+        few = 200
+
+        def by_500() -> None:
+            for i in range(0, count, 500):
+                ann.add_table({name: column[i : i + 500] for name, column in values.items()}, "synapse")
+
+        rows = {
+            "PostgreSQL, add_table, one transaction": rate(lambda: ann.add_table(values, "synapse"), count, repeats),
+            "PostgreSQL, add_table by 500": rate(by_500, count, 1),
+            "PostgreSQL, add objects, one transaction": rate(lambda: ann.add(made), count, repeats),
+            "PostgreSQL, add one by one": rate(lambda: [ann.add([one]) for one in made[:few]], few, 1),
+        }
+        ids = ann.where().limit(3945).ids()
+        some = ids[:300].tolist()
+        rows |= {
+            "PostgreSQL, get, a batch of 3945": rate(lambda: ann.get(ids), len(ids), repeats),
+            "PostgreSQL, get, one by one": rate(lambda: [ann.get(one) for one in some], len(some), repeats),
+            "PostgreSQL, update 3945": rate(lambda: ann.update(ids, seen=time.time_ns()), len(ids), repeats),
+            "PostgreSQL, undo it": rate(ann.undo, len(ids), 1),
+        }
+        bench.table(f"the same {count} synapses on a server, rows", rows)
+        whole = rows["PostgreSQL, add_table, one transaction"]
+        bench.aim("PostgreSQL: rows a second of waiting, one transaction", whole["per s"], least=25_000)
+        bench.aim("PostgreSQL: times as many as one by one, waiting",
+                  whole["per s"] / rows["PostgreSQL, add one by one"]["per s"], least=50)  # fmt: skip
+        read = rows["PostgreSQL, get, a batch of 3945"]["per s"] / rows["PostgreSQL, get, one by one"]["per s"]
+        bench.aim("PostgreSQL: batch get, times as many as one by one, waiting", read, least=10)
+        ann.close()
+    finally:
+        server.stop()
+
+
 def finding(bench: Bench, ann: Annotations, repeats: int, end: int) -> None:
     count = len(ann)
     ids = ann.where().limit(3945).ids()
@@ -111,8 +152,10 @@ def finding(bench: Bench, ann: Annotations, repeats: int, end: int) -> None:
 def main() -> int:
     options = arguments(__doc__)
     bench = Bench("annotations", options)
+    count, repeats = (5_000, 1) if options.quick else (100_000, 3)
     with scratch() as folder:
-        storing(bench, folder, 5_000 if options.quick else 100_000, 1 if options.quick else 3)
+        storing(bench, folder, count, repeats)
+    on_a_server(bench, count, repeats)
     bench.finish()
     return 0
 

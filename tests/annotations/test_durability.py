@@ -69,10 +69,10 @@ def whole_batches(ann: Annotations, name: str) -> dict[int, list[int]]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_r64_a_killed_writer_loses_no_acknowledged_batch_and_leaves_none_partly(folder: Path, seed: int) -> None:
+def test_r64_a_killed_writer_loses_no_acknowledged_batch_and_leaves_none_partly(place: str, seed: int) -> None:
     """Two writers at once, both killed at a random moment; then another goes on."""
     moment = random.Random(seed)
-    writers = {name: start(WRITER, folder, name, 100_000) for name in ("ada", "ben")}
+    writers = {name: start(WRITER, place, name, 100_000) for name in ("ada", "ben")}
     acknowledged: dict[str, list[int]] = {name: [] for name in writers}
     for name, process in writers.items():
         assert process.stdout is not None
@@ -88,7 +88,7 @@ def test_r64_a_killed_writer_loses_no_acknowledged_batch_and_leaves_none_partly(
         process.stdout.close()
         # A line that was cut off was not read by anybody.
         acknowledged[name] += [int(line.split()[0]) for line in rest.splitlines(keepends=True) if line.endswith("\n")]
-    ann = Annotations.open(folder)
+    ann = Annotations.open(place)
     numbers = [one.number for one in ann.history()]
     assert numbers == sorted(set(numbers), reverse=True)
     for name, batches in acknowledged.items():
@@ -101,23 +101,24 @@ def test_r64_a_killed_writer_loses_no_acknowledged_batch_and_leaves_none_partly(
     ids = ann.add([Generic()])
     assert ids[0] not in ann.where(kind="synapse").ids()
     ann.undo()
-    with ann._database.reading() as connection:
-        assert [row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check")] == ["ok"]
+    if not ann._database.server:
+        with ann._database.reading() as connection:
+            assert [row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check")] == ["ok"]
 
 
-def test_two_writer_processes_lose_nothing(folder: Path) -> None:
-    writers = [start(WRITER, folder, name, 12) for name in ("ada", "ben")]
+def test_two_writer_processes_lose_nothing(place: str) -> None:
+    writers = [start(WRITER, place, name, 12) for name in ("ada", "ben")]
     for process in writers:
         said, _ = process.communicate(timeout=120)
         assert process.returncode == 0, said
-    ann = Annotations.open(folder)
+    ann = Annotations.open(place)
     assert sorted(whole_batches(ann, "ada")) == sorted(whole_batches(ann, "ben")) == list(range(12))
     assert len(np.unique(ann.where().ids())) == 2 * 12 * 50
     assert len(ann.history(author="ada")) == 12 + 4
 
 
-def test_r47_reserved_ids_are_contiguous_and_disjoint_among_processes(folder: Path) -> None:
-    processes = [start(RESERVER, folder, 10) for _ in range(3)]
+def test_r47_reserved_ids_are_contiguous_and_disjoint_among_processes(place: str) -> None:
+    processes = [start(RESERVER, place, 10) for _ in range(3)]
     ranges = []
     for process in processes:
         out, _ = process.communicate(timeout=120)
@@ -125,11 +126,11 @@ def test_r47_reserved_ids_are_contiguous_and_disjoint_among_processes(folder: Pa
         ranges += [range(*map(int, line.split())) for line in out.splitlines()]
     assert all(len(one) == 100 for one in ranges)
     assert len({i for one in ranges for i in one}) == 3 * 10 * 100
-    assert Annotations.open(folder).reserve(1).start == 3001
+    assert Annotations.open(place).reserve(1).start == 3001
 
 
-def test_r47_reserved_ids_are_disjoint_among_threads_and_from_those_given(folder: Path) -> None:
-    ann = Annotations.open(folder)
+def test_r47_reserved_ids_are_disjoint_among_threads_and_from_those_given(place: str) -> None:
+    ann = Annotations.open(place)
     ann.add([Generic(id=50), Generic(id=2**63 + 5)])
 
     def take(i: int) -> list[int]:
@@ -147,8 +148,8 @@ def test_r47_reserved_ids_are_disjoint_among_threads_and_from_those_given(folder
             ann.reserve(many)
 
 
-def test_r44_a_batch_that_is_wrong_leaves_nothing(folder: Path) -> None:
-    ann = Annotations.open(folder)
+def test_r44_a_batch_that_is_wrong_leaves_nothing(place: str) -> None:
+    ann = Annotations.open(place)
     ann.add([Generic(id=7)])
     made = [Generic(id=i) for i in range(100, 12_000)]
     with pytest.raises(Conflict, match=r"1 of the ids to create are taken: 7. nothing was written"):
@@ -174,8 +175,8 @@ def test_r44_a_batch_that_is_wrong_leaves_nothing(folder: Path) -> None:
     assert len(ann.history()) == 1
 
 
-def test_undo_of_others_work_is_refused_and_by_author_allowed(folder: Path) -> None:
-    ada, ben = (Annotations.open(folder, author=name) for name in ("ada", "ben"))
+def test_undo_of_others_work_is_refused_and_by_author_allowed(place: str) -> None:
+    ada, ben = (Annotations.open(place, author=name) for name in ("ada", "ben"))
     ada.add([Generic(id=1), Generic(id=2)])
     ben.update(1, status="locked")
     ben.add([Generic(id=3)])
@@ -210,8 +211,8 @@ def test_undo_of_others_work_is_refused_and_by_author_allowed(folder: Path) -> N
     ]  # fmt: skip
 
 
-def test_readers_see_one_state_while_others_write(folder: Path) -> None:
-    ann, other = Annotations.open(folder), Annotations.open(folder)
+def test_readers_see_one_state_while_others_write(place: str) -> None:
+    ann, other = Annotations.open(place), Annotations.open(place)
     ann.add_table({"confidence": np.full(25_000, 0.5)}, "generic")
     seen = 0
     for i, _ in enumerate(ann.where(confidence=0.5)):
@@ -329,10 +330,10 @@ def test_a_damaged_or_newer_store_is_named(folder: Path) -> None:
         Annotations.open(folder)
 
 
-def test_a_writer_that_waits_too_long_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_that_waits_too_long_is_told(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ndlab.annotations.database.PATIENCE", 0.1)
-    one, other = Annotations.open(folder), Annotations.open(folder)
-    with one._database.writing(), pytest.raises(Conflict, match=r"another writer held it.*try again"):
+    one, other = Annotations.open(place), Annotations.open(place)
+    with one._database.writing(), pytest.raises(Conflict, match=r"another writer held it for .*try again"):
         other.add([Generic()])
     assert other.add([Generic()]).size == 1
 

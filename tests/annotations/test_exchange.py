@@ -19,6 +19,7 @@ from ndlab.annotations.exchange.parquet import curve
 from ndlab.errors import BadMetadata, BadRequest, Conflict, NotFound, Problems, ReadOnly
 from ndlab.geometry import Box, morton_encode
 from tests.annotations.objects import any_object
+from tests.annotations.places import Fresh
 from tests.annotations.test_query import random_objects
 
 FORMATS = ["csv", "json", "jsonl", "parquet"]
@@ -45,8 +46,8 @@ def test_r57_a_file_brings_back_every_object(tmp_path_factory: Any, suffix: str,
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_r57_a_thousand_objects_and_a_filter(tmp_path: Path, suffix: str) -> None:
-    ann, again = Annotations.temporary(), Annotations.temporary()
+def test_r57_a_thousand_objects_and_a_filter(fresh: Fresh, tmp_path: Path, suffix: str) -> None:
+    ann, again = fresh(), fresh()
     ann.add(random_objects())
     query = ann.where(kind="synapse", confidence__gt=0.5)
     again.load(query.export(tmp_path / f"some.{suffix}"))
@@ -55,15 +56,15 @@ def test_r57_a_thousand_objects_and_a_filter(tmp_path: Path, suffix: str) -> Non
     with pytest.raises(Conflict, match="overwrite=True"):
         query.export(tmp_path / f"some.{suffix}")
     query.limit(0).export(tmp_path / f"some.{suffix}", overwrite=True)
-    assert Annotations.temporary().load(tmp_path / f"some.{suffix}").size == 0
+    assert fresh().load(tmp_path / f"some.{suffix}").size == 0
     with pytest.raises(Conflict, match="are taken"):
         again.load(ann.export(tmp_path / f"all.{suffix}"))
     assert again.count() == query.count()
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"all.{suffix}", f"some.{suffix}"]
 
 
-def test_r57_csv_with_an_independent_reader(tmp_path: Path) -> None:
-    ann = Annotations.temporary()
+def test_r57_csv_with_an_independent_reader(fresh: Fresh, tmp_path: Path) -> None:
+    ann = fresh()
     ann.add([Synapse(id=2**64 - 1, segments=[(7, "pre"), (9, "post")], seeds=[3, 4], keys={"a": 'x,"y"\nz', "n": 5})])
     text = ann.where(kind="synapse").export(tmp_path / "one.csv").read_text()
     (row,) = csv.DictReader(io.StringIO(text))
@@ -72,10 +73,10 @@ def test_r57_csv_with_an_independent_reader(tmp_path: Path) -> None:
     assert json.loads(row["keys"]) == {"a": 'x,"y"\nz', "n": 5}
 
 
-def test_parquet_groups_are_compact_regions_with_bounds(tmp_path: Path) -> None:
+def test_parquet_groups_are_compact_regions_with_bounds(fresh: Fresh, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     points = rng.uniform(0, 1000, (8000, 3))
-    ann = Annotations.temporary(voxel_size=(40, 4, 4))
+    ann = fresh(voxel_size=(40, 4, 4))
     ann.add_table(dict(zip("zyx", points.T, strict=True)), "synapse")
     query = ann.where(kind="synapse")
     path = query.export(tmp_path / "points.parquet", row_group=125)
@@ -165,8 +166,8 @@ def topology(text: str) -> dict[tuple[float, ...], tuple[float, ...] | None]:
     return {tuple(r[1:6]): tuple(rows[r[6]][1:6]) if r[6] != -1 else None for r in rows.values()}
 
 
-def test_r55_swc_round_trip_keeps_the_tree(tmp_path: Path) -> None:
-    ann = Annotations.temporary()
+def test_r55_swc_round_trip_keeps_the_tree(fresh: Fresh, tmp_path: Path) -> None:
+    ann = fresh()
     ann.add([Generic()])
     skeleton, *nodes = ann.load(write(tmp_path / "cell.swc", SWC), scale=8).tolist()
     assert nodes == list(range(skeleton + 1, skeleton + 5))  # reserved in one piece
@@ -205,8 +206,8 @@ def test_r55_a_bad_swc_is_named_line_by_line(tmp_path: Path, text: str, said: st
     assert len(ann) == 0
 
 
-def test_r55_swc_is_of_one_skeleton_in_a_stated_unit(tmp_path: Path) -> None:
-    ann = Annotations.temporary()
+def test_r55_swc_is_of_one_skeleton_in_a_stated_unit(fresh: Fresh, tmp_path: Path) -> None:
+    ann = fresh()
     path = write(tmp_path / "cell.swc", SWC)
     ann.load(path)
     ann.load(path)
@@ -221,9 +222,9 @@ def test_r55_swc_is_of_one_skeleton_in_a_stated_unit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["722817260", "754534424"])
-def test_r55_hemibrain_skeletons_and_synapses(shared_data: Path, tmp_path: Path, name: str) -> None:
+def test_r55_hemibrain_skeletons_and_synapses(fresh: Fresh, shared_data: Path, tmp_path: Path, name: str) -> None:
     folder = shared_data / "tables" / "hemibrain_da1_pn"
-    ann = Annotations.temporary(voxel_size=(8, 8, 8))
+    ann = fresh(voxel_size=(8, 8, 8))
     source = (folder / "swc" / f"{name}.swc").read_text()
     lines = [line for line in source.splitlines() if line.strip() and not line.startswith("#")]
     ids = ann.load(folder / "swc" / f"{name}.swc", scale=8)
@@ -255,10 +256,10 @@ def test_fib25_skeletons(shared_data: Path) -> None:
     assert sum(len(ann.derived(one, "nodes")) for one in ann.where(kind="skeleton")) == counted
 
 
-def test_the_kasthuri_tables(shared_data: Path) -> None:
+def test_the_kasthuri_tables(fresh: Fresh, shared_data: Path) -> None:
     """1700 synapses as synapses, and the 6708 objects of the segmentation with their hierarchy and boxes."""
     folder = shared_data / "kasthuri2015"
-    ann = Annotations.temporary(voxel_size=(30, 6, 6))
+    ann = fresh(voxel_size=(30, 6, 6))
     table = folder / "kasthuri2015_synapse_table.csv"
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -279,7 +280,7 @@ def test_the_kasthuri_tables(shared_data: Path) -> None:
     assert set(ann.where(postsegments=most).ids().tolist()) == to[most]
     assert ann.get(1).position == pytest.approx((31380, 48020, 26640))
     objects = vast(folder / "Threecylindermerge_May08_db14_export.txt")
-    other = Annotations.temporary(voxel_size=(30, 6, 6))
+    other = fresh(voxel_size=(30, 6, 6))
     assert other.add(objects).size == 6708
     assert other.where(bounds__isnull=False).count() == 6264
     children: dict[int, set[int]] = {}

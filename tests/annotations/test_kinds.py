@@ -15,7 +15,6 @@ from ndlab.annotations import (
     KINDS,
     ROI,
     Annotation,
-    Annotations,
     Flow,
     Generic,
     Neuron,
@@ -32,6 +31,7 @@ from ndlab.annotations.ids import signed, unsigned
 from ndlab.errors import BadRequest, ReadOnly
 from ndlab.geometry import Box
 from tests.annotations.objects import any_object
+from tests.annotations.places import Fresh, release
 
 # RAMON as the founding system had it: code, and the fields beyond the common ones.
 RAMON = {
@@ -72,8 +72,8 @@ def test_r42_codes_are_the_founding_ones() -> None:
 
 
 @given(made=st.lists(any_object, min_size=1, max_size=5, unique_by=lambda one: one.id or object()))
-def test_r42_every_object_comes_back_as_it_was(made: list[Annotation]) -> None:
-    ann = Annotations.temporary(author="ada")
+def test_r42_every_object_comes_back_as_it_was(fresh: Fresh, made: list[Annotation]) -> None:
+    ann = fresh(author="ada")
     # An id of one's own may be the very one that is given out.
     made = [replace(one, id=one.id or 2**63 + i) for i, one in enumerate(made)]
     given_ids = ann.add(made)
@@ -83,11 +83,11 @@ def test_r42_every_object_comes_back_as_it_was(made: list[Annotation]) -> None:
         assert again == replace(one, author=one.author or "ada", time=time)
         assert type(again) is type(one)
         assert [type(v) for v in again.keys.values()] == [type(v) for v in one.keys.values()]
-    ann.close()
+    release(ann)
 
 
-def test_r42_unknown_fields_become_key_values() -> None:
-    ann = Annotations.temporary()
+def test_r42_unknown_fields_become_key_values(fresh: Fresh) -> None:
+    ann = fresh()
     (one,) = ann.add_table({"neuron": [5], "tracer": ["AB"], "spine_volume": [40749], "checked": [True]}, "segment")
     assert ann.get(int(one)) == replace(ann.get(int(one)), neuron=5)
     assert ann.get(int(one)).keys == {"tracer": "AB", "spine_volume": 40749, "checked": True}
@@ -144,8 +144,8 @@ def test_a_time_of_another_zone_is_kept_in_utc() -> None:
     assert one.time.tzinfo is UTC
 
 
-def test_r43_derived_fields_equal_brute_force_and_cannot_be_set() -> None:
-    ann = Annotations.temporary()
+def test_r43_derived_fields_equal_brute_force_and_cannot_be_set(fresh: Fresh) -> None:
+    ann = fresh()
     neuron, other = (int(i) for i in ann.add([Neuron(), Neuron()]))
     a, b, c = (int(i) for i in ann.add([Segment(neuron=neuron), Segment(neuron=neuron), Segment(neuron=other)]))
     made = [
@@ -189,8 +189,8 @@ def test_r43_derived_fields_equal_brute_force_and_cannot_be_set() -> None:
     assert ann.as_of(2).get(a).presynapses == ()
 
 
-def test_an_object_travels_without_its_store() -> None:
-    ann = Annotations.temporary()
+def test_an_object_travels_without_its_store(fresh: Fresh) -> None:
+    ann = fresh()
     ann.add([Segment(neuron=3)])
     one = ann.get(1)
     again = pickle.loads(pickle.dumps(one))
@@ -207,8 +207,8 @@ def test_ids_of_64_bits_map_exactly_to_signed_numbers(number: int) -> None:
     assert stored == number or number >= 2**63
 
 
-def test_the_largest_ids_are_stored_ordered_and_named() -> None:
-    ann = Annotations.temporary()
+def test_the_largest_ids_are_stored_ordered_and_named(fresh: Fresh) -> None:
+    ann = fresh()
     made = [2**64 - 1, 2**63, 2**63 - 1, 5]
     ann.add([Segment(id=i, neuron=i) for i in made])
     assert ann.where().ids().tolist() == sorted(made)

@@ -14,7 +14,6 @@ from ndlab.annotations import (
     KINDS,
     ROI,
     Annotation,
-    Annotations,
     Neuron,
     Node,
     Organelle,
@@ -27,6 +26,7 @@ from ndlab.annotations.kinds import holds
 from ndlab.errors import BadRequest, Conflict, NotFound
 from ndlab.geometry import Box, NmBox
 from tests.annotations.objects import any_object, keys, objects, values
+from tests.annotations.places import Fresh, new, release
 
 State = dict[int, Annotation]
 REFERENCES = {"parent", "parentseed", "neuron", "segment", "skeleton", "rootnode", "source"}
@@ -84,15 +84,17 @@ BEGIN: list[Annotation] = [
 class Machine(RuleBasedStateMachine):
     """`states[n]` is what the store held after transaction n; `stack` what can be taken back."""
 
+    where = "sqlite"
+
     @initialize()
     def begin(self) -> None:
-        self.ann = Annotations.temporary(author="ada")
+        self.ann = new(self.where, author="ada")
         self.ann.add(BEGIN)
         self.states: list[State] = [{}, {one.id: one for one in self.ann}]
         self.stack: list[int] = [1]
 
     def teardown(self) -> None:
-        self.ann.close()
+        release(self.ann)
 
     @property
     def now(self) -> State:
@@ -263,8 +265,8 @@ PAIRS = [(a.id, b.id) for a in BEGIN for b in BEGIN if a.kind == b.kind and a is
 
 
 @pytest.mark.parametrize(("into", "gone"), PAIRS)
-def test_r48_what_named_the_others_names_the_first_and_undo_restores_it(into: int, gone: int) -> None:
-    ann = Annotations.temporary(author="ada")
+def test_r48_what_named_the_others_names_the_first_and_undo_restores_it(fresh: Fresh, into: int, gone: int) -> None:
+    ann = fresh(author="ada")
     ann.add(BEGIN)
     before = {one.id: one for one in ann}
     ann.merge([into, gone])
@@ -281,11 +283,11 @@ def test_r48_what_named_the_others_names_the_first_and_undo_restores_it(into: in
     assert (told[-1].transaction.operation, told[-1].before, told[-1].after) == ("merge", before[gone], None)
     ann.undo()
     assert {one.id: one for one in ann} == before
-    ann.close()
+    release(ann)
 
 
-def test_r48_only_different_objects_of_one_kind_that_are_there_are_merged() -> None:
-    ann = Annotations.temporary()
+def test_r48_only_different_objects_of_one_kind_that_are_there_are_merged(fresh: Fresh) -> None:
+    ann = fresh()
     ann.add(BEGIN)
     with pytest.raises(BadRequest, match=r"merge of neuron 1, segment 3. objects of one kind"):
         ann.merge([1, 3])
@@ -299,7 +301,15 @@ def test_r48_only_different_objects_of_one_kind_that_are_there_are_merged() -> N
     assert ann.get(1).segments == (3, 4, 5)
 
 
+class ServerMachine(Machine):
+    """The same, on a server."""
+
+    where = "postgresql"
+
+
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(
     max_examples=25, stateful_step_count=20, deadline=None, phases=[Phase.generate, Phase.shrink]
 )
+TestServerMachine = ServerMachine.TestCase
+TestServerMachine.settings = settings(TestMachine.settings, max_examples=10)

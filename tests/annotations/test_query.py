@@ -13,6 +13,7 @@ from ndlab.annotations import Annotation, Annotations, Generic, Node, Organelle,
 from ndlab.errors import BadRequest
 from ndlab.geometry import Box, Calibration
 from ndlab.volume import Volume
+from tests.annotations.places import Fresh
 
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
@@ -53,8 +54,8 @@ def random_objects(count: int = 1000, seed: int = 5) -> list[Annotation]:
 
 
 @pytest.fixture(scope="module")
-def thousand() -> tuple[Annotations, list[Annotation]]:
-    ann = Annotations.temporary(voxel_size=(40, 4, 4))
+def thousand(fresh: Fresh) -> tuple[Annotations, list[Annotation]]:
+    ann = fresh(voxel_size=(40, 4, 4))
     ids = ann.add(random_objects())
     return ann, ann.get(ids)
 
@@ -180,9 +181,9 @@ def test_r53_boxes_in_nm_equal_brute_force(thousand: Any, seed: int) -> None:
     assert some == [i for i in sorted({*position, *bounds}) if ann.get(i).kind == "synapse"]
 
 
-def test_r53_boxes_of_voxels_are_half_open_at_every_level() -> None:
+def test_r53_boxes_of_voxels_are_half_open_at_every_level(fresh: Fresh) -> None:
     volume = Volume.from_array(np.zeros((8, 64, 64), "u1"), (40, 4, 4), offset=(80, 0, 0))
-    ann = Annotations.temporary(volume)
+    ann = fresh(volume)
     at = [(80, 0, 0), (119.9, 3.9, 3.9), (120, 4, 4), (79.9, 0, 0)]
     ann.add([Node(location=one) for one in at])
     assert ann.within(Box((0, 0, 0), (1, 1, 1))).ids().tolist() == [1, 2]
@@ -190,11 +191,11 @@ def test_r53_boxes_of_voxels_are_half_open_at_every_level() -> None:
     assert ann.within(Box((0, 0, 0), (0, 1, 1))).count() == 0
     with pytest.raises(BadRequest, match=r"level 3.*1 levels are known"):
         ann.within(Box((0, 0, 0), (1, 1, 1), 3))
-    two = Annotations.temporary(Calibration((40, 4, 4)))
+    two = fresh(Calibration((40, 4, 4)))
     assert two.calibration.voxel_size == (40, 4, 4)
     with pytest.raises(BadRequest, match=r"voxel size is not known.*Box.nm"):
-        Annotations.temporary().within(Box((0, 0, 0), (1, 1, 1)))
-    with pytest.raises(BadRequest, match="'position', 'bounds' or 'any'"):
+        fresh().within(Box((0, 0, 0), (1, 1, 1)))
+    with pytest.raises(BadRequest, match="'position', 'bounds', 'any' or 'paint'"):
         ann.within(Box((0, 0, 0), (1, 1, 1)), "volume")
     with pytest.raises(BadRequest, match="a box is a Box"):
         ann.within((0, 1))  # type: ignore[arg-type]
@@ -277,8 +278,8 @@ def test_sorting_and_limits_that_make_no_sense_are_refused(thousand: Any) -> Non
         ann.where().columns("centroid")
 
 
-def test_a_key_named_as_a_field_is_asked_for_by_keys() -> None:
-    ann = Annotations.temporary()
+def test_a_key_named_as_a_field_is_asked_for_by_keys(fresh: Fresh) -> None:
+    ann = fresh()
     ann.add([Generic(status="locked", keys={"status": "mine", "a__gt": 1}), Generic()])
     assert ann.where(keys={"status": "mine"}).ids().tolist() == [1]
     assert ann.where(status="locked").ids().tolist() == [1]
@@ -299,7 +300,7 @@ def test_r54_top_keys_descend(thousand: Any) -> None:
     assert sorted(ann.where().keys()) == sorted(counts)
 
 
-def test_the_summaries_say_what_is_there(thousand: Any) -> None:
+def test_the_summaries_say_what_is_there(fresh: Fresh, thousand: Any) -> None:
     ann, _ = thousand
     said = repr(ann)
     assert "generic" in said
@@ -309,9 +310,9 @@ def test_the_summaries_say_what_is_there(thousand: Any) -> None:
     assert "<table>" in page
     assert "tracer" in page
     assert "<Query of" in repr(ann.where(confidence__gt=0.5).within(Box.nm((0, 0, 0), (9, 9, 9))).sort("id"))
-    ann2 = Annotations.temporary()
+    ann2 = fresh()
     ann2.add([Generic(keys={"<script>": "<b>"})])
     assert "<script>" not in ann2._repr_html_()
     assert "<b>" not in ann2.where()._repr_html_()
-    assert "none" in repr(Annotations.temporary())
-    assert Annotations.temporary()._repr_html_()
+    assert "none" in repr(fresh())
+    assert fresh()._repr_html_()
