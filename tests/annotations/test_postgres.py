@@ -168,7 +168,7 @@ def test_rights_that_lack_are_named(url: str) -> None:
 def test_text_and_numbers_come_back_to_the_letter(url: str) -> None:
     """COPY has letters of its own."""
     ann = Annotations.create(url)
-    values = ["\\N", "\\", "\t", "a\nb\r\n", "\\.", "größe 🧠", "'; DROP TABLE objects; --", "%s %%", ":a", 0.1 + 0.2,
+    values: list[Any] = ["\\N", "\\", "\t", "a\nb\r\n", "\\.", "größe 🧠", "'; DROP TABLE objects; --", "%s %%", ":a", 0.1 + 0.2,
               5e-324, 1.7976931348623157e308, -0.0, 2**63 - 1, -(2**63), 2**64 - 1, True, ""]  # fmt: skip
     made = [Generic(id=i + 1, author=str(v) or "x", keys={f"k{v}"[:200]: v}) for i, v in enumerate(values)]
     ann.add(made)
@@ -214,7 +214,7 @@ def test_a_server_killed_while_it_commits_leaves_the_writer_unsure_and_the_store
             "END $$", name)  # fmt: skip
     own.run("CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON transactions DEFERRABLE INITIALLY DEFERRED "
             "FOR EACH ROW EXECUTE FUNCTION slow()", name)  # fmt: skip
-    killer = threading.Timer(0.0, lambda: (_until_committing(own), own.kill()))
+    killer = threading.Thread(target=_kill_while_committing, args=(own,))
     killer.start()
     with pytest.raises(NotFound, match=r"made permanent: .*whole, or not at all.*ann.history\(limit=1\)") as caught:
         ann.add([Generic(), Generic()])
@@ -225,10 +225,11 @@ def test_a_server_killed_while_it_commits_leaves_the_writer_unsure_and_the_store
     ann.close()
 
 
-def _until_committing(own: Postgres) -> None:
+def _kill_while_committing(own: Postgres) -> None:
     asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
     while own.run(asked) != ((1,),):
         time.sleep(0.02)
+    own.kill()
 
 
 def test_a_lost_connection_costs_its_transaction_alone(url: str) -> None:
