@@ -1,4 +1,4 @@
-"""A real JupyterLab on loopback, a real kernel, and notebooks that run through the page in Debian's Chromium."""
+"""A real JupyterLab or Notebook 7 on loopback, a real kernel, and notebooks that run in a page of Debian's Chromium."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import nbformat
 import pytest
@@ -23,7 +23,11 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-__all__ = ["Lab", "Notebook", "chromium", "serve"]
+__all__ = ["Application", "Lab", "Notebook", "chromium", "serve"]
+
+Application = Literal["jupyterlab", "notebook"]
+# Where each has a notebook.
+_PAGES: dict[Application, str] = {"jupyterlab": "doc/tree", "notebook": "notebooks"}
 
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = (
@@ -57,6 +61,7 @@ class Lab:
     url: str
     token: str
     folder: Path
+    application: Application = "jupyterlab"
 
     def ask(self, path: str) -> Any:
         """Return the JSON at an address of the server's API."""
@@ -71,7 +76,7 @@ class Lab:
         nbformat.write(notebook, self.folder / f"{name}.ipynb")
         page = browser.new_page(viewport={"width": 1180, "height": 900})
         page.set_default_timeout(_PATIENCE_MS)
-        page.goto(f"{self.url}doc/tree/{name}.ipynb?token={self.token}")
+        page.goto(f"{self.url}{_PAGES[self.application]}/{name}.ipynb?token={self.token}")
         shown = Notebook(page)
         shown.ready()
         if dark:
@@ -140,8 +145,8 @@ def _free_port() -> int:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[Lab]:
-    """Yield a JupyterLab server of this environment that reads and writes nothing outside `folder`."""
+def serve(folder: Path, application: Application = "jupyterlab") -> Iterator[Lab]:
+    """Yield a server of this environment that reads and writes nothing outside `folder`."""
     root = folder / "served"
     root.mkdir()
     homes = {
@@ -159,14 +164,14 @@ def serve(folder: Path) -> Iterator[Lab]:
     environment = dict(os.environ) | {name: str(folder / home) for name, home in homes.items()}
     port, token = _free_port(), secrets.token_hex(16)
     command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+        sys.executable, "-m", application, "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
         "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}",
-        "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
+        "--expose-app-in-browser", "--LabApp.extension_manager=readonly",
     ]  # fmt: skip
     log = folder / "lab.log"
     with open(log, "wb") as out:
         server = subprocess.Popen(command, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL, cwd=root)
-        lab = Lab(f"http://127.0.0.1:{port}/", token, root)
+        lab = Lab(f"http://127.0.0.1:{port}/", token, root, application)
         try:
             _wait_until_up(lab, server, log)
             yield lab
@@ -188,4 +193,4 @@ def _wait_until_up(lab: Lab, server: subprocess.Popen[bytes], log: Path) -> None
             time.sleep(0.2)
         else:
             return
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text(errors='replace')[-3000:]}")
+    pytest.fail(f"Jupyter did not start:\n{log.read_text(errors='replace')[-3000:]}")
