@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ndlab.annotations.exchange import delimited, documents, parquet, swc
+from ndlab.annotations.exchange import delimited, documents, layers, parquet, swc
 from ndlab.errors import BadRequest, Conflict, NotFound, ReadOnly, TooLarge
 
 if TYPE_CHECKING:
-    from ndlab.annotations.query import Query
+    pass
 
 __all__ = ["export", "load"]
 
@@ -26,8 +28,31 @@ _READERS: dict[str, Callable[..., Iterator[Any]]] = {
 }  # fmt: skip
 
 
-def export(query: Query, dest: str | os.PathLike[str], overwrite: bool = False, **options: Any) -> Path:
-    """Write a query's objects to a file, whose format its name says, and return its path."""
+def export(query: Any, dest: str | os.PathLike[str], overwrite: bool = False, **options: Any) -> Path:
+    """Write objects to a file, whose format its name says, or a ``precomputed://`` folder, and return its path.
+
+    Parameters
+    ----------
+    query : Query or path
+        The objects, or a Parquet file of rows with positions, which go to a folder without passing a database.
+    dest : path
+    overwrite : bool
+        Replace what is there.
+    **options
+        Of the format, as for `Query.export`.
+
+    Raises
+    ------
+    Conflict
+        If something is there.
+    BadRequest, Problems
+        For what the format does not hold; nothing is written.
+    """
+    if layers.is_layer(dest):
+        return _folder(query, layers.place(dest), overwrite, **options)
+    if not hasattr(query, "batches"):
+        raise BadRequest(f"{query} as {dest}", "a Parquet file goes to a precomputed:// folder only",
+                         "load it into annotations, and export those")  # fmt: skip
     path = Path(dest).expanduser()
     write = _of(path, _WRITERS)
     if path.exists() and not overwrite:
@@ -42,8 +67,31 @@ def export(query: Query, dest: str | os.PathLike[str], overwrite: bool = False, 
     return path
 
 
+def _folder(query: Any, path: Path, overwrite: bool, **options: Any) -> Path:
+    """Write a folder, which takes its name only once it is complete."""
+    if path.exists() and not (overwrite and layers.is_own(path)):
+        remedy = "pass overwrite=True to replace it" if layers.is_own(path) else "name another place"
+        raise Conflict(f"export to {path}", "something is there already", remedy)
+    mark = uuid.uuid4().hex[:12]
+    part, old = (path.with_name(f".{path.name}.{mark}.{what}") for what in ("part", "old"))
+    with _disk(path):
+        try:
+            layers.write(query, part, **options)
+            if path.exists():
+                path.rename(old)
+            part.rename(path)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+    return path
+
+
 def load(path: str | os.PathLike[str], rename: Mapping[str, str] | None = None, **options: Any) -> Iterator[Any]:
-    """Yield tables of a file's objects, with columns renamed."""
+    """Yield tables of a file's or folder's objects, with columns renamed."""
+    if layers.is_layer(path):
+        for table in layers.read(layers.place(path), **options):
+            yield _renamed(table, rename) if rename else table
+        return
     source = Path(path).expanduser()
     read = _of(source, _READERS)
     if not source.is_file():
