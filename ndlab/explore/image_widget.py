@@ -160,6 +160,14 @@ class ImageView(LiveWidget):
     def _tell_views(self) -> None:
         self.named = dict(self.views)
 
+    @traitlets.validate("named")
+    def _check_named(self, proposal: Any) -> dict[str, State]:
+        return named_views.checked(proposal["value"], self._checked)
+
+    @traitlets.observe("named")
+    def _follow_named(self, event: Any) -> None:
+        self.views.take(event["new"])  # The page keeps and drops views, too.
+
     @property
     def volumes(self) -> dict[str, Volume]:
         """The volumes by layer."""

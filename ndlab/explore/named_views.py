@@ -17,7 +17,7 @@ from ndlab.explore.view_state import State
 from ndlab.volume import Volume
 from ndlab.volume import open as open_volume
 
-__all__ = ["NamedViews", "loaded", "project", "saved", "sources_of"]
+__all__ = ["NamedViews", "checked", "loaded", "project", "saved", "sources_of"]
 
 VERSION = 1
 
@@ -59,10 +59,12 @@ class NamedViews(MutableMapping[str, State]):
         return name in self._states
 
     def __setitem__(self, name: str, state: Any) -> None:
-        if not str(name).strip():
-            raise BadRequest(f"a view named {name!r}", "a name is not empty")
-        self._states[name] = copy.deepcopy(self._check(state))
+        self._states |= checked({name: state}, self._check)
         self._changed()
+
+    def take(self, states: Mapping[str, State]) -> None:
+        """Hold these views and no others, without telling anybody."""
+        self._states = copy.deepcopy(dict(states))
 
     def __delitem__(self, name: str) -> None:
         _ = self[name]
@@ -85,6 +87,26 @@ class NamedViews(MutableMapping[str, State]):
     def show(self, name: str) -> None:
         """Show what is kept under a name."""
         self._show(self[name])
+
+
+def checked(states: Any, check: Callable[[Any], State]) -> dict[str, State]:
+    """Return copies of states by name, each made whole by `check`.
+
+    Raises
+    ------
+    BadRequest
+        If a name is empty, or a state does not fit.
+
+    Examples
+    --------
+    >>> checked({"a": {"t": 1}}, dict)
+    {'a': {'t': 1}}
+    """
+    if not isinstance(states, Mapping):
+        raise BadRequest(f"views {states!r}"[:80], "they are states by name")
+    if empty := [name for name in states if not str(name).strip()]:
+        raise BadRequest(f"a view named {empty[0]!r}", "a name is not empty")
+    return {str(name): copy.deepcopy(check(state)) for name, state in states.items()}
 
 
 # --- projects -------------------------------------------------------------------------------------------------

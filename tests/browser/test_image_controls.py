@@ -319,7 +319,95 @@ def test_the_theme_is_the_pages_or_ones_own(page: Page, stage: Locator) -> None:
     assert page.evaluate(dark) is False
 
 
-@pytest.mark.parametrize("width", [520, 600, 1100])
+def test_a_key_and_a_button_go_through_the_themes(page: Page, stage: Locator) -> None:
+    box = page.locator(".ndl-image")
+    for theme, dark in (("dark", True), ("light", False), ("auto", False)):
+        page.keyboard.press("d")
+        assert state(page)["theme"] == theme
+        assert page.evaluate("() => document.querySelector('.ndl-image').classList.contains('ndl-dark')") is dark
+    box.get_by_role("button", name="Theme: as the page is").click()
+    assert box.get_by_role("button", name="Theme: dark").is_visible()
+
+
+def named(page: Page) -> dict[str, Any]:
+    found: dict[str, Any] = page.evaluate("() => model.get('named') ?? {}")
+    return found
+
+
+def test_views_are_kept_gone_to_and_dropped_by_keys_alone(page: Page, stage: Locator) -> None:
+    first = state(page)
+    page.keyboard.press("k")
+    panel = page.locator(".ndi-views")
+    assert "None was kept" in panel.inner_text()
+    page.keyboard.type("here")  # The field has the focus, and letters are no keys of the picture.
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    assert not panel.is_visible()
+    assert named(page) == {"here": first}
+    for key in ("4", ".", "i", "k"):
+        page.keyboard.press(key)
+    second = state(page)
+    assert second != first
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # Without a name of its own.
+    assert named(page) == {"here": first, "view 1": second}
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    assert state(page) == first
+    assert page.evaluate("() => document.activeElement.className") == "ndi-stage"
+    page.keyboard.press("k")
+    assert panel.locator("[aria-current]").inner_text() == "here"
+    page.keyboard.press("Delete")
+    assert named(page) == {"view 1": second}
+    assert page.evaluate("() => document.activeElement.textContent") == "view 1"
+    # What Python keeps is there, too.
+    page.evaluate("(s) => { model.set('named', {'from Python': s}); }", first)
+    assert panel.locator(".ndi-view-name").all_inner_texts() == ["from Python"]
+    panel.get_by_role("button", name="Drop from Python").click()
+    assert named(page) == {}
+    assert page.evaluate("() => leaked") == []
+
+
+def test_two_fingers_move_and_zoom_and_draw_nothing(browser: Browser, stand: Stand) -> None:
+    context = browser.new_context(viewport={"width": 700, "height": 620}, has_touch=True)
+    page = context.new_page()
+    stand.open(page, stand.state({"id": "em"}, {"id": "ids", "opacity": 0.5}, tool="brush"))
+    session = context.new_cdp_session(page)
+    x, y = middle(page.locator(".ndi-stage"))
+
+    def touch(kind: str, *spots: tuple[float, float]) -> None:
+        points = [{"x": x + dx, "y": y + dy, "id": i} for i, (dx, dy) in enumerate(spots)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def under(dx: float, dy: float) -> list[float]:
+        found: list[float] = page.evaluate("([x, y]) => views[0].placeAt(x, y).position", [x + dx, y + dy])
+        return found
+
+    before = [under(-50, 20), under(70, 20)]
+    touch("touchStart", (-50, 20))
+    touch("touchStart", (-50, 20), (70, 20))
+    for i in range(1, 6):
+        touch("touchMove", (-50 - 8 * i, 20 + 6 * i), (70 + 12 * i, 20 + 6 * i))
+    page.wait_for_function("() => views[0].state.scale < 5")
+    assert state(page)["scale"] == pytest.approx(8 * 120 / 220, rel=0.02)
+    for found, want in zip([under(-90, 50), under(130, 50)], before, strict=True):
+        assert found == pytest.approx(want, abs=24)
+    touch("touchEnd", (130, 50))
+    touch("touchEnd")
+    assert sent(page, "draw") == [], "the first finger began a stroke that the second one took back"
+    assert page.locator(".ndi-brush").count() == 0
+    # One finger draws.
+    touch("touchStart", (0, 0))
+    touch("touchMove", (30, 0))
+    touch("touchEnd")
+    page.wait_for_function("() => model.sent.some(([m]) => m.t === 'draw')")
+    assert len(sent(page, "draw")) == 1
+    context.close()
+
+
+@pytest.mark.parametrize("width", [340, 520, 600, 1100])
 def test_nothing_is_cut_off(page: Page, stand: Stand, width: int) -> None:
     stand.open(page, stand.state({"id": "em"}, {"id": "ids", "opacity": 0.5}))
     page.evaluate(f"() => document.querySelector('.view').style.setProperty('width', '{width}px', 'important')")

@@ -13,6 +13,7 @@ from ndlab import samples
 from ndlab.explore import view_state
 from ndlab.explore.layers import Source
 from ndlab.explore.picture import render
+from ndlab.geometry import Box
 from ndlab.ingesting import ingest
 from ndlab.serve.tiles import TileService
 from ndlab.volume import Volume
@@ -349,6 +350,40 @@ def test_unreadable_and_missing_voxels_are_striped_and_say_why(page: Page, tmp_p
         stand.open(page, state)
         assert is_hatched(pixels(page)[:, 100:500])
         assert page.evaluate("window.views[0].status.layers.em.trouble") == "level 0: nothing is there"
+
+
+def test_what_was_never_written_is_hatched_quietly_and_lets_other_images_through(page: Page, tmp_path: Path) -> None:
+    grey = np.ascontiguousarray(np.tile(em(), (1, 2, 2))[:2, :512, :1024])
+    below = Volume.from_array(grey, VOXEL)
+    half = below.like(tmp_path / "half.zarr", chunks=(2, 256, 256), shards=None)
+    half.write(Box((0, 0, 0), (2, 512, 512)), grey[:, :, :512])
+    with TileService() as service, site(service) as found:
+        stand = Stand(found, {"em": Source("em", "image", half), "below": Source("below", "image", below)})
+        state = stand.state({"id": "em"}, scale=8.0)
+        stand.open(page, state)
+        shown = pixels(page)
+        _, _, width, _ = frame(page)
+        # Voxel 512 stands in the middle: left of it is EM, right of it nothing.
+        stored, nothing = shown[:, : width // 2], shown[:, width // 2 :, :3]
+        assert difference(stored, stand.oracle(state, shown)[:, : width // 2]) <= 1
+        assert 0 < nothing.max() < 70, "quiet, and no black lie"
+        colours, counts = np.unique(nothing.reshape(-1, 3), axis=0, return_counts=True)
+        assert len(colours) == 2
+        assert 8 < counts.max() / counts.min() < 14, "hairlines"
+        assert page.evaluate("window.views[0].status.absent") is True
+        assert page.evaluate("window.views[0].status.layers.em.trouble") is None
+        page.get_by_text("no data stored here").wait_for()
+        left, top, _, _ = frame(page)
+        page.mouse.move(left + width - 40, top + 200)
+        page.wait_for_function("document.querySelector('.ndi-values').textContent === 'emno data'")
+        # Over another image it is not in the way, however it is mixed.
+        for blend in ("normal", "additive"):
+            both = stand.state({"id": "below"}, {"id": "em", "blend": blend}, scale=8.0)
+            stand.open(page, both)
+            alone = stand.state({"id": "below"}, scale=8.0)
+            right = np.s_[:, width // 2 :]
+            assert difference(pixels(page)[right], stand.oracle(alone, shown)[right]) <= 1
+            assert page.evaluate("window.views[0].status.absent") is False
 
 
 def test_a_missing_level_is_stood_in_for_by_another_and_said(page: Page, tmp_path: Path) -> None:

@@ -422,6 +422,18 @@ def test_views_under_names(view: ImageView) -> None:
     np.testing.assert_array_equal(view.render(60, 40, state=view.views["a"]), view.render(60, 40))
 
 
+def test_views_that_the_page_keeps_and_drops_are_those_of_python(view: ImageView) -> None:
+    view.views.save("a")
+    kept = view.state | {"layout": "three"}
+    view.set_state({"named": {"b": kept}})
+    assert dict(view.views) == {"b": kept}
+    with pytest.raises(BadRequest, match="layout"):
+        view.named = {"c": kept | {"layout": "four"}}
+    with pytest.raises(BadRequest, match="not empty"):
+        view.named = {" ": kept}
+    assert list(view.views) == list(view.named) == ["b"]
+
+
 def test_a_project_opens_again_with_everything(tmp_path: Path) -> None:
     made = toy().volume("labels").like(tmp_path / "cells.zarr", kind="labels")
     made.write(None, toy().volume("labels").read())

@@ -197,7 +197,7 @@ describe("what is said", () => {
 
   it("says what is missing, of layers that are meant to be seen", () => {
     const layers = { em: { level: 1, levels: 2, trouble: "level 0 is missing" } };
-    const status = { transport: "http", loading: 0, playing: false, lost: false, layers };
+    const status = { transport: "http", loading: 0, absent: false, playing: false, lost: false, layers };
     expect(say.troubleWords(state, status)).toBe("em: level 0 is missing");
     const unseen = { ...state, layers: state.layers.map((layer) => ({ ...layer, visible: false })) };
     expect(say.troubleWords(unseen, status)).toBe("");

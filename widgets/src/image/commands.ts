@@ -16,6 +16,7 @@ import {
   setLayer,
   setLayout,
   setMarker,
+  setTheme,
   setTool,
   stepZ,
   unhide,
@@ -54,6 +55,8 @@ export function apply(command: Command, state: ViewState, where: Where): ViewSta
       return invert(state, where.layer);
     case "marker":
       return setMarker(state, where.pointer ?? state.position);
+    case "theme":
+      return setTheme(state, nextTheme(state.theme));
     case "unmark":
       return setMarker(state, null);
     case "clear":
@@ -67,6 +70,11 @@ export function apply(command: Command, state: ViewState, where: Where): ViewSta
     default:
       return state;
   }
+}
+
+/** As the page is, then dark, then light. */
+export function nextTheme(theme: ViewState["theme"]): ViewState["theme"] {
+  return theme === "auto" ? "dark" : theme === "dark" ? "light" : "auto";
 }
 
 /** Hide what is selected of a layer, and select it no more. */

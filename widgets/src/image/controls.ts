@@ -21,6 +21,7 @@ import { Strips } from "./strips";
 import { watchTheme, wear } from "./theme";
 import { Toolbar } from "./toolbar";
 import { Tools } from "./tools";
+import { Views } from "./views";
 
 /** Narrower pages show the layers below the picture, and only if asked. */
 const NARROW = 700;
@@ -44,6 +45,7 @@ export class Controls {
   private readonly options: Options;
   private readonly tools: Tools;
   private readonly help: HTMLElement;
+  private readonly views: Views;
   private readonly ends: (() => void)[];
   private tool: Tool;
   private width = 0;
@@ -63,6 +65,7 @@ export class Controls {
     this.scale = new ScaleBar(explorer);
     this.options = new Options(explorer, this.desk, () => this.tools.paint()?.layer ?? null);
     this.help = help(() => this.perform({ do: "help" }));
+    this.views = new Views(explorer, model, () => this.perform({ do: "views" }));
     this.tool = explorer.state.tool;
     this.build();
     this.ends = this.listen();
@@ -88,11 +91,14 @@ export class Controls {
       case "finish":
         return tools.finish();
       case "cancel":
-        if (!tools.cancel() && desk.now.help) this.perform({ do: "help" });
+        if (!tools.cancel() && (desk.now.help || desk.now.views)) this.perform({ do: desk.now.help ? "help" : "views" });
         return;
       case "help":
-        desk.set({ help: !desk.now.help });
+        desk.set({ help: !desk.now.help, views: false });
         return (desk.now.help ? this.help : this.stage).focus({ preventScroll: true });
+      case "views":
+        desk.set({ views: !desk.now.views, help: false });
+        return desk.now.views ? this.views.focus() : this.stage.focus({ preventScroll: true });
       case "cross":
         return desk.set({ cross: !desk.now.cross });
       case "panel":
@@ -118,7 +124,7 @@ export class Controls {
     stage.setAttribute("role", "application");
     stage.setAttribute("aria-label", "Picture. Arrow keys move, comma and full stop go through the planes, question mark lists the keys.");
     this.notices.setAttribute("role", "alert");
-    stage.append(this.explorer.picture, this.overlay.element, this.scale.element, this.options.element, make("div", "ndi-corner", this.notices, this.readout.trouble), this.help);
+    stage.append(this.explorer.picture, this.overlay.element, this.scale.element, this.options.element, make("div", "ndi-corner", this.notices, this.readout.trouble, this.readout.absent), this.views.element, this.help);
     element.setAttribute("aria-label", "Image Explorer");
     // JupyterLab leaves keys alone that are pressed in here.
     element.dataset["lmSuppressShortcuts"] = "true";
@@ -135,8 +141,10 @@ export class Controls {
     const { explorer, model, element } = this;
     const hear = (message: Message): void => this.hear(message);
     const sized = (): void => this.resize();
+    const named = (): void => this.views.refresh();
     model.on("msg:custom", hear);
     model.on("change:height", sized);
+    model.on("change:named", named);
     element.addEventListener("keydown", (event) => this.key(event));
     // What is let go of after a press in here is no news for the page either.
     element.addEventListener("keyup", (event) => event.stopPropagation());
@@ -147,6 +155,7 @@ export class Controls {
     return [
       () => model.off("msg:custom", hear),
       () => model.off("change:height", sized),
+      () => model.off("change:named", named),
       () => fits.disconnect(),
       watchTheme(() => this.dress()),
       explorer.on("state", () => this.refresh()),
@@ -168,6 +177,8 @@ export class Controls {
     this.stage.dataset["tool"] = state.tool;
     visible(this.panel.element, this.desk.now.side);
     visible(this.help, this.desk.now.help);
+    visible(this.views.element, this.desk.now.views);
+    if (this.desk.now.views) this.views.refresh();
     this.dress();
     this.toolbar.refresh();
     this.strips.refresh();
@@ -179,7 +190,7 @@ export class Controls {
 
   private changed(before: Desk): void {
     const { now } = this.desk;
-    if (before.layer === now.layer && before.side === now.side && before.help === now.help && before.cross === now.cross && before.paint === now.paint) {
+    if (before.layer === now.layer && before.side === now.side && before.help === now.help && before.views === now.views && before.cross === now.cross && before.paint === now.paint) {
       // Only the pointer moved.
       this.readout.refresh();
       if (before.picks !== now.picks) this.panel.refresh();

@@ -9,6 +9,8 @@ export interface Desk {
   /** Layers beside the picture. */
   readonly side: boolean;
   readonly help: boolean;
+  /** Views under names, over the picture. */
+  readonly views: boolean;
   /** Of the brush, CSS pixels. */
   readonly radius: number;
   /** The id that the brush paints; "0" wipes. */
@@ -35,4 +37,4 @@ export class Held<T extends object> {
   }
 }
 
-export const FIRST: Desk = { layer: null, cross: false, side: true, help: false, radius: 8, paint: "1", place: null, picks: [] };
+export const FIRST: Desk = { layer: null, cross: false, side: true, help: false, views: false, radius: 8, paint: "1", place: null, picks: [] };

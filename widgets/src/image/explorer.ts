@@ -32,6 +32,8 @@ export interface Pick {
   readonly level: number;
   /** Images: the value; null where it is not loaded or was sent as JPEG. */
   readonly value: number | null;
+  /** Nothing was ever stored there: the value is what the store gives instead. */
+  readonly absent?: true;
   /** Labels, points, boxes: the id; null where it is not loaded, "0" for background. */
   readonly id: string | null;
 }
@@ -50,6 +52,8 @@ export interface Status {
   /** Tiles that are still to come for what is shown. */
   readonly loading: number;
   readonly layers: Readonly<Record<string, Drawn>>;
+  /** Whether the picture has places where no image was ever stored. */
+  readonly absent: boolean;
   readonly playing: boolean;
   /** The browser took the graphics away; it comes back by itself. */
   readonly lost: boolean;

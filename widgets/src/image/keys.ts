@@ -23,6 +23,8 @@ export type Plain =
   | "unmark"
   | "cross"
   | "panel"
+  | "views"
+  | "theme"
   | "undo"
   | "finish"
   | "cancel"
@@ -123,6 +125,8 @@ export const KEYS: readonly Row[] = [
   { group: "Look", keys: ["c"], does: "cross-hair", on: { c: plain("cross") } },
   { group: "Look", keys: ["m", "Shift m"], does: "set a marker, remove it", on: { m: plain("marker"), "Shift+m": plain("unmark") } },
   { group: "Look", keys: ["y"], does: "layers beside the picture", on: { y: plain("panel") } },
+  { group: "Look", keys: ["d"], does: "dark, light, as the page is", on: { d: plain("theme") } },
+  { group: "Look", keys: ["k"], does: "views under names: keep, go to, drop", on: { k: plain("views") } },
   { group: "Ids", keys: ["h", "Shift h"], does: "hide what is selected, show all", on: { h: plain("hide"), "Shift+h": plain("show") } },
   { group: "Ids", keys: ["o"], does: "only what is selected", on: { o: plain("isolate") } },
   { group: "Ids", keys: ["x"], does: "select nothing", on: { x: plain("clear") } },
@@ -156,6 +160,7 @@ export const POINTER: readonly (readonly [string, string])[] = [
   ["Shift or Alt wheel", "through the planes"],
   ["Click", "select an id; with Shift one more"],
   ["Double click", "go there"],
+  ["Two fingers", "move and zoom, with any tool"],
 ];
 
 const CHORDS: ReadonlyMap<string, Command> = new Map(KEYS.flatMap(({ on }) => Object.entries(on)));

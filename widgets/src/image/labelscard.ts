@@ -97,6 +97,7 @@ export class LabelsBody implements Body {
     const id = this.desk.now.picks.find(({ layer }) => layer === this.id)?.id;
     const known = id !== undefined && id !== null && id !== "0" ? id : null;
     say(this.hovered, known ?? "–");
+    this.hovered.classList.toggle("ndi-id-none", known === null);
     this.hovered.style.setProperty("--ndi-color", known === null ? "transparent" : this.color(known));
   }
 

@@ -15,7 +15,9 @@ export interface Canvas {
 }
 
 const UNREADABLE = { dark: [0.2, 0.12, 0.04], light: [0.72, 0.44, 0.1] } as const;
-const ABSENT = { dark: [0.13, 0.14, 0.17], light: [0.27, 0.29, 0.34] } as const;
+const ABSENT = { dark: [0.07, 0.08, 0.1], light: [0.19, 0.21, 0.25] } as const;
+/** Of twelve pixels, so many are light: broad stripes where something is wrong, hairlines where nothing is. */
+const LIGHT = { unreadable: 6, absent: 1 } as const;
 
 /** Colours of the ids of a layer: what changes them changes `version`, and nothing is uploaded but them. */
 export class Palette {
@@ -77,15 +79,18 @@ export class Painter {
     this.gl.gl.enable(this.gl.gl.BLEND);
   }
 
-  /** Draw a tile where it belongs. Each pixel shows the voxel in which its centre lies. */
-  tile(state: ViewState, layer: ImageLayer | LabelsLayer, info: Info, tile: Tile, rect: Rect): void {
+  /**
+   * Draw a tile where it belongs. Each pixel shows the voxel in which its centre lies. What was never written is
+   * hatched where there is no image below it (`lowest`), and lets through what there is.
+   */
+  tile(state: ViewState, layer: ImageLayer | LabelsLayer, info: Info, tile: Tile, rect: Rect, lowest: boolean): void {
     const { picture } = tile;
     if (picture.kind === "outside") return;
     if (picture.kind === "error") this.hatch(rect, layer.opacity, true);
     else if (picture.kind === "labels" && layer.kind === "labels") this.labels(state, layer, info, tile, picture, rect);
     else if (picture.kind === "values" && layer.kind === "image") {
-      if (picture.absent) this.hatch(rect, layer.opacity, false);
-      else this.image(layer, info, tile, picture, rect);
+      if (!picture.absent) this.image(layer, info, tile, picture, rect);
+      else if (lowest) this.hatch(rect, layer.opacity, false);
     }
   }
 
@@ -97,6 +102,7 @@ export class Painter {
     this.place(program, rect, [1, 1]);
     program.float("u_dark", ...dark);
     program.float("u_light", ...light);
+    program.float("u_part", unreadable ? LIGHT.unreadable : LIGHT.absent);
     program.float("u_opacity", opacity);
     this.draw();
   }

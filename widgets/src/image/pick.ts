@@ -63,6 +63,7 @@ function voxel(plan: PanelPlan, plane: LayerPlane, position: Vec3, scene: Scene)
     voxel: at,
     level: plane.level,
     value: current === undefined ? null : valueAt(current, x % SIDE, y % SIDE),
+    ...(current?.picture.kind === "values" && current.picture.absent ? { absent: true as const } : {}),
     id: current === undefined ? null : idText(current, x % SIDE, y % SIDE),
   };
 }

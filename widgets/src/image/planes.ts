@@ -184,6 +184,11 @@ export function want(source: Source, depth: number, row: number, col: number, vi
   return { key: `${source.name}|${depth},${row},${col}`, source, depth, row, col, visible };
 }
 
+/** The image that has no other below it: where nothing was stored of that, there is nothing at all to show. */
+export function lowestImage({ layers }: PanelPlan): LayerPlane | undefined {
+  return layers.find(({ layer }) => layer.kind === "image");
+}
+
 /** Everything that the picture needs, the middle of the main panel first. */
 export function visibleWants(plans: readonly PanelPlan[]): Want[] {
   return plans.flatMap(({ layers }) =>

@@ -10,6 +10,8 @@ export class Readout {
   readonly element = make("footer", "ndi-readout");
   /** What is wrong with what is shown, to lay over the picture. */
   readonly trouble = make("div", "ndi-trouble");
+  /** What the hairlines mean, while there are some. */
+  readonly absent = make("div", "ndi-absent", make("i", "ndi-hairlines"), "no data stored here");
   private readonly voxel = make("span", "ndi-voxel");
   private readonly nm = make("span", "ndi-nm");
   private readonly values = make("span", "ndi-values");
@@ -39,6 +41,7 @@ export class Readout {
     say(this.trouble, trouble);
     this.trouble.title = trouble;
     visible(this.trouble, trouble !== "");
+    visible(this.absent, status.absent);
     const drawn = info === null ? undefined : status.layers[layerOf(this.explorer, info.id) ?? ""];
     const level = drawn === undefined || info === null ? [] : [words.levelWords(drawn), words.sizeWords(info, info.levels[drawn.level])];
     say(this.level, level.filter(Boolean).join("  ·  "));

@@ -2,7 +2,7 @@
 
 import type { Drawn } from "./explorer";
 import type { Loader, Tile } from "./loader";
-import { type LayerPlane, type PanelPlan, want } from "./planes";
+import { type LayerPlane, type PanelPlan, lowestImage, want } from "./planes";
 
 /** Values that a histogram is made of, at most about so many. */
 const SAMPLE = 65536;
@@ -16,6 +16,12 @@ export function drawnOf(plans: readonly PanelPlan[], loader: Loader): Record<str
       return [layer.id, { level: level ?? choice.wanted, levels: info.levels.length, trouble: choice.trouble ?? reason(plane, loader) }];
     }),
   );
+}
+
+/** Whether a place on show is hatched because nothing was stored there. */
+export function absentIn(plans: readonly PanelPlan[], loader: Loader): boolean {
+  const lowest = plans.map(lowestImage).filter((plane) => plane !== undefined);
+  return lowest.some((plane) => pictures(plane, loader).some((picture) => picture.kind === "values" && picture.absent));
 }
 
 /** Values of the tiles on show of an image layer, evenly thinned out. */

@@ -22,7 +22,8 @@ export function nmWords(size: Vec3 | null, position: Vec3): string {
 }
 
 /** What lies under the pointer, in a word: "128", "id 7205…", "–" where nothing does. */
-export function pickWords({ kind, value, id }: Pick): string {
+export function pickWords({ kind, value, id, absent }: Pick): string {
+  if (absent) return "no data";
   if (kind === "image") return value === null ? "–" : valueText(value);
   return id === null || id === "0" ? "–" : id;
 }
@@ -52,7 +53,7 @@ export function transportWords({ transport, lost }: Link): string {
   return transport === "comm" ? "kernel messages" : "no kernel";
 }
 
-type Link = Omit<Status, "loading" | "layers" | "playing">;
+type Link = Omit<Status, "loading" | "layers" | "absent" | "playing">;
 
 /** The same at length. */
 export function transportAdvice({ transport, lost }: Link): string {

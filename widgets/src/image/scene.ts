@@ -5,7 +5,7 @@ import { type Rect, overlap, rectOf, within } from "../core/viewport";
 import { type Canvas, Painter, blendAs } from "./layers";
 import type { Loader, Tile } from "./loader";
 import type { LayerPlane, PanelPlan } from "./planes";
-import { SIDE, want } from "./planes";
+import { SIDE, lowestImage, want } from "./planes";
 import { COPY_FRAGMENT, RECT_VERTEX } from "./shaders";
 import type { Shapes } from "./shapes";
 import type { ImageLayer, Infos, LabelsLayer, ViewState } from "./state";
@@ -143,7 +143,7 @@ export class Scene {
     if (overlap(rect, plan.rect) === null) return;
     const { layer, info } = held.plane;
     const current = plan.layers.find((one) => one.layer.id === layer.id)?.layer ?? layer;
-    this.painter.tile(state, current as ImageLayer | LabelsLayer, info, held.tile, rect);
+    this.painter.tile(state, current as ImageLayer | LabelsLayer, info, held.tile, rect, lowestImage(plan)?.layer.id === layer.id);
   }
 
   private rectOf(plan: PanelPlan, { plane, cell }: Held): Rect {

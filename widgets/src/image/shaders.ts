@@ -103,14 +103,15 @@ void main() {
   color = vec4(rgb * a, a);
 }`;
 
-/** Stripes where there is nothing to show: colours that no grey image has. */
+/** Stripes where there is nothing to show: colours that no grey image has. Of twelve pixels u_part are light. */
 export const HATCH_FRAGMENT = `
 uniform vec3 u_dark;
 uniform vec3 u_light;
+uniform float u_part;
 uniform float u_opacity;
 out vec4 color;
 void main() {
-  bool stripe = mod(gl_FragCoord.x + gl_FragCoord.y, 12.0) < 6.0;
+  bool stripe = mod(gl_FragCoord.x + gl_FragCoord.y, 12.0) < u_part;
   color = vec4((stripe ? u_light : u_dark) * u_opacity, u_opacity);
 }`;
 

@@ -5,7 +5,7 @@ import type { Desk, Held } from "./desk";
 import type { Explorer } from "./explorer";
 import { parsePosition, positionText } from "./goto";
 import type { Command } from "./keys";
-import { Choice, iconButton, press, wordButton } from "./parts";
+import { Choice, iconButton, press, repaint, wordButton } from "./parts";
 import { type Layout, type Tool, goto } from "./state";
 
 const LAYOUTS: readonly (readonly [Layout, string, string])[] = [
@@ -24,12 +24,16 @@ const TOOLS: readonly (readonly [Tool, string, string])[] = [
   ["brush", "n", "Paint labels"],
 ];
 
+const THEMES = { auto: "as the page is", dark: "dark", light: "light" } as const;
+
 export class Toolbar {
   readonly element = make("div", "ndi-toolbar");
   private readonly layouts: Choice<Layout>;
   private readonly tools: Choice<Tool>;
   private readonly cross: HTMLButtonElement;
   private readonly side: HTMLButtonElement;
+  private readonly theme: HTMLButtonElement;
+  private readonly views: HTMLButtonElement;
   private readonly field = make("input", "ndi-goto");
   private readonly error = make("div", "ndi-goto-error");
 
@@ -46,6 +50,8 @@ export class Toolbar {
     this.tools = new Choice("Tools", TOOLS.map(([value, key, title]) => [value, iconButton(value as "pan", title, key, () => perform({ do: "tool", tool: value }))]));
     this.cross = iconButton("cross", "Cross-hair", "c", () => perform({ do: "cross" }));
     this.side = iconButton("layers", "Layers", "y", () => perform({ do: "panel" }));
+    this.theme = iconButton("auto", "", "", () => perform({ do: "theme" }));
+    this.views = iconButton("views", "Views under names", "k", () => perform({ do: "views" }));
     const group = (...inside: HTMLElement[]): HTMLElement => make("div", "ndi-group", ...inside);
     this.element.setAttribute("role", "toolbar");
     this.element.setAttribute("aria-label", "Image Explorer");
@@ -59,6 +65,8 @@ export class Toolbar {
         iconButton("fit", "Show all of it", "r", () => perform({ do: "reset" })),
         this.cross,
         iconButton("camera", "Save the picture", "", shoot),
+        this.views,
+        this.theme,
         iconButton("help", "Keys", "?", () => perform({ do: "help" })),
         this.side,
       ),
@@ -71,6 +79,10 @@ export class Toolbar {
     this.tools.show(state.tool);
     press(this.cross, this.desk.now.cross);
     press(this.side, this.desk.now.side);
+    press(this.views, this.desk.now.views);
+    const theme = THEMES[state.theme];
+    repaint(this.theme, state.theme, `Theme: ${theme}`);
+    this.theme.title = `Theme: ${theme} (d)`;
     if (rootOf(this.field).activeElement !== this.field) {
       const text = positionText(state, infos);
       if (this.field.value !== text) this.field.value = text;

@@ -4,6 +4,7 @@ import type { Desk, Held } from "./desk";
 import { type Draft, type DrawnShape, type Kind, type Paint, extended, messageOf, shortened } from "./drawing";
 import type { Explorer, Place } from "./explorer";
 import type { Over, Stroke } from "./overlay";
+import { type Fingers, type Point, pinched } from "./pinch";
 import { goto, pan, reference, select, step, zoomAt } from "./state";
 
 /** Less is a click, CSS pixels. */
@@ -35,6 +36,8 @@ export class Tools {
   private strokes: readonly Sent[] = [];
   private grip: Grip | null = null;
   private pointer: readonly [number, number] | null = null;
+  /** Where fingers are, in the order in which they came. */
+  private readonly touches = new Map<number, Point>();
   private frame = 0;
   private wheeled = 0;
   private scrolled = -Infinity;
@@ -49,7 +52,10 @@ export class Tools {
     stage.addEventListener("pointerdown", (event) => this.down(event));
     stage.addEventListener("pointermove", (event) => this.move(event));
     stage.addEventListener("pointerup", (event) => this.up(event));
-    stage.addEventListener("pointercancel", () => this.drop());
+    stage.addEventListener("pointercancel", (event) => {
+      this.touches.delete(event.pointerId);
+      this.drop();
+    });
     stage.addEventListener("pointerleave", () => this.leave());
     stage.addEventListener("dblclick", (event) => this.twice(event));
     stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
@@ -131,10 +137,40 @@ export class Tools {
     this.stage.focus({ preventScroll: true });
     event.preventDefault();
     this.stage.setPointerCapture(event.pointerId);
+    if (event.pointerType === "touch") this.touches.set(event.pointerId, [event.clientX, event.clientY]);
+    if (this.touches.size > 1) {
+      this.hold(place);
+      return;
+    }
     const { tool } = this.explorer.state;
     const pans = event.button === 1 || tool === "pan" || tool === "pick";
     this.grip = { place, x: event.clientX, y: event.clientY, last: [event.clientX, event.clientY], moved: false, pans };
     if (!pans && tool !== "point") this.begin(tool as Kind, place);
+  }
+
+  /** A second finger came: nothing is drawn or picked any more, both move the picture. */
+  private hold(place: Place): void {
+    if (this.draft?.kind !== "line") this.draft = null;
+    const first = this.grip?.place ?? place;
+    this.grip = { place: first, x: 0, y: 0, last: [0, 0], moved: true, pans: true };
+    this.redraw();
+  }
+
+  /** Fingers moved: the first two of them count. */
+  private pinch(event: PointerEvent, grip: Grip): void {
+    const before = this.fingers(grip);
+    this.touches.set(event.pointerId, [event.clientX, event.clientY]);
+    const now = this.fingers(grip);
+    if (before === null || now === null) return;
+    this.explorer.update((state) => pinched(state, grip.place.panel.plane, before, now));
+  }
+
+  private fingers({ place: { panel } }: Grip): Fingers | null {
+    const [a, b] = [...this.touches.values()];
+    if (a === undefined || b === undefined) return null;
+    const rect = this.stage.getBoundingClientRect();
+    const [x, y] = [rect.x + panel.x + panel.width / 2, rect.y + panel.y + panel.height / 2];
+    return [[a[0] - x, a[1] - y], [b[0] - x, b[1] - y]];
   }
 
   private begin(kind: Kind, place: Place): void {
@@ -155,6 +191,11 @@ export class Tools {
     this.look();
     const { grip } = this;
     if (grip === null) return;
+    if (this.touches.size > 1) {
+      this.pinch(event, grip);
+      return;
+    }
+    if (this.touches.has(event.pointerId)) this.touches.set(event.pointerId, [event.clientX, event.clientY]);
     grip.moved ||= Math.hypot(event.clientX - grip.x, event.clientY - grip.y) > STILL;
     if (grip.pans) this.drag(event, grip);
     else this.stretch(event, grip);
@@ -180,6 +221,13 @@ export class Tools {
 
   private up(event: PointerEvent): void {
     const { grip } = this;
+    this.touches.delete(event.pointerId);
+    const [left] = this.touches.values();
+    if (grip !== null && left !== undefined) {
+      // The finger that stays moves on, and picks nothing.
+      grip.last = left;
+      return;
+    }
     this.grip = null;
     if (grip === null) return;
     const { tool } = this.explorer.state;
@@ -295,5 +343,5 @@ export class Tools {
 
 /** Not on a button that lies over it. */
 function onPicture(event: Event): boolean {
-  return !(event.target instanceof Element && event.target.closest("button, input, select, .ndi-help, .ndi-options, .ndi-notice") !== null);
+  return !(event.target instanceof Element && event.target.closest("button, input, select, .ndi-help, .ndi-views, .ndi-options, .ndi-notice") !== null);
 }

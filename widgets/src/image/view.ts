@@ -10,7 +10,7 @@ import { Loader } from "./loader";
 import { pick, placeOf } from "./pick";
 import { type LayerPlane, type PanelPlan, type Want, panelsOf, plan, visibleWants, want } from "./planes";
 import { PlaneStream, Player, stepLevel } from "./play";
-import { drawnOf, placesOf, sampleOf } from "./report";
+import { absentIn, drawnOf, placesOf, sampleOf } from "./report";
 import { Shapes } from "./shapes";
 import { Stage } from "./stage";
 import { type Info, type Infos, type Vec3, type ViewState, setTime, voxelSize } from "./state";
@@ -34,7 +34,7 @@ export class ImageView implements Explorer {
   facts: Facts | null = null;
   state: ViewState;
   infos: Infos;
-  status: Status = { transport: null, loading: 0, layers: {}, playing: false, lost: false };
+  status: Status = { transport: null, loading: 0, layers: {}, absent: false, playing: false, lost: false };
   private readonly listeners = new Map<Event, Set<() => void>>();
   private readonly sync: Sync;
   private readonly connection: Connection;
@@ -328,6 +328,7 @@ export class ImageView implements Explorer {
       transport: this.connection.current?.name ?? null,
       loading: this.loader.waiting,
       layers: drawnOf(this.plans, this.loader),
+      absent: absentIn(this.plans, this.loader),
       playing: this.player !== null,
       lost: this.stage.scene === null,
     };
