@@ -39,14 +39,16 @@ RESULTS = Path(__file__).parent / "results"
 Run = Callable[[], Any]
 
 
-def arguments(about: str | None) -> argparse.Namespace:
-    """Options that every script takes."""
+def arguments(about: str | None, **flags: str) -> argparse.Namespace:
+    """Options that every script takes, and flags of one script with what they say of themselves."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer repeats and smaller data: does it run at all?")
     parser.add_argument(
         "--data", default=os.environ.get("NDLAB_TEST_DATA"), help="folder with real data (fib25_medulla)"
     )
     parser.add_argument("--save", action="store_true", help="write bench/results/NAME.json")
+    for name, about_it in flags.items():
+        parser.add_argument(f"--{name}", action="store_true", help=about_it)
     return parser.parse_args()
 
 

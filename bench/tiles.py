@@ -21,8 +21,8 @@ from harness import Bench, arguments, array_of, clock, em, labels, new_store, sc
 
 from ndlab.serve import wire
 from ndlab.serve.frames import label_frame
-from ndlab.serve.query import Encoding
-from ndlab.serve.slabs import SlabCache, indexed
+from ndlab.serve.indices import indexed
+from ndlab.serve.slabs import SlabCache
 from ndlab.serve.tiles import TileService
 from ndlab.volume import Volume
 
@@ -158,11 +158,10 @@ def palettes(bench: Bench, ids: np.ndarray[Any, Any]) -> None:
     rows = {
         "np.unique, indices alone": each_ms(tiles, lambda tile: np.unique(tile, return_inverse=True)),
         "ndlab, indices alone": each_ms(tiles, lambda tile: indexed(tile[None])),
-        "ndlab, whole frame, raw": each_ms(tiles, lambda tile: label_frame(tile, Encoding()).pack()),
-        "ndlab, whole frame, deflated": each_ms(tiles, lambda tile: label_frame(tile, Encoding(75)).pack()),
+        "ndlab, whole frame": each_ms(tiles, lambda tile: label_frame(tile).pack()),
     }
     bench.table("CPU ms for a tile of 512² labels", {name: {"ms": ms} for name, ms in rows.items()})
-    bench.aim("palette frame [ms a tile]", rows["ndlab, whole frame, raw"], most=2)
+    bench.aim("palette frame [ms a tile]", rows["ndlab, whole frame"], most=2)
 
 
 def each_ms(tiles: list[Any], run: Callable[[Any], Any]) -> float:

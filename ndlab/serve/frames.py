@@ -1,4 +1,4 @@
-"""A plane of voxels as a frame: constant, as it is, as JPEG, or as a palette of ids."""
+"""A plane of voxels as a frame: constant, as it is, as JPEG, or as ids and where they change."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from ndlab.errors import BadRequest
 from ndlab.render.encode import jpeg
 from ndlab.render.window import to_bytes
 from ndlab.serve import wire
+from ndlab.serve.indices import Indexer, indexed
 from ndlab.serve.query import Encoding
-from ndlab.serve.slabs import indexed
+from ndlab.serve.rows import packed
 from ndlab.serve.wire import Codec, Dtype, Frame
 
 __all__ = ["image_frame", "label_frame", "needs_window", "sent_as", "warm_up"]
@@ -52,28 +53,32 @@ def image_frame(plane: Plane, encoding: Encoding) -> Frame:
     return Frame(Codec.JPEG, Dtype.U8, shape, jpeg(_bytes(values, encoding), encoding.quality))
 
 
-def label_frame(plane: Plane, encoding: Encoding, table: Plane | None = None) -> Frame:
-    """Pack a plane of ids exactly, as a palette; deflated where images are sent as JPEG, for the link is slow then.
+def label_frame(plane: Plane, ids: Plane | None = None, same: Plane | None = None) -> Frame:
+    """Pack a plane of ids exactly: what changes from row to row, or where that is much, an index for each pixel.
 
-    With a `table`, the plane holds indices into that.
+    With `ids` the plane holds indices into them; with `same`, of several indices that stand for one id, into that.
     """
     shape = (plane.shape[0], plane.shape[1])
-    if is_constant(plane):
-        ids = plane[0, :1] if table is None else table[plane[0, :1]]
-        return Frame(Codec.CONSTANT, Dtype.U64, shape, ids.astype("<u8").tobytes())
-    deflate = encoding.quality is not None
-    if table is not None and _goes_whole(len(table)):
-        return wire.palette(shape, table, plane, deflate=deflate)
+    if ids is None:
+        if is_constant(plane):
+            return Frame(Codec.CONSTANT, Dtype.U64, shape, plane[0, :1].astype("<u8").tobytes())
+        plane, ids = _small(plane)
+    changes = packed(plane, same, len(ids))
+    if changes is None:
+        index, used = indexed((plane if same is None else same[plane])[np.newaxis])
+        return wire.palette(shape, ids[used], index[0])
+    code, order = changes
+    if len(order) == 1:
+        return Frame(Codec.CONSTANT, Dtype.U64, shape, ids[order].astype("<u8").tobytes())
+    return wire.rows(shape, ids[order], code)
+
+
+def _small(plane: Plane) -> tuple[Plane, Plane]:
+    """Make indices of a plane of ids, and return what they stand for, too."""
+    if plane.dtype.itemsize == 1:
+        return plane.view("u1"), np.arange(256, dtype="u1").view(plane.dtype).astype("u8")
     index, ids = indexed(plane[np.newaxis])
-    return wire.palette(shape, ids if table is None else table[ids], index[0], deflate=deflate)
-
-
-def _goes_whole(ids: int) -> bool:
-    """Whether a table goes along with ids that the plane lacks: leaving them out has to be worth a look at each pixel.
-
-    It is where one byte a pixel may do instead of two, and where the table is as large as the plane.
-    """
-    return ids <= 1 << 8 or 1 << 10 < ids <= 1 << 12
+    return index[0], ids
 
 
 def is_constant(values: Plane) -> bool:
@@ -99,10 +104,17 @@ def needs_window(dtype: np.dtype[Any]) -> BadRequest:
                       "pass win=low,high, or q=raw")  # fmt: skip
 
 
-@lru_cache(maxsize=1)
-def warm_up() -> threading.Thread:
-    """Compile what labels need, in a thread: the first tile shall not wait for it."""
-    values = np.arange(8, dtype="u8").reshape(2, 2, 2)
-    thread = threading.Thread(target=indexed, args=(values,), name="ndlab-warm-up", daemon=True)
+@lru_cache
+def warm_up(itemsize: int) -> threading.Thread:
+    """Compile what labels of so many bytes need, in a thread: the first tile shall not wait for it."""
+    thread = threading.Thread(target=_compile, args=(itemsize,), name="ndlab-warm-up", daemon=True)
     thread.start()
     return thread
+
+
+def _compile(itemsize: int) -> None:
+    values = np.arange(8, dtype=f"u{itemsize}").reshape(2, 2, 2)
+    indexer = Indexer(values.shape, values.dtype)
+    indexer.add((slice(None),) * 3, values)
+    indexed(indexer.ids[np.newaxis, np.newaxis])
+    packed(indexer.index[0], None, 8)

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 FRAMES = "application/x-ndlab-frames"
-HELLO = {"v": 1, "stream": True, "codecs": ["raw", "jpeg", "palette"]}
+HELLO = {"v": 1, "stream": True, "codecs": ["raw", "jpeg", "palette", "rows"]}
 
 _UNKNOWN = web.RequestHandler._unimplemented_method
 _log = logging.getLogger("ndlab.serve")

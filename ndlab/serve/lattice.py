@@ -65,8 +65,8 @@ def steps(shape: Int3, chunks: Int3, depth: int, itemsize: int, deepest: int | N
     return step[0], step[1], step[2]
 
 
-def parts(start: Int3, stop: Int3, chunks: Int3, itemsize: int) -> Iterator[tuple[Int3, Int3]]:
-    """Cut a slab into pieces of whole chunks that take about `PART_BYTES` each.
+def parts(start: Int3, stop: Int3, chunks: Int3, itemsize: int, most: int = PART_BYTES) -> Iterator[tuple[Int3, Int3]]:
+    """Cut a slab into pieces of whole chunks that take about `most` bytes each, single chunks where that is little.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def parts(start: Int3, stop: Int3, chunks: Int3, itemsize: int) -> Iterator[tupl
     8
     """
     step = [b - a for a, b in zip(start, stop, strict=True)]
-    while math.prod(step) * itemsize > PART_BYTES:
+    while math.prod(step) * itemsize > most:
         axis = max(range(3), key=lambda axis: step[axis] / chunks[axis])
         if step[axis] <= chunks[axis]:
             break

@@ -21,8 +21,10 @@ from ndlab.geometry import Int3
 from ndlab.metadata import Channel
 from ndlab.render.sample import sample
 from ndlab.render.window import spread, window
-from ndlab.serve.lattice import boxes, parts, steps
+from ndlab.serve.indices import Indexer
+from ndlab.serve.lattice import PART_BYTES, boxes, parts, steps
 from ndlab.serve.slabs import Slab, SlabKey
+from ndlab.store import freshness
 from ndlab.store.arrays import Array
 from ndlab.store.engine import TensorStoreArray
 from ndlab.store.kv import local_path, stamp
@@ -35,6 +37,7 @@ __all__ = ["Layer", "Source"]
 _COMPUTED_DEPTH = 8
 _COMPUTED_VOXELS = 1 << 15
 _TRIED_AGAIN = 5.0  # [s]
+_CHUNK_ALONE = 1 << 17  # bytes of a chunk that is worth a call of its own
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,30 @@ class Source:
 
     def load(self, start: Int3, stop: Int3) -> Slab:
         """Read the slab [start, stop)."""
-        if self.labels and self.array.dtype.itemsize > 2:
-            cz, cy, cx = self.array.chunks[-3:]
-            cut = parts(start, stop, (cz, cy, cx), self.array.dtype.itemsize)
-            slab = Slab.joined(start, stop, ((low, Slab.of(self.read(low, high), labels=True)) for low, high in cut))
+        if self.labels and self.array.dtype.itemsize > 1:
+            slab = self._indexed(start, stop)
         else:
             slab = Slab.of(self.read(start, stop), self.labels)
         return replace(slab, absent=True) if slab.constant and self._absent(start, stop) else slab
+
+    def _indexed(self, start: Int3, stop: Int3) -> Slab:
+        """Read the slab [start, stop) of labels in pieces that are given small numbers while they are in the cache."""
+        indexer = Indexer([b - a for a, b in zip(start, stop, strict=True)], self.array.dtype)
+        cz, cy, cx = self.array.chunks[-3:]
+        # Where a chunk takes no more than opening a file, each of them is decoded into the same memory.
+        alone = isinstance(self.array, TensorStoreArray) and self.array.direct
+        alone = alone and cz * cy * cx * self.array.dtype.itemsize >= _CHUNK_ALONE
+        cut = parts(start, stop, (cz, cy, cx), self.array.dtype.itemsize, most=1 if alone else PART_BYTES)
+        room: np.ndarray[Any, Any] | None = None
+        for low, high in cut:
+            shape = (*(1 for _ in self.lead), *(b - a for a, b in zip(low, high, strict=True)))
+            if room is None or room.shape != shape:
+                room = np.empty(shape, self.array.dtype)
+            self.array.read((*self.lead, *low), (*(i + 1 for i in self.lead), *high), room)
+            inside = tuple(slice(a - o, b - o) for a, b, o in zip(low, high, start, strict=True))
+            indexer.add(inside, room.reshape(room.shape[-3:]))
+        ids, index = indexer.ids, indexer.index
+        return Slab(index, ids) if len(ids) > 1 else Slab(np.broadcast_to(ids[:, np.newaxis, np.newaxis], index.shape))
 
     def _absent(self, start: Int3, stop: Int3) -> bool:
         """Whether no chunk under a box is stored, where a look into local folders tells."""
@@ -134,7 +154,7 @@ class Layer:
         with self._lock:
             known, self._known = self._known, found
             self._updates += known is not None and found.version == known.version and found.stale != known.stale
-            return found.version + self.touches + self._updates
+            return found.version + self.touches + self._updates + freshness.mark(self.volume.url)
 
     def _written(self) -> State:
         # An array in memory counts its writes itself.
@@ -198,7 +218,8 @@ class Layer:
         """Return what changes whenever voxels do: writes are counted, a store made anew is told by its metadata."""
         found, number = self._written(), self.volume.level_index + level
         address = getattr(self.volume._stored.levels[number].array, "url", "") or self.volume.url
-        return found.version, found.stale.get(number, ()), self.touches, _stamp(address)
+        read = freshness.mark(self.volume.url)
+        return found.version, found.stale.get(number, ()), self.touches, _stamp(address), read
 
     @property
     def shapes(self) -> tuple[Int3 | None, ...]:

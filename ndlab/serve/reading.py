@@ -7,15 +7,16 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from ndlab.errors import NdlabError
 from ndlab.geometry import Int3
 from ndlab.serve.ahead import Job, ReadAhead
+from ndlab.serve.indices import Piece, joined
 from ndlab.serve.layers import Layer, Source
 from ndlab.serve.motion import Look, Motion, Trend, wishes
 from ndlab.serve.query import AXES
@@ -73,38 +74,33 @@ class Reader:
         """Whether a cut waits for no disk."""
         return all(self.cache.holds(cut.source.key(*slab)) for slab in cut.slabs)
 
-    def plane(self, cut: Cut) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None, bool]:
-        """Voxels of a cut, (rows, columns); or of labels indices, and the ids; and whether no chunk is stored there."""
-        slabs, ids = cut.slabs, None
+    def plane(self, cut: Cut) -> Piece:
+        """Voxels of a cut, (rows, columns)."""
+        slabs = cut.slabs
         if not slabs:
-            block, absent = cut.source.read(cut.start, cut.stop), False
+            piece = Piece(cut.source.read(cut.start, cut.stop))
         elif len(slabs) == 1:
             slab = self._slab(cut.source, *slabs[0])
-            block, ids, absent = slab.part(*_within(cut, *slabs[0])), slab.ids, slab.absent
+            piece = Piece(slab.part(*_within(cut, *slabs[0])), slab.ids, None, slab.absent)
         else:
-            block, ids, absent = self._joined(cut, slabs)
-        return np.moveaxis(block, AXES[cut.axis], (0, 1, 2))[0], ids, absent
+            piece = self._joined(cut, slabs)
+        return replace(piece, values=np.moveaxis(piece.values, AXES[cut.axis], (0, 1, 2))[0])
 
-    def _joined(
-        self, cut: Cut, slabs: list[tuple[Int3, Int3]]
-    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None, bool]:
-        parts = []
+    def _joined(self, cut: Cut, slabs: list[tuple[Int3, Int3]]) -> Piece:
+        parts: list[tuple[tuple[slice, ...], Slab]] = []
         for low, high in slabs:
             slab = self._slab(cut.source, low, high)
             start, stop = _within(cut, low, high)
-            at = (low[0] + start[0], low[1] + start[1], low[2] + start[2])
-            parts.append((at, Slab(slab.part(start, stop), slab.ids, slab.absent)))
+            inside = tuple(slice(k + a - o, k + b - o) for k, a, b, o in zip(low, start, stop, cut.start, strict=True))
+            parts.append((inside, replace(slab, values=slab.part(start, stop))))
+        shape = [b - a for a, b in zip(cut.start, cut.stop, strict=True)]
         absent = all(part.absent for _, part in parts)
         if any(part.ids is not None for _, part in parts):
-            # Indices and tables are joined; a look at every id would cost ten times that.
-            whole = Slab.joined(cut.start, cut.stop, parts)
-            return whole.values, whole.ids, absent
-        shape = [b - a for a, b in zip(cut.start, cut.stop, strict=True)]
+            return replace(joined(shape, ((inside, part.values, part.ids) for inside, part in parts)), absent=absent)
         block = np.empty(shape, cut.source.array.dtype)
-        for at, part in parts:
-            inside = tuple(slice(a - o, a - o + n) for a, o, n in zip(at, cut.start, part.values.shape, strict=True))
+        for inside, part in parts:
             block[inside] = part.values
-        return block, None, absent
+        return Piece(block, absent=absent)
 
     def _slab(self, source: Source, start: Int3, stop: Int3) -> Slab:
         return self.cache.get(source.key(start, stop), partial(self._visible, source, start, stop))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ndlab.geometry import Int3
+from ndlab.serve.indices import indexed
 
-__all__ = ["LIMIT", "Slab", "SlabCache", "SlabKey", "indexed", "shared_cache"]
+__all__ = ["LIMIT", "Slab", "SlabCache", "SlabKey", "shared_cache"]
 
 LIMIT = int(os.environ.get("NDLAB_TILE_CACHE_BYTES", 512 << 20))
 _FULL, _TRIMMED = 0.95, 0.90
@@ -64,26 +65,6 @@ class Slab:
         index, ids = indexed(values)
         return Slab(index, ids.astype(values.dtype))
 
-    @staticmethod
-    def joined(start: Int3, stop: Int3, parts: Iterable[tuple[Int3, Slab]]) -> Slab:
-        """Make one slab of labels, [start, stop), of its parts and where each begins; each may have ids of its own."""
-        found = list(parts)
-        if len(found) == 1:
-            return found[0][1]
-        pairs = [(part.values, part.ids) if part.ids is not None else _one(part.values) for _, part in found]
-        tables = [table for _, table in pairs]
-        where, ids = indexed(np.concatenate(tables)[np.newaxis, np.newaxis])
-        ids = ids.astype(tables[0].dtype)
-        shape = tuple(b - a for a, b in zip(start, stop, strict=True))
-        if len(ids) == 1:
-            return Slab(np.broadcast_to(ids[:, np.newaxis, np.newaxis], shape))
-        values = np.empty(shape, where.dtype)
-        news = np.split(where[0, 0], np.cumsum([len(table) for table in tables])[:-1])
-        for (low, _), (index, _), new in zip(found, pairs, news, strict=True):
-            inside = tuple(slice(a - b, a - b + n) for a, b, n in zip(low, start, index.shape, strict=True))
-            values[inside] = new[index]
-        return Slab(values, ids)
-
     @property
     def constant(self) -> bool:
         """Whether all voxels are one."""
@@ -106,27 +87,6 @@ class Slab:
             return part
         found: np.ndarray[Any, Any] = self.ids[part]
         return found
-
-
-def indexed(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Index of each voxel's id, as narrow as can be, and the ids as uint64, in order of appearance.
-
-    Examples
-    --------
-    >>> index, ids = indexed(np.array([[[9, 7, 9]]], "u4"))
-    >>> index.dtype.name, index.tolist(), ids.tolist()
-    ('uint8', [[[0, 1, 0]]], [9, 7])
-    """
-    from ndlab.measure.interning import interned
-
-    # One type for all: each other one would have to be compiled while somebody waits for the first tile.
-    index, ids = interned(values.astype("u8", copy=False))
-    return index.astype("<u1" if len(ids) <= 1 << 8 else "<u2" if len(ids) <= 1 << 16 else "<u4", copy=False), ids
-
-
-def _one(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Index and ids of voxels that are all one."""
-    return np.broadcast_to(np.uint8(0), values.shape), values[0, 0, :1]
 
 
 class SlabCache:

@@ -33,7 +33,7 @@ Cancelled = Callable[[], bool]
 
 def hello() -> dict[str, Any]:
     """Return what a page asks first: whether somebody here speaks its language."""
-    return {"v": VERSION, "stream": True, "codecs": ["raw", "jpeg", "palette"]}
+    return {"v": VERSION, "stream": True, "codecs": ["raw", "jpeg", "palette", "rows"]}
 
 
 def _never() -> bool:
@@ -104,7 +104,7 @@ class TileService:
         if old is not None:
             self._forget(old)
         if self._layers[name].labels:
-            warm_up()
+            warm_up(volume.dtype.itemsize)
         return name
 
     def remove(self, id: str) -> None:  # noqa: A002
@@ -271,13 +271,16 @@ class TileService:
         if isinstance(cut, Frame):
             return cut
         try:
-            plane, ids, absent = self._reader.plane(cut)
-            frame = label_frame(plane, encoding, ids) if cut.source.labels else image_frame(plane, encoding)
+            piece = self._reader.plane(cut)
+            if cut.source.labels:
+                frame = label_frame(piece.values, piece.ids, piece.same)
+            else:
+                frame = image_frame(piece.values, encoding)
         except NdlabError as error:
             return Frame.error(self._words(str(error)))
         except Exception as error:  # whatever a codec raises: the other tiles can still be read
             return Frame.error(self._words(f"{type(error).__name__}: {error}"[:800]))
-        return replace(frame, flags=ABSENT) if absent else frame
+        return replace(frame, flags=ABSENT) if piece.absent else frame
 
     def stats(self) -> dict[str, int]:
         """Return counts of the cache (hits, misses, evicted ...), its bytes, and reads in flight and planned ahead."""

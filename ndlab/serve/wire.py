@@ -19,7 +19,6 @@ offset    type  meaning
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -28,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from ndlab.errors import BadRequest
+from ndlab.serve.rows import unpacked
 
 __all__ = [
     "ABSENT",
@@ -42,6 +42,7 @@ __all__ = [
     "Frame",
     "palette",
     "pixels",
+    "rows",
     "unpack",
 ]
 
@@ -59,7 +60,7 @@ class Codec(IntEnum):
     RAW = 0
     JPEG = 1
     PALETTE = 2
-    PALETTE_DEFLATE = 3
+    ROWS = 3
     CONSTANT = 4
     TEXT = 5
 
@@ -119,22 +120,34 @@ class Frame:
         return Frame(Codec.CONSTANT, Dtype.U8, (0, 0), b"\0", OUTSIDE)
 
 
-def palette(shape: tuple[int, int], ids: np.ndarray[Any, Any], index: np.ndarray[Any, Any], deflate: bool) -> Frame:
+def palette(shape: tuple[int, int], ids: np.ndarray[Any, Any], index: np.ndarray[Any, Any]) -> Frame:
     """Make the frame of a label tile: its ids (uint64), and for each pixel the index of its id.
 
     Examples
     --------
-    >>> frame = palette((1, 2), np.array([2**63, 5], "u8"), np.array([[1, 0]], "u1"), deflate=False)
+    >>> frame = palette((1, 2), np.array([2**63, 5], "u8"), np.array([[1, 0]], "u1"))
     >>> frame.payload.hex()
     '0200000001000000000000000000008005000000000000000100'
     """
-    dtype = index.dtype.newbyteorder("<")
-    packed = index.astype(dtype, copy=False).tobytes()
-    if deflate:
-        deflater = zlib.compressobj(1, zlib.DEFLATED, -15)
-        packed = deflater.compress(packed) + deflater.flush()
-    head = _PALETTE_HEAD.pack(len(ids), dtype.itemsize) + ids.astype("<u8", copy=False).tobytes()
-    return Frame(Codec.PALETTE_DEFLATE if deflate else Codec.PALETTE, Dtype.U64, shape, head + packed)
+    packed = index.astype(index.dtype.newbyteorder("<"), copy=False).tobytes()
+    return Frame(Codec.PALETTE, Dtype.U64, shape, _head(ids, index.itemsize) + packed)
+
+
+def rows(shape: tuple[int, int], ids: np.ndarray[Any, Any], changes: bytes) -> Frame:
+    """Make the frame of a label tile: its ids (uint64), and what changes from row to row, as `serve.rows` writes it.
+
+    Examples
+    --------
+    >>> rows((1, 2), np.array([2**63, 5], "u8"), bytes.fromhex("e101")).payload.hex()
+    '020000000100000000000000000000800500000000000000e101'
+    """
+    itemsize = 1 if len(ids) <= 1 << 8 else 2 if len(ids) <= 1 << 16 else 4
+    return Frame(Codec.ROWS, Dtype.U64, shape, _head(ids, itemsize) + changes)
+
+
+def _head(ids: np.ndarray[Any, Any], itemsize: int) -> bytes:
+    """Write how many ids there are, how many bytes a number of one takes, and the ids."""
+    return _PALETTE_HEAD.pack(len(ids), itemsize) + ids.astype("<u8", copy=False).tobytes()
 
 
 def unpack(data: bytes) -> Iterator[Frame]:
@@ -177,10 +190,8 @@ def pixels(frame: Frame) -> np.ndarray[Any, Any]:
     count, width = _PALETTE_HEAD.unpack_from(frame.payload)
     start = _PALETTE_HEAD.size + 8 * count
     ids = np.frombuffer(frame.payload[_PALETTE_HEAD.size : start], "<u8")
-    packed = frame.payload[start:]
-    if frame.codec is Codec.PALETTE_DEFLATE:
-        packed = zlib.decompress(packed, -15)
-    index: np.ndarray[Any, Any] = np.frombuffer(packed, np.dtype(f"<u{width}"))
+    packed, kind = frame.payload[start:], np.dtype(f"<u{width}")
+    index = unpacked(packed, frame.shape, kind) if frame.codec is Codec.ROWS else np.frombuffer(packed, kind)
     found: np.ndarray[Any, Any] = ids[index].reshape(frame.shape)
     return found
 

@@ -164,6 +164,11 @@ class TensorStoreArray:
         path = local_path(self.url)
         return None if path is None else chunk_files(self.driver, path, self.order)
 
+    @property
+    def direct(self) -> bool:
+        """Whether a chunk alone is read without the engine, and costs little beside its decoding."""
+        return self._direct is not None
+
     def read(
         self, start: Sequence[int], stop: Sequence[int], out: np.ndarray[Any, Any] | None = None
     ) -> np.ndarray[Any, Any]:

@@ -71,7 +71,7 @@ def test_nothing_is_answered_without_the_secret(served: tuple[Counting, str], pa
 
 def test_the_routes(served: tuple[Counting, str]) -> None:
     service, key = served
-    assert get(key, f"/k/{key}/hello").json == {"v": 1, "stream": True, "codecs": ["raw", "jpeg", "palette"]}
+    assert get(key, f"/k/{key}/hello").json == {"v": 1, "stream": True, "codecs": ["raw", "jpeg", "palette", "rows"]}
     assert get(key, f"/k/{key}/info?vol=em").json["big"] == "9223372036854775809"
     said = get(key, f"/k/{key}/tiles?n=4&size=100000")
     assert said.body == b"".join(bytes([i]) * 100000 for i in range(4))

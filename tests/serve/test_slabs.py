@@ -20,7 +20,9 @@ from ndlab.geometry import Box, Calibration, Int3
 from ndlab.metadata import Multiscale, Scale
 from ndlab.serve import wire
 from ndlab.serve.ahead import ReadAhead
+from ndlab.serve.indices import Indexer
 from ndlab.serve.lattice import DEEPEST_BYTES, PART_BYTES, SLAB_BYTES, boxes, parts, steps
+from ndlab.serve.layers import Layer
 from ndlab.serve.motion import Look, Motion, Trend, wishes
 from ndlab.serve.query import AXES
 from ndlab.serve.reading import Reader
@@ -231,19 +233,41 @@ def test_parts_tile_the_slab_and_cut_no_chunk(chunks: Int3, itemsize: int, data:
             assert high[axis] % chunks[axis] == 0 or high[axis] == stop[axis]
 
 
-def test_parts_of_labels_make_one_slab() -> None:
+@pytest.mark.parametrize("dtype", ["u8", "i8", ">u8", "u4", "i4", "u2", ">i2"])
+@pytest.mark.parametrize("count", [1, 200, 300, 66_000])
+def test_labels_that_come_in_pieces_get_one_table(dtype: str, count: int) -> None:
+    rng = np.random.default_rng(count)
+    info = np.iinfo(dtype)
+    native = np.dtype(dtype).newbyteorder("=")
+    ids = np.unique(rng.integers(info.min, info.max, 2 * count, native, endpoint=True))[:count]
+    values = np.resize(rng.permutation(ids), (6, 60, 200)).astype(dtype)
+    indexer = Indexer(values.shape, values.dtype)
+    for z, y in itertools.product((0, 3), (0, 7)):
+        inside = (slice(z, z + 3), slice(y, 60 if y else 7), slice(0, 200))
+        indexer.add(inside, values[inside])
+    assert np.array_equal(indexer.ids[indexer.index], values)
+    assert len(np.unique(indexer.ids)) == len(indexer.ids) == len(np.unique(values))
+    assert indexer.index.itemsize == (1 if len(indexer.ids) <= 256 else 2 if len(indexer.ids) <= 65536 else 4)
+
+
+@pytest.mark.parametrize("codec", ["zstd", "none", "blosc"])
+@pytest.mark.parametrize("dtype", ["u8", "u4", "u2", "u1"])
+def test_a_slab_of_labels_is_the_same_whoever_decodes_it(tmp_path: Path, codec: str, dtype: str) -> None:
     rng = np.random.default_rng(0)
-    ids = rng.integers(0, 2**64 - 1, 300, "u8", endpoint=True)
-    values = np.repeat(np.repeat(ids[rng.integers(0, 300, (6, 8, 5))], 2, 1), 4, 2)
-    values[3:] = values[0, 0, 0]  # one part is constant
-    corners = [((z, y, 0), (z + 3, y + 8, 20)) for z in (0, 3) for y in (0, 8)]
-    cut = [(low, Slab.of(values[low[0] : high[0], low[1] : high[1]], labels=True)) for low, high in corners]
-    joined = Slab.joined((0, 0, 0), (6, 16, 20), cut)
-    assert joined.ids is not None
-    assert np.array_equal(joined.cut((0, 0, 0), (6, 16, 20)), values)
-    same = Slab.joined((3, 0, 0), (6, 16, 20), cut[2:])
-    assert same.constant
-    assert np.array_equal(same.cut((0, 0, 0), (3, 16, 20)), values[3:])
+    ids = rng.integers(0, np.iinfo(dtype).max, 40, dtype)
+    values = np.repeat(np.repeat(ids[rng.integers(0, 40, (9, 70, 30))], 3, 1), 5, 2)
+    values[:, 128:, 64:128] = 0  # chunks of these are not stored
+    about = Multiscale(("z", "y", "x"), (Scale("0", Calibration((40, 4, 4))),), name="v", kind="labels")
+    create(str(tmp_path / "v"), about, [values.shape], dtype, chunks=[(64, 64, 64)], shards=[None], codec=codec)
+    volume = open_volume(tmp_path / "v")
+    volume.write(None, values)
+    source = Layer("v", volume).source(0)
+    slab = source.load((0, 0, 0), values.shape)
+    assert np.array_equal(slab.cut((0, 0, 0), values.shape), values)
+    assert slab.values.dtype == np.uint8
+    empty = source.load((0, 128, 64), (9, 192, 128))
+    assert empty.constant
+    assert empty.absent
 
 
 # --- foreseeing ---------------------------------------------------------------------------------------------------

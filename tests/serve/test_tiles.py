@@ -173,7 +173,7 @@ def test_labels_are_exact_whatever_the_quality(tmp_path: Path, q: str) -> None:
             assert np.array_equal(assembled(service, name, axis, 8, 32, q=q), cut(voxels, axis, 8))
         assert service.pixel(name, 3, 4, 5) == int(voxels[3, 4, 5])
         (frame,) = answer(service, {"vol": name, "q": q, "k": "0,0,0"})
-        assert frame.codec is (Codec.PALETTE if q == "raw" else Codec.PALETTE_DEFLATE)
+        assert frame.codec is Codec.PALETTE
 
 
 def test_jpeg_shows_the_window(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ndlab.measure.kernels.jit import Array, jit
 
-__all__ = ["count_local", "find", "intern", "rehash"]
+__all__ = ["count_local", "find", "intern", "intern_more", "rehash"]
 
 
 @jit
@@ -38,28 +38,39 @@ def rehash(keys: Array, count: int) -> Array:
 
 @jit
 def intern(labels: Array, local: Array) -> Array:
-    """Fill `local` with the index of each label, in order of appearance, and return the labels by index.
-
-    Most voxels have the label of a neighbour that was seen before, so the table is asked only at borders.
-    """
+    """Fill `local` with the index of each label, in order of appearance, and return the labels by index."""
     keys = np.empty(64, labels.dtype)
-    slots = rehash(keys, 0)
-    count = 0
+    keys, _, count = intern_more(labels, local, keys, rehash(keys, 0), 0, labels.size)
+    return keys[:count]
+
+
+@jit
+def intern_more(
+    labels: Array, local: Array, keys: Array, slots: Array, count: int, most: int
+) -> tuple[Array, Array, int]:
+    """Fill `local` as `intern` does, where `count` labels are known already: `keys` and `slots`, which are returned.
+
+    More than `most` labels end it, with a count beyond that and `local` filled in part. Most voxels have the label of
+    a neighbour that was seen before, so the table is asked only at borders.
+    """
     nz, ny, nx = labels.shape
     for z in range(nz):
         for y in range(ny):
+            before = labels[z, y, 0]
             k = np.uint32(0)
             for x in range(nx):
                 v = labels[z, y, x]
-                if x > 0 and labels[z, y, x - 1] == v:
+                if x > 0 and v == before:
                     pass
                 elif y > 0 and labels[z, y - 1, x] == v:
-                    k = local[z, y - 1, x]
+                    k = np.uint32(local[z, y - 1, x])
                 elif z > 0 and labels[z - 1, y, x] == v:
-                    k = local[z - 1, y, x]
+                    k = np.uint32(local[z - 1, y, x])
                 else:
                     at = find(v, keys, slots)
                     if slots[at] < 0:
+                        if count == most:
+                            return keys, slots, count + 1
                         if count == keys.size:
                             grown = np.empty(2 * count, labels.dtype)
                             grown[:count] = keys
@@ -70,8 +81,9 @@ def intern(labels: Array, local: Array) -> Array:
                         keys[count] = v
                         count += 1
                     k = np.uint32(slots[at])
+                before = v
                 local[z, y, x] = k
-    return keys[:count]
+    return keys, slots, count
 
 
 @jit

@@ -3,8 +3,10 @@
  * ndlab/serve/wire.py, whose tests share widgets/test/frames.json with those of this file.
  */
 
+import { type Indices, unfold } from "./rows";
+
 export const HEADER = 16;
-export const CODEC = { raw: 0, jpeg: 1, palette: 2, deflated: 3, constant: 4, text: 5 } as const;
+export const CODEC = { raw: 0, jpeg: 1, palette: 2, rows: 3, constant: 4, text: 5 } as const;
 export const DTYPE = { u8: 0, u16: 1, f32: 2, u64: 3 } as const;
 export const FLAG = { error: 1, absent: 2, last: 4, outside: 8 } as const;
 
@@ -111,7 +113,7 @@ export type Picture =
       readonly width: number;
       readonly ids: BigUint64Array;
       /** For each pixel which id, or one for all. */
-      readonly values: Uint8Array | Uint16Array | Uint32Array;
+      readonly values: Indices;
       readonly absent: boolean;
     }
   | { readonly kind: "error"; readonly message: string }
@@ -119,7 +121,7 @@ export type Picture =
 
 /** Whether `decode` answers at once and not later. */
 export function isQuick(frame: Frame): boolean {
-  return frame.codec !== CODEC.jpeg && frame.codec !== CODEC.deflated;
+  return frame.codec !== CODEC.jpeg;
 }
 
 /** Decode a frame that needs no waiting, see `isQuick`. */
@@ -128,9 +130,10 @@ export function decodeQuick(frame: Frame): Picture {
   if (frame.codec === CODEC.text || flags & FLAG.error) return { kind: "error", message: new TextDecoder().decode(payload) };
   if (flags & FLAG.outside) return { kind: "outside" };
   const absent = (flags & FLAG.absent) !== 0;
-  if (frame.codec === CODEC.palette) return palette(frame, payload.subarray(idsEnd(payload)));
+  if (frame.codec === CODEC.rows) return changes(frame);
+  if (frame.codec === CODEC.palette) return palette(frame);
   if (frame.codec === CODEC.constant && frame.dtype === DTYPE.u64) {
-    return { kind: "labels", height, width, ids: new BigUint64Array(aligned(payload)), values: new Uint8Array(1), absent };
+    return { kind: "labels", height, width, ids: new BigUint64Array(...placed(payload, 8)), values: new Uint8Array(1), absent };
   }
   if (frame.codec !== CODEC.raw && frame.codec !== CODEC.constant) throw new Error(`a frame of codec ${frame.codec}`);
   const values = numbers(payload, frame.dtype);
@@ -141,7 +144,6 @@ export function decodeQuick(frame: Frame): Picture {
 
 /** Decode any frame. */
 export async function decode(frame: Frame): Promise<Picture> {
-  if (frame.codec === CODEC.deflated) return palette(frame, await inflate(frame.payload.subarray(idsEnd(frame.payload))));
   if (frame.codec !== CODEC.jpeg) return decodeQuick(frame);
   const { height, width } = frame;
   const values = await grey(frame.payload, width, height);
@@ -150,17 +152,16 @@ export async function decode(frame: Frame): Promise<Picture> {
 
 function numbers(payload: Uint8Array, dtype: number): Uint8Array | Uint16Array | Float32Array {
   if (dtype === DTYPE.u8) return payload;
-  if (dtype === DTYPE.u16) return new Uint16Array(aligned(payload, 2));
-  if (dtype === DTYPE.f32) return new Float32Array(aligned(payload, 4));
+  if (dtype === DTYPE.u16) return new Uint16Array(...placed(payload, 2));
+  if (dtype === DTYPE.f32) return new Float32Array(...placed(payload, 4));
   throw new Error(`a frame of dtype ${dtype}`);
 }
 
-/** The bytes in a buffer of their own, cut to whole numbers of `size` bytes. */
-function aligned(bytes: Uint8Array, size = 8): ArrayBuffer {
-  const { buffer, byteOffset, byteLength } = bytes;
-  const whole = byteLength - (byteLength % size);
-  if (byteOffset === 0 && whole === buffer.byteLength && buffer instanceof ArrayBuffer) return buffer;
-  return bytes.slice(0, whole).buffer as ArrayBuffer;
+/** Where the bytes lie, as whole numbers of `size` bytes; a copy of them if they begin between two of those. */
+function placed(bytes: Uint8Array, size: number): [ArrayBuffer, number, number] {
+  const whole = bytes.byteOffset % size === 0 && bytes.buffer instanceof ArrayBuffer;
+  const { buffer, byteOffset, byteLength } = whole ? bytes : bytes.slice();
+  return [buffer as ArrayBuffer, byteOffset, Math.floor(byteLength / size)];
 }
 
 const PALETTE_HEAD = 8;
@@ -169,19 +170,27 @@ function idsEnd(payload: Uint8Array): number {
   return PALETTE_HEAD + 8 * new DataView(payload.buffer, payload.byteOffset).getUint32(0, true);
 }
 
-function palette(frame: Frame, packed: Uint8Array): Picture {
-  const { height, width, payload } = frame;
-  const size = payload[4] ?? 1;
-  const values =
-    size === 1 ? packed.slice() : size === 2 ? new Uint16Array(aligned(packed, 2)) : new Uint32Array(aligned(packed, 4));
-  if (values.length !== height * width) throw new Error(`${values.length} labels where ${height * width} belong`);
-  const ids = new BigUint64Array(aligned(payload.subarray(PALETTE_HEAD, idsEnd(payload))));
-  return { kind: "labels", height, width, ids, values, absent: (frame.flags & FLAG.absent) !== 0 };
+/** The ids of a label tile; a few of its bytes, which are not worth holding on to the others for. */
+function idsOf(payload: Uint8Array): BigUint64Array {
+  return new BigUint64Array(payload.slice(PALETTE_HEAD, idsEnd(payload)).buffer);
 }
 
-async function inflate(bytes: Uint8Array): Promise<Uint8Array> {
-  const stream = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+function palette(frame: Frame): Picture {
+  const { height, width, payload } = frame;
+  const packed = payload.subarray(idsEnd(payload));
+  const size = payload[4] ?? 1;
+  const values =
+    size === 1 ? packed : size === 2 ? new Uint16Array(...placed(packed, 2)) : new Uint32Array(...placed(packed, 4));
+  if (values.length !== height * width) throw new Error(`${values.length} labels where ${height * width} belong`);
+  return { kind: "labels", height, width, ids: idsOf(payload), values, absent: (frame.flags & FLAG.absent) !== 0 };
+}
+
+function changes(frame: Frame): Picture {
+  const { height, width, payload } = frame;
+  const kind = payload[4] === 1 ? Uint8Array : payload[4] === 2 ? Uint16Array : Uint32Array;
+  const values = new kind(height * width);
+  unfold(payload.subarray(idsEnd(payload)), values, width);
+  return { kind: "labels", height, width, ids: idsOf(payload), values, absent: (frame.flags & FLAG.absent) !== 0 };
 }
 
 interface Decoder {
