@@ -64,7 +64,7 @@ export const KEYS: readonly Row[] = [
   {
     group: "Move",
     keys: ["← → ↑ ↓"],
-    does: "move over the plane; with Shift further",
+    does: "move; with Shift further",
     on: {
       ArrowLeft: pan(NEAR, 0),
       ArrowRight: pan(-NEAR, 0),
@@ -126,7 +126,7 @@ export const KEYS: readonly Row[] = [
   { group: "Look", keys: ["m", "Shift m"], does: "set a marker, remove it", on: { m: plain("marker"), "Shift+m": plain("unmark") } },
   { group: "Look", keys: ["y"], does: "layers beside the picture", on: { y: plain("panel") } },
   { group: "Look", keys: ["d"], does: "dark, light, as the page is", on: { d: plain("theme") } },
-  { group: "Look", keys: ["k"], does: "views under names: keep, go to, drop", on: { k: plain("views") } },
+  { group: "Look", keys: ["k"], does: "keep a view, go to one", on: { k: plain("views") } },
   { group: "Ids", keys: ["h", "Shift h"], does: "hide what is selected, show all", on: { h: plain("hide"), "Shift+h": plain("show") } },
   { group: "Ids", keys: ["o"], does: "only what is selected", on: { o: plain("isolate") } },
   { group: "Ids", keys: ["x"], does: "select nothing", on: { x: plain("clear") } },
@@ -158,7 +158,7 @@ export const POINTER: readonly (readonly [string, string])[] = [
   ["Drag", "move over the plane"],
   ["Wheel", "zoom to the pointer"],
   ["Shift or Alt wheel", "through the planes"],
-  ["Click", "select an id; with Shift one more"],
+  ["Click", "select; with Shift one more"],
   ["Double click", "go there"],
   ["Two fingers", "move and zoom, with any tool"],
 ];
