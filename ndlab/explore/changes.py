@@ -8,12 +8,12 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from ndlab.errors import NdlabError
-from ndlab.store.kv import local_path
+from ndlab.store import freshness
 from ndlab.volume import Volume
 
 __all__ = ["follow", "mark_of", "unfollow"]
 
-# A look at a local store is a look at one file; a remote one is asked at most every few seconds by its own cache.
+# A look at a local store is a look at one file; a remote one is asked far less often (`ndlab.store.freshness`).
 LOOK_SECONDS = 0.5
 
 _lock = threading.Lock()
@@ -34,9 +34,7 @@ def mark_of(volume: Volume) -> Hashable:
     >>> mark_of(vol) == before
     False
     """
-    if volume.url.startswith(("http://", "https://")) and local_path(volume.url) is None:
-        return 0  # Nobody writes there through ndlab: it is not worth a request.
-    return volume.version, tuple(level.stale for level in volume.levels[1:])
+    return volume.version, tuple(level.stale for level in volume.levels[1:]), freshness.mark(volume.url)
 
 
 def follow(view: Any) -> None:

@@ -127,9 +127,14 @@ _EMPTY_V2: dict[str, Any] = {
 
 
 class _Cached:
-    """The last state seen, asked again when the local file changed or a remote one is a few seconds old."""
+    """The last state seen, asked again when the local file changed or a remote one is old.
+
+    A remote store that counts writes is asked after a few seconds, one that was never written through ndlab, as
+    public ones are, after a minute.
+    """
 
     REMOTE_SECONDS = 5.0
+    UNWRITTEN_SECONDS = 60.0
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -152,7 +157,8 @@ class _Cached:
     def _stamp(self) -> Any:
         path = local_path(self.url)
         if path is None:
-            return self.changes, int(time.monotonic() / self.REMOTE_SECONDS)
+            seconds = self.REMOTE_SECONDS if self.seen[1].version else self.UNWRITTEN_SECONDS
+            return self.changes, int(time.monotonic() / seconds)
         try:
             found = (path / _KEY).stat()
         except OSError:
