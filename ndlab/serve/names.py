@@ -7,7 +7,7 @@ A store ``kasthuri11.zarr`` is the token ``kasthuri11``. Its channels are those 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -19,6 +19,7 @@ from ndlab.geometry import Calibration
 from ndlab.metadata import Kind, Multiscale, Scale
 from ndlab.serve.register import ChannelRecord, DatasetRecord, Entries, Register
 from ndlab.serve.source import Channel, ChannelKind
+from ndlab.store import freshness
 from ndlab.store.create import create, exists
 from ndlab.store.kv import Kv, join, look_again, normal_url, stamp
 from ndlab.store.layout import plan
@@ -71,6 +72,9 @@ class Folder:
         self._writable = writable
         self._opened: dict[str, _Opened] = {}
         self._lock = threading.Lock()
+        # Told of a channel that was made, and of the address of one that is about to be deleted.
+        self.made: Callable[[Channel], object] = lambda channel: None
+        self.closing: Callable[[str], object] = lambda url: None
         missing = sorted(self._public - set(self.tokens()))
         if missing:
             raise NotFound(f"public {', '.join(missing)}", f"there are {', '.join(self.tokens()) or 'none'}",
@@ -149,11 +153,14 @@ class Folder:
         dataset, record = self.register.check_channel(project, values)
         if not exists(self._address(record)):
             _create(self._address(record), dataset, record)
-        return self.register.add_channel(record)
+        added = self.register.add_channel(record)
+        self.made(self._made_channel(project, added))
+        return added
 
     def delete_channel(self, project: str, name: str) -> None:
         """Forget a channel that was made over HTTP, and its voxels."""
         record = self.register.remove_channel(project, name)
+        self.closing(self._address(record))
         Kv.open(self._address(record)).delete_all()
         look_again(self._address(record))
 
@@ -177,6 +184,7 @@ class Folder:
         if token in entries.tokens:
             return self._made(token, entries)
         url = self.store(token)
+        freshness.mark(url)  # of a remote one, whose stamps then tell
         seen = tuple(stamp(url, key) for key in (*_ROOTS, "labels/zarr.json", "labels/.zattrs"))
         with self._lock:
             known = self._opened.get(token)
