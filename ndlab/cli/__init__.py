@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ndlab.cli import care, catalogue, look, make, notebooks, run, serve, take
+from ndlab.cli import annotate, care, catalogue, look, make, notebooks, run, serve, take
 from ndlab.cli.command import Command
 from ndlab.errors import NdlabError, RunFailed, StaleLevelWarning
 
@@ -26,6 +26,7 @@ COMMANDS: tuple[Command, ...] = (
     *make.COMMANDS,
     *run.COMMANDS,
     *take.COMMANDS,
+    *annotate.COMMANDS,
     *serve.COMMANDS,
     *catalogue.COMMANDS,
     *care.COMMANDS,

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ndlab.errors import BadRequest
 
-__all__ = ["box", "channel", "codec", "lengths", "positions", "shape", "time_point"]
+__all__ = ["box", "channel", "codec", "lengths", "positions", "ranges", "shape", "time_point"]
 
 Number = TypeVar("Number", int, float)
 
@@ -91,6 +91,22 @@ def box(text: str, extent: tuple[int, ...], level: int) -> tuple[slice, slice, s
                          "stay within that; boxes count from 0 in the voxels of --level")  # fmt: skip
     z, y, x = (slice(low, high) for low, high in spans)
     return z, y, x
+
+
+def ranges(text: str) -> list[tuple[int | None, int | None]]:
+    """Read a box of voxels whose sides may be open; one number is one plane.
+
+    Examples
+    --------
+    >>> ranges("5,0:64,:")
+    [(5, 6), (0, 64), (None, None)]
+    """
+    found = _ranges(text, "--box", int, "0:16,0:512,0:512")
+    spans = [one if isinstance(one, tuple) else (one, one + 1) for one in found]
+    if any(low is not None and high is not None and high < low for low, high in spans):
+        raise BadRequest(f"--box {text} ends before it starts", "ranges are start:stop, (z, y, x)",
+                         "swap them, or check that the order is not (x, y, z)")  # fmt: skip
+    return spans
 
 
 def positions(text: str) -> tuple[slice | float, slice | float, slice | float]:
