@@ -5,25 +5,36 @@ uint64 in ndlab's own shards; `python bench/annotate.py --objects 100000` ten ti
 object at a time paint a sample only (the table says how many), into a volume that holds the second half of the objects
 already, as it is on average while they are painted; they are compared by CPU time an object. All ways are checked for
 equal labels. The floor is what no way can do without: fill and encode each touched chunk once, and store the bytes.
+What the same objects cost as rows of metadata is measured by `annotations.py`, whose tables close the run.
 """
 
 from __future__ import annotations
 
 import random
+import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import annotations
 import numpy as np
 import tensorstore as ts
 import zarr
 from harness import Bench, arguments, clock, scratch
 from numcodecs.zstd import Zstd
 
+from ndlab.annotations import before, bulk, cutting
+from ndlab.annotations.bulk import Sheet
+from ndlab.annotations.index import Index
+from ndlab.annotations.journal import Journal
 from ndlab.annotations.paint import Paint
+from ndlab.annotations.units import Units
 from ndlab.geometry import Calibration
 from ndlab.metadata import Multiscale, Scale
 from ndlab.store.create import create
@@ -144,28 +155,84 @@ def painting(bench: Bench, folder: Path, count: int) -> None:
         "ndlab, journal and merge": (count, lambda v, o: by_paint(v, o, Path(f"{v.url}-paint"))),
         "floor: chunks once": (count, floor),
     }
-    rows: dict[str, dict[str, Any]] = {}
+    loaded(folder)
+    repeats = 1 if bench.quick or count > 20_000 else 3
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     results = {}
-    for name in random.sample(list(ways), len(ways)):
-        number, way = ways[name]
-        volume = new_labels(folder / f"labels-{len(results)}", shape)
-        if number < count:
-            by_transaction(volume, objects[count // 2 :])
-        cpu, wall = clock(lambda way=way, volume=volume, number=number: way(volume, objects[:number]))
+    for repeat in range(repeats):
+        for name in random.sample(list(ways), len(ways)):
+            number, way = ways[name]
+            volume = new_labels(folder / f"labels-{repeat}-{list(ways).index(name)}", shape)
+            if number < count:
+                by_transaction(volume, objects[count // 2 :])
+            times[name].append(clock(lambda way=way, volume=volume, number=number: way(volume, objects[:number])))
+            results[name] = volume
+    rows: dict[str, dict[str, Any]] = {}
+    for name, (number, _) in ways.items():
+        cpu, wall = (statistics.median(column) for column in zip(*times[name], strict=True))
         rows[name] = {"objects": number, "CPU ms each": cpu / number * 1e3, "objects/CPU s": number / cpu,
                       "objects/s wall": number / wall}  # fmt: skip
-        results[name] = volume
     merged = rows["ndlab, journal and merge"]
     for row in rows.values():
         row["ndlab x CPU"] = row["CPU ms each"] / merged["CPU ms each"]
     layout = f"{shape} uint64, chunks {volume.chunks}, shards {volume.shards}"
-    bench.table(f"{count} objects of {mean:.0f} voxels into {layout}", {name: rows[name] for name in ways})
+    bench.table(f"{count} objects of {mean:.0f} voxels into {layout}, medians of {repeats}", rows)
     check(results, objects, {name: number for name, (number, _) in ways.items()}, shape)
     aims = {"zarr-python, one by one": 40, "tensorstore, one by one": 15, "tensorstore, one transaction": 4}
     for name, least in aims.items():
         bench.aim(f"merged: times {name}", rows[name]["ndlab x CPU"], least=least)
     bench.aim("merged: share of the floor's speed", rows["floor: chunks once"]["ndlab x CPU"], least=0.25)
     print(f"  published for the founding system's write cache: {PUBLISHED[0]} to {PUBLISHED[1]} times")
+    split(bench, new_labels(folder / "split", shape), objects)
+
+
+def loaded(folder: Path) -> None:
+    """Let ndlab load what it compiles, as every way has loaded its library before it is timed."""
+    size = cutting.MANY // 2
+    by_paint(new_labels(folder / "loaded", (8, 512, 512)), [np.argwhere(np.ones((1, 512, 512)))[:size] for _ in "ab"],
+             folder / "loaded-paint")  # fmt: skip
+
+
+PARTS = {
+    "journal: write and flush": (Journal, "append"),
+    "cut at the chunks": (bulk, "cut"),
+    "chunks decoded or cleared": (Units, "_decode"),
+    "strokes applied, objects counted": (Sheet, "apply"),
+    "chunks encoded": (Units, "_encoded"),
+    "what was there, to disk": (before, "save"),
+    "index: places": (Index, "put_tables"),
+    "index: history": (Index, "put_writes"),
+}
+
+
+def split(bench: Bench, volume: Volume, objects: Sequence[Voxels]) -> None:
+    """Say what the CPU time of painting and merging goes into; in a run of its own, for the clocks cost some."""
+    spent: Counter[str] = Counter()
+    with measured(spent):
+        cpu, _ = clock(lambda: by_paint(volume, objects, Path(f"{volume.url}-paint")))
+    spent["all else"] = cpu - sum(spent.values())
+    each = {name: {"CPU us each": t / len(objects) * 1e6, "share": t / cpu} for name, t in spent.items()}
+    bench.table("ndlab's CPU time by what it does", each)
+
+
+@contextmanager
+def measured(spent: Counter[str]) -> Iterator[None]:
+    """Add the CPU time that threads spend in `PARTS`."""
+
+    def timed(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*given: Any) -> Any:
+            begun = time.thread_time()
+            try:
+                return plain(*given)
+            finally:
+                spent[name] += time.thread_time() - begun
+
+        return run
+
+    with ExitStack() as stack:
+        for name, (owner, method) in PARTS.items():
+            stack.enter_context(patch.object(owner, method, timed(name, getattr(owner, method))))
+        yield
 
 
 def check(results: dict[str, Volume], objects: Sequence[Voxels], numbers: dict[str, int], shape: Sequence[int]) -> None:
@@ -263,6 +330,7 @@ def main() -> None:
         painting(bench, folder, count)
         acknowledging(bench, folder, min(count, 10_000))
         reading(bench, folder, min(count, 10_000))
+        annotations.storing(bench, folder, min(count, 20_000) if bench.quick else 100_000, 1 if bench.quick else 3)
     bench.finish()
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,34 +13,11 @@ from ndlab.annotations.chunking import Chunking
 from ndlab.annotations.cutting import Cuts, Piece, cut
 from ndlab.annotations.strokes import Mode, Shape, Stroke
 
-__all__ = ["Bulk", "Changed", "parted"]
+__all__ = ["Bulk", "Sheet", "parted"]
 
 Voxels = np.ndarray[Any, Any]
 # Modes that leave no exceptions where there are none.
 _PLAIN = (Mode.OVERWRITE, Mode.PRESERVE, Mode.REDUCE)
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """What voxel lists did to a chunk.
-
-    Parameters
-    ----------
-    marks : array (pieces, 3)
-        Chunk, stroke and number of voxels of each piece.
-    inside, before : array (voxels,)
-        Their positions, and the labels that they found.
-    table : array (objects, 5)
-        Rows of the index: signed id, chunk, voxels, packed corners.
-    touched : array of ids
-        Those whose old rows are void.
-    """
-
-    marks: Voxels
-    inside: Voxels
-    before: Voxels
-    table: Voxels
-    touched: Voxels
 
 
 class Bulk:
@@ -56,74 +32,104 @@ class Bulk:
     """
 
     def __init__(self, chunking: Chunking, cuts: Cuts, fresh: set[int], dtype: np.dtype[Any]) -> None:
-        self._chunking, self._cuts = chunking, cuts
+        self.chunking, self.cuts, self.dtype = chunking, cuts, dtype
+        # Signs mean nothing to kernels, and half as many types are compiled without them.
+        self.plain = np.dtype(f"u{dtype.itemsize}")
         ids, rank = np.unique(np.array([stroke.id for stroke in cuts.strokes], "u8"), return_inverse=True)
-        # Signs mean nothing here, and half as many types are compiled without them.
-        self._dtype, self._plain = dtype, np.dtype(f"u{dtype.itemsize}")
-        self._ids, self._rank = ids.astype(self._plain), rank[cuts.owner]
-        self._fresh = np.isin(ids, np.fromiter(fresh, "u8", len(fresh)))
-        self._mode = np.array([stroke.mode for stroke in cuts.strokes], "u1")[cuts.owner]
+        self.ids, self.rank = ids.astype(self.plain), rank[cuts.owner]
+        self.fresh = np.isin(ids, np.fromiter(fresh, "u8", len(fresh)))
+        self.mode = np.array([stroke.mode for stroke in cuts.strokes], "u1")[cuts.owner]
         sequence = np.array([stroke.sequence for stroke in cuts.strokes], "i8")[cuts.owner]
-        self._marks = np.stack([cuts.chunk, sequence, np.diff(cuts.begin)], 1)
+        self.marks = np.stack([cuts.chunk, sequence, np.diff(cuts.begin)], 1)
         self._room = threading.local()
 
     @property
     def chunks(self) -> Iterable[int]:
         """The chunks that have pieces."""
-        return self._cuts.chunks.keys()
+        return self.cuts.chunks.keys()
 
     def pieces(self, chunk: int) -> list[Piece]:
         """Return the pieces of a chunk, for those who apply them one by one."""
-        return list(self._cuts.pieces(*self._cuts.chunks[chunk])) if chunk in self._cuts.chunks else []
+        return list(self.cuts.pieces(*self.cuts.chunks[chunk])) if chunk in self.cuts.chunks else []
 
-    def apply(self, chunk: int, labels: Voxels) -> Changed:
-        """Apply all pieces of a chunk to its labels, flat, in place."""
-        from ndlab.annotations.kernels import paint_chunk
-
-        first, last = self._cuts.chunks[chunk]
-        start, stop = int(self._cuts.begin[first]), int(self._cuts.begin[last])
-        plain = labels.view(self._plain)
-        before, rows = np.empty(stop - start, self._plain), np.empty((last - first, 4), "i8")
-        kept, why = paint_chunk(
-            plain, first, last, self._cuts.inside, self._cuts.begin, self._mode, self._rank, self._ids, self._fresh,
-            self._chunking.chunk[1:], before, *self._scratch(), rows,
-        )  # fmt: skip
-        parts, touched = [self._table(self._ids, chunk, rows[:kept])], self._ids[:0]
-        if why:
-            touched = self._left(first, last, before)
-            parts.append(self._survey(chunk, plain, touched))
-        inside, before, touched = self._cuts.inside[start:stop], before.view(self._dtype), touched.view(self._dtype)
-        return Changed(self._marks[first:last], inside, before, np.concatenate(parts), touched)
-
-    def _left(self, first: int, last: int, before: Voxels) -> Voxels:
-        """Return the ids that a chunk must be searched for."""
-        ranks = self._rank[first:last]
-        fresh = self._fresh[ranks]
-        listed = np.unique(np.concatenate([self._ids[ranks[~fresh]], before]))
-        left: Voxels = listed[(listed != 0) & ~np.isin(listed, self._ids[ranks[fresh]])]
-        return left
-
-    def _survey(self, chunk: int, labels: Voxels, ids: Voxels) -> Voxels:
-        from ndlab.annotations.kernels import survey
-
-        rows = np.empty((len(ids), 4), "i8")
-        survey(labels, ids, self._chunking.chunk[1:], rows)
-        return self._table(ids, chunk, rows[rows[:, 1] > 0])
-
-    def _table(self, ids: Voxels, chunk: int, rows: Voxels) -> Voxels:
-        """Return rows of the kernels as rows of the index, whose ids have a sign."""
-        table = np.empty((len(rows), 5), "i8")
-        table[:, 0] = ids[rows[:, 0]].view(self._dtype).astype("i8")
-        table[:, 1] = chunk
-        table[:, 2:] = rows[:, 1:]
-        return table
-
-    def _scratch(self) -> tuple[Voxels, Voxels]:
+    def scratch(self) -> tuple[Voxels, Voxels]:
         """Return a flag for each voxel of a chunk and a slot for each id; each thread has its own."""
         if not hasattr(self._room, "seen"):
-            self._room.seen = np.zeros(self._chunking.voxels, bool)
-            self._room.slot = np.full(len(self._ids), -1, "i8")
+            self._room.seen = np.zeros(self.chunking.voxels, bool)
+            self._room.slot = np.full(len(self.ids), -1, "i8")
         return self._room.seen, self._room.slot
+
+
+class Sheet:
+    """What the lists of a merge do in one unit: its chunks follow each other in all columns.
+
+    Parameters
+    ----------
+    chunks : sequence of int
+        Those of the unit, ascending.
+    """
+
+    def __init__(self, bulk: Bulk, chunks: Sequence[int]) -> None:
+        self._bulk, known = bulk, bulk.cuts.chunks
+        spans = [known[chunk] for chunk in chunks if chunk in known]
+        self._first, last = (spans[0][0], spans[-1][1]) if spans else (0, 0)
+        begin = bulk.cuts.begin
+        self._begun = int(begin[self._first])
+        self._before = np.empty(int(begin[last]) - self._begun, bulk.plain)
+        self._table, self._rows = np.empty((last - self._first, 5), "i8"), 0
+        self._surveyed: list[Voxels] = []
+        self._done: list[tuple[int, int]] = []
+        # (id, chunk) pairs whose old rows are void.
+        self.touched: list[tuple[int, int]] = []
+
+    def apply(self, chunk: int, labels: Voxels) -> int:
+        """Apply all pieces of a chunk to its labels, flat, in place; return a position of the last."""
+        from ndlab.annotations.kernels import paint_chunk
+
+        bulk, cuts = self._bulk, self._bulk.cuts
+        first, last = cuts.chunks[chunk]
+        start, stop = int(cuts.begin[first]), int(cuts.begin[last])
+        before = self._before[start - self._begun : stop - self._begun]
+        plain = labels.view(bulk.plain)
+        rows, why = paint_chunk(
+            plain, chunk, first, last, cuts.inside, cuts.begin, bulk.mode, bulk.rank, bulk.ids, bulk.fresh,
+            bulk.chunking.chunk[1:], before, *bulk.scratch(), self._table[self._rows :],
+        )  # fmt: skip
+        self._rows += rows
+        if why:
+            self._search(chunk, plain, first, last, before)
+        if self._done and self._done[-1][1] == first:
+            first = self._done.pop()[0]
+        self._done.append((first, last))
+        return int(cuts.inside[stop - 1])
+
+    def _search(self, chunk: int, plain: Voxels, first: int, last: int, before: Voxels) -> None:
+        """Count the ids that may be elsewhere in the chunk: known ones, and those that lost voxels."""
+        from ndlab.annotations.kernels import survey
+
+        bulk = self._bulk
+        ranks = bulk.rank[first:last]
+        fresh = bulk.fresh[ranks]
+        asked = {*bulk.ids[ranks[~fresh]].tolist(), *np.unique(before).tolist()}
+        ids = np.array(sorted(asked - {0, *bulk.ids[ranks[fresh]].tolist()}), bulk.plain)
+        table = np.empty((len(ids), 5), "i8")
+        survey(plain, chunk, ids, bulk.chunking.chunk[1:], table)
+        signed = ids.view(bulk.dtype)
+        table[:, 0] = signed.astype("i8")
+        self._surveyed.append(table[table[:, 2] > 0])
+        self.touched += [(one, chunk) for one in signed.tolist()]
+
+    def noted(self) -> Iterator[tuple[Voxels, Voxels, Voxels]]:
+        """Yield what was found, as columns: chunk, stroke and number of voxels of each piece; positions; labels."""
+        begin, found = self._bulk.cuts.begin, self._before.view(self._bulk.dtype)
+        for first, last in self._done:
+            start, stop = int(begin[first]), int(begin[last])
+            inside, labels = self._bulk.cuts.inside[start:stop], found[start - self._begun : stop - self._begun]
+            yield self._bulk.marks[first:last], inside, labels
+
+    def table(self) -> Voxels:
+        """Return rows of the index: signed id, chunk, voxels, packed corners."""
+        return np.concatenate([self._table[: self._rows], *self._surveyed])
 
 
 def parted(

@@ -11,7 +11,7 @@ import numpy as np
 
 from ndlab.annotations import before
 from ndlab.annotations.applying import Before, Exceptions, apply
-from ndlab.annotations.bulk import Bulk
+from ndlab.annotations.bulk import Bulk, Sheet
 from ndlab.annotations.cutting import Piece
 from ndlab.annotations.index import Row, rows
 from ndlab.annotations.strokes import Mode
@@ -56,6 +56,8 @@ class UnitWork:
 
     Parameters
     ----------
+    chunks : sequence of int
+        Those that are touched, ascending.
     exceptions_of : callable
         Gives the exceptions of a chunk.
     extent : sequence of 3 int
@@ -65,6 +67,7 @@ class UnitWork:
     """
 
     path: Path
+    chunks: Sequence[int]
     strokes: Strokes
     exceptions_of: Callable[[int], Exceptions]
     extent: Sequence[int]
@@ -78,7 +81,7 @@ class UnitWork:
     def begin(self) -> None:
         """Forget what an earlier attempt found."""
         self._notes = before.Notes()
-        self._tables: list[Voxels] = []
+        self._sheet = Sheet(self.strokes.bulk, self.chunks) if self.strokes.bulk else None
         self._pairs: list[tuple[int, int]] = []
         self._positions: list[Voxels] = []
         self.touched, self.exceptions = [], {}
@@ -89,14 +92,9 @@ class UnitWork:
             where, was = before.first_labels(self.interrupted[chunk])
             labels[where] = was
         exceptions = self.exceptions_of(chunk)
-        bulk = self.strokes.bulk
-        if bulk is None or exceptions or chunk in self.strokes.pieces:
+        if self._sheet is None or exceptions or chunk in self.strokes.pieces:
             return self._change_one_by_one(chunk, labels, exceptions)
-        done = bulk.apply(chunk, labels)
-        self._notes.add_columns(done.marks, done.inside, done.before)
-        self._tables.append(done.table)
-        self.touched += [(one, chunk) for one in done.touched.tolist()]
-        return int(done.inside[-1])
+        return self._sheet.apply(chunk, labels)
 
     def _change_one_by_one(self, chunk: int, labels: Voxels, exceptions: Exceptions) -> int:
         known = bool(exceptions)
@@ -120,7 +118,11 @@ class UnitWork:
     def end(self) -> None:
         """Put what was found on disk."""
         self.rows = rows(self._pairs, self._positions, self.extent)
-        self.table = np.concatenate(self._tables) if self._tables else self.table[:0]
+        if self._sheet:
+            self.table = self._sheet.table()
+            self.touched += self._sheet.touched
+            for columns in self._sheet.noted():
+                self._notes.add_columns(*columns)
         self.nbytes = before.save(self.path, self._notes)
 
 

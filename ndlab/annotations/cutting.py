@@ -34,13 +34,13 @@ class Piece:
 
 @dataclass(frozen=True)
 class Cuts:
-    """Voxel lists of many strokes cut at the chunks' borders, as columns: chunk by chunk, in the order of the strokes.
+    """Voxel lists of many strokes cut at the chunks' borders: columns by unit, chunk, and order of the strokes.
 
     Parameters
     ----------
     strokes : sequence of Stroke
     chunk, owner : array (pieces,)
-        The chunk of each piece, ascending, and its stroke's place in `strokes`.
+        The chunk of each piece, and its stroke's place in `strokes`. Chunks of a unit follow each other, ascending.
     begin : array (pieces + 1,)
         Where each piece begins in `inside`.
     inside : array of uint32
@@ -56,9 +56,9 @@ class Cuts:
     @cached_property
     def chunks(self) -> dict[int, tuple[int, int]]:
         """The pieces of each chunk: first, and behind the last."""
-        numbers, firsts = np.unique(self.chunk, return_index=True)
+        firsts = np.flatnonzero(np.diff(self.chunk, prepend=-1))
         bounds = [*firsts.tolist(), len(self.chunk)]
-        return {number: (bounds[i], bounds[i + 1]) for i, number in enumerate(numbers.tolist())}
+        return {number: (bounds[i], bounds[i + 1]) for i, number in enumerate(self.chunk[firsts].tolist())}
 
     def pieces(self, first: int, last: int) -> Iterator[Piece]:
         """Yield pieces one by one."""
@@ -106,7 +106,7 @@ def _cut_many(chunking: Chunking, strokes: Sequence[Stroke], counts: Voxels) -> 
         done = end
     every = np.concatenate(runs)
     out, table = np.empty(total, "u4"), np.empty((len(every), 3), "i8")
-    count = gather_runs(every, np.argsort(every[:, 0], kind="stable"), inside, out, table)
+    count = gather_runs(every, _order(chunking, every[:, 0]), inside, out, table)
     chunk, owner, begin = table[:count].T.copy()
     return Cuts(strokes, chunk, owner, np.append(begin, total), out)
 
@@ -116,10 +116,15 @@ def _cut_few(chunking: Chunking, strokes: Sequence[Stroke], counts: Voxels) -> C
     starts = np.repeat(np.array([stroke.start for stroke in strokes], "i8"), counts, axis=0)
     offsets = np.concatenate([stroke.data[0] for stroke in strokes])
     chunks, inside = chunking.split((starts + offsets).T)
-    order = np.argsort(chunks, kind="stable")
+    order = _order(chunking, chunks)
     chunks, owner = chunks[order], np.repeat(np.arange(len(strokes)), counts)[order]
     begin = np.flatnonzero(np.diff(chunks, prepend=-1) | np.diff(owner, prepend=-1))
     return Cuts(strokes, chunks[begin], owner[begin], np.append(begin, len(order)), inside[order])
+
+
+def _order(chunking: Chunking, chunks: Voxels) -> Voxels:
+    """Return what sorts by unit, then by chunk, and keeps the order otherwise."""
+    return np.lexsort((chunks, chunking.unit_of(chunks)))
 
 
 def pieces(chunking: Chunking, strokes: Iterable[Stroke]) -> dict[int, list[Piece]]:

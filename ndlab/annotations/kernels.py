@@ -21,6 +21,7 @@ Array = Any  # numpy arrays whose type numba finds out
 FOREIGN, KNOWN = 1, 2
 _OVERWRITE, _PRESERVE, _REDUCE = 0, 1, 3  # of strokes.Mode
 _SIDE = (1 << 21) - 1
+_NOWHERE = (_SIDE, _SIDE, _SIDE)
 
 
 def _jit(function: F) -> F:
@@ -77,8 +78,8 @@ def gather_runs(runs: Array, order: Array, inside: Array, out: Array, pieces: Ar
 
 @_jit
 def paint_chunk(
-    labels: Array, first: int, last: int, inside: Array, begin: Array, mode: Array, rank: Array, ids: Array,
-    fresh: Array, sides: tuple[int, int], before: Array, seen: Array, slot: Array, rows: Array,
+    labels: Array, chunk: int, first: int, last: int, inside: Array, begin: Array, mode: Array, rank: Array, ids: Array,
+    fresh: Array, sides: tuple[int, int], before: Array, seen: Array, slot: Array, table: Array,
 ) -> tuple[int, int]:  # fmt: skip
     """Apply pieces `first` to `last` to a chunk's labels in place, and count the fresh ids among theirs.
 
@@ -94,8 +95,8 @@ def paint_chunk(
         Takes what each voxel of each piece found.
     seen, slot
         Zeros for each voxel of a chunk, and -1 for each rank; they are left so.
-    rows
-        Takes (rank, count, low, high) of each fresh id that has voxels in the end.
+    table
+        Takes (id, chunk, count, low, high) of each fresh id that has voxels in the end.
 
     Returns
     -------
@@ -126,33 +127,33 @@ def paint_chunk(
         number = rank[piece]
         if mode[piece] == _REDUCE or not fresh[number]:
             continue
-        if slot[number] < 0:
-            slot[number] = found
-            rows[found, 0], rows[found, 1] = number, 0
-            found += 1
-        row, one = slot[number], ids[number]
+        one, count, low, high = ids[number], 0, _NOWHERE, (0, 0, 0)
         for k in range(begin[piece], begin[piece + 1]):
-            i = np.int64(inside[k])
+            i = inside[k]
             if labels[i] == one and not seen[i]:
                 seen[i] = True
-                _extend(rows, row, i, sides)
-    kept = 0
-    for row in range(found):
-        slot[rows[row, 0]] = -1
-        if rows[row, 1]:
-            for column in range(4):
-                rows[kept, column] = rows[row, column]
-            kept += 1
+                count += 1
+                z, y, x = _place(i, sides)
+                low = min(low[0], z), min(low[1], y), min(low[2], x)
+                high = max(high[0], z), max(high[1], y), max(high[2], x)
+        if count:
+            if slot[number] < 0:
+                slot[number] = found
+                _put(table, found, np.int64(one), chunk)
+                found += 1
+            _extend(table, slot[number], count, low, high)
+    for piece in range(first, last):
+        slot[rank[piece]] = -1
     for k in range(begin[first], begin[last]):
         seen[inside[k]] = False
-    return kept, why
+    return found, why
 
 
 @_jit
-def survey(labels: Array, ids: Array, sides: tuple[int, int], rows: Array) -> None:
-    """Write (place in `ids`, count, low, high) of each of the sorted `ids` in a chunk."""
+def survey(labels: Array, chunk: int, ids: Array, sides: tuple[int, int], table: Array) -> None:
+    """Write (place in `ids`, chunk, count, low, high) of each of the sorted `ids`; without voxels the count is 0."""
     for row in range(len(ids)):
-        rows[row, 0], rows[row, 1] = row, 0
+        _put(table, row, row, chunk)
     known, row = labels.dtype.type(0), -1
     for i in range(len(labels)):
         label = labels[i]
@@ -164,20 +165,36 @@ def survey(labels: Array, ids: Array, sides: tuple[int, int], rows: Array) -> No
             if row == len(ids) or ids[row] != label:
                 row = -1
         if row >= 0:
-            _extend(rows, row, i, sides)
+            place = _place(i, sides)
+            _extend(table, row, 1, place, place)
 
 
 @_jit
-def _extend(rows: Array, row: int, i: Any, sides: tuple[int, int]) -> None:
-    """Count a voxel, and let the box of its row reach to it."""
-    lines = i // sides[1]
-    z, x = lines // sides[0], i - lines * sides[1]
-    y = lines - z * sides[0]
-    if rows[row, 1] == 0:
-        rows[row, 2] = z << 42 | y << 21 | x
-        rows[row, 3] = (z + 1) << 42 | (y + 1) << 21 | (x + 1)
-    else:
-        low, high = rows[row, 2], rows[row, 3]
-        rows[row, 2] = min(low >> 42, z) << 42 | min(low >> 21 & _SIDE, y) << 21 | min(low & _SIDE, x)
-        rows[row, 3] = max(high >> 42, z + 1) << 42 | max(high >> 21 & _SIDE, y + 1) << 21 | max(high & _SIDE, x + 1)
-    rows[row, 1] += 1
+def _place(i: Any, sides: tuple[int, int]) -> tuple[Any, Any, Any]:
+    """Return z, y, x of a position; 32 bits divide in half the time."""
+    here, b, c = np.uint32(i), np.uint32(sides[0]), np.uint32(sides[1])
+    lines = here // c
+    z = lines // b
+    return np.int64(z), np.int64(lines - z * b), np.int64(here - lines * c)
+
+
+@_jit
+def _put(table: Array, row: int, one: Any, chunk: int) -> None:
+    """Begin a row: no voxels, and a box that the first one makes."""
+    table[row, 0], table[row, 1], table[row, 2] = one, chunk, 0
+    table[row, 3], table[row, 4] = _packed(_NOWHERE), 0
+
+
+@_jit
+def _extend(table: Array, row: int, count: int, low: tuple[int, int, int], high: tuple[int, int, int]) -> None:
+    """Count voxels, and let the box of their row hold those from `low` to `high`, both of them voxels."""
+    a, b = table[row, 3], table[row, 4]
+    lower = min(a >> 42, low[0]), min(a >> 21 & _SIDE, low[1]), min(a & _SIDE, low[2])
+    upper = max(b >> 42, high[0] + 1), max(b >> 21 & _SIDE, high[1] + 1), max(b & _SIDE, high[2] + 1)
+    table[row, 2] += count
+    table[row, 3], table[row, 4] = _packed(lower), _packed(upper)
+
+
+@_jit
+def _packed(corner: tuple[int, int, int]) -> int:
+    return corner[0] << 42 | corner[1] << 21 | corner[2]

@@ -122,8 +122,8 @@ class Merger:
 
         def run(unit: int) -> UnitWork:
             path = self.past(first) / f"{unit}.bin"
-            work = UnitWork(path, brought, exceptions, self.chunking.chunk, before.load(path))
-            self.units.change(unit, by_unit[unit], work)
+            work = UnitWork(path, by_unit[unit], brought, exceptions, self.chunking.chunk, before.load(path))
+            self.units.change(unit, work.chunks, work)
             return work
 
         with ThreadPoolExecutor(self.workers, thread_name_prefix="ndlab-merge") as pool:
