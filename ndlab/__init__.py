@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ndlab import analyze as analyze
     from ndlab import errors as errors
     from ndlab import explore as explore
     from ndlab import measure as measure
@@ -37,7 +38,7 @@ _HOME = {
     "ingest": "ndlab.ingesting",
     "open": "ndlab.opening",
 }
-_ROOMS = ("errors", "explore", "measure", "samples")
+_ROOMS = ("analyze", "errors", "explore", "measure", "samples")
 
 __all__ = [*sorted(_HOME), *_ROOMS, "__version__"]
 

@@ -21,7 +21,7 @@ HEAVY = {"dask", "distributed", "xarray", "pandas", "matplotlib", "ipywidgets", 
 
 # A name added here is a promise to every script out there; one removed breaks them.
 PUBLIC = [
-    "Annotations", "Box", "Graph", "Volume", "__version__", "dataset", "datasets", "errors", "explore", "ingest", "measure",
+    "Annotations", "Box", "Graph", "Volume", "__version__", "analyze", "dataset", "datasets", "errors", "explore", "ingest", "measure",
     "open", "samples",
 ]  # fmt: skip
 
@@ -77,7 +77,9 @@ def test_ruff_bans_every_lazy_name_of_the_root() -> None:
     ruff = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]
     banned = set(ruff["lint"]["flake8-tidy-imports"]["banned-api"])
     lazy = {
-        f"ndlab.{name}" for name in PUBLIC if name not in ("__version__", "errors", "explore", "measure", "samples")
+        f"ndlab.{name}"
+        for name in PUBLIC
+        if name not in ("__version__", "analyze", "errors", "explore", "measure", "samples")
     }
     assert lazy <= banned
 

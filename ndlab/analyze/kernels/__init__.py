@@ -1,0 +1,1 @@
+"""The compiled half of `analyze`. Import it inside functions: it loads numba."""
