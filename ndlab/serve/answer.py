@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from ndlab import render
-from ndlab.errors import BadRequest, NdlabError
+from ndlab.errors import BadRequest, NdlabError, NotFound
 from ndlab.serve import formats, grammar, planes, squares
 from ndlab.serve.cutouts import Limits, Slab, read, read_channels, title
 from ndlab.serve.grammar import Cut, Cutout, Overlay, Picture, Request, Synaptogram, Tile, VoxelId
+from ndlab.serve.grammar.calls import Call
 from ndlab.serve.source import Channel, Names
 from ndlab.serve.statuses import status_of, told
 
@@ -76,8 +77,8 @@ def failure(error: Exception, hidden: Mapping[str, str] | None = None) -> Answer
     return Answer(status_of(error), "application/json", json.dumps(body).encode())
 
 
-def answer(request: Request, names: Names, limits: Limits | None = None) -> Answer:
-    """Answer a request.
+def answer(request: Request | Call, names: Names, limits: Limits | None = None) -> Answer:
+    """Answer a request for voxels.
 
     Parameters
     ----------
@@ -115,6 +116,9 @@ def answer(request: Request, names: Names, limits: Limits | None = None) -> Answ
         case Synaptogram():
             found = planes.synaptogram_json(_channels(names, request.token, request.channels), request, most)
             return Answer(200, "application/json", json.dumps(found).encode())
+        case _:
+            raise NotFound(f"objects of {request.token!r}", "voxels are answered here",
+                           "ask a server: ndlab serve FOLDER")  # fmt: skip
 
 
 def _channels(names: Names, token: str, asked: Sequence[str]) -> list[Channel | None]:

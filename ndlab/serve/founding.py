@@ -9,9 +9,13 @@ from ndlab.errors import NotFound
 from ndlab.serve import cutouts, grammar
 from ndlab.serve.answer import Answer, answer
 from ndlab.serve.grammar import Overlay
+from ndlab.serve.grammar.calls import Call
+from ndlab.serve.grammar.objects import CHANGING
 from ndlab.serve.guarded import Guarded
 from ndlab.serve.manage import unprefixed
+from ndlab.serve.ramon import answer as objects
 from ndlab.serve.site import Site
+from ndlab.serve.statuses import Refused
 
 __all__ = ["FoundingHandler", "names_of"]
 
@@ -25,8 +29,8 @@ def names_of(path: str) -> Collection[str] | None:
     --------
     >>> names_of("/ocp/ca/kasthuri11/image/xy/0/0,5/0,5/1/"), names_of("/sd/a/info/")
     (('kasthuri11',), ('a',))
-    >>> names_of("/sd/a/b/setPropagate/1/")
-    ()
+    >>> names_of("/sd/a/b/setPropagate/1/"), names_of("/sd/a/b/merge/1,2/"), names_of("/sd/a/b/12/")
+    ((), (), ('a',))
     """
     words = [unquote(word) for word in unprefixed(path)]
     match words:
@@ -39,6 +43,8 @@ def names_of(path: str) -> Collection[str] | None:
         case [token, about] if about in _ABOUT:
             return (token,)
     request = grammar.parse(path)
+    if isinstance(request, Call):
+        return () if objects.changes(request, "GET") else (request.token,)
     if isinstance(request, Overlay):
         return tuple({token for _, token, _ in (request.below, request.above)})
     return (request.token,)
@@ -57,6 +63,14 @@ class FoundingHandler(Guarded):
         """Return the tokens."""
         return names_of(self._path)
 
+    async def prepare(self) -> None:
+        """Refuse, too, what a link on another site's page would change here: some changes are asked for by GET."""
+        await super().prepare()
+        foreign = self.request.headers.get("Sec-Fetch-Site", "") in ("cross-site", "same-site")
+        if foreign and self.site.access.open and not set(CHANGING).isdisjoint(self._path.split("/")):
+            raise Refused("a change that a link on another site asks for", "it is not allowed here",
+                          "type the address, or send it from a program")  # fmt: skip
+
     async def get(self, *parts: str) -> None:
         """Answer a read."""
         await self._answer("GET")
@@ -74,7 +88,8 @@ class FoundingHandler(Guarded):
         await self._answer("DELETE")
 
     async def _answer(self, method: str) -> None:
-        told = await self.threads.run(_told, self.site, method, self._path, self.body, self.base)
+        asked = "HEAD" if self.request.method == "HEAD" else method
+        told = await self.threads.run(_told, self.site, asked, self._path, self.body, self.base)
         self.set_status(told.status)
         for name, value in told.headers.items():
             self.set_header(name, value)
@@ -93,10 +108,22 @@ class FoundingHandler(Guarded):
 
 
 def _told(site: Site, method: str, path: str, body: bytes, base: str) -> Answer:
-    found = site.manager.answer(method, path, body, base)
+    found = site.manager.answer("GET" if method == "HEAD" else method, path, body, base)
     if found is not None:
         return found
-    if method != "GET":
+    request = grammar.parse(path)
+    if isinstance(request, Call):
+        return _objects(site, request, method, body)
+    if method not in ("GET", "HEAD"):
         raise NotFound(f"{method} of {path[:200]}", "that address takes GET alone", "see /v1/")
     limits = cutouts.Limits(site.limits.nbytes, site.limits.pixels)
-    return answer(grammar.parse(path), site.names, limits)
+    return answer(request, site.settled, limits)
+
+
+def _objects(site: Site, call: Call, method: str, body: bytes) -> Answer:
+    """Answer a call about objects; HEAD changes nothing."""
+    asked = "GET" if method == "HEAD" and not objects.changes(call, "GET") else method
+    objects.check_method(call, asked)
+    channel = site.names.channel(call.token, call.channel) if call.channel else site.labelled(call.token)
+    behind = site.sets.behind(channel, make=objects.changes(call, asked))
+    return objects.answer(call, asked, behind, body, site.limits.nbytes)

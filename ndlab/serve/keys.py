@@ -20,6 +20,8 @@ __all__ = ["PIECE", "Bytes", "Found", "Span", "check_key", "content_type", "from
 PIECE = 1 << 20
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 _JSON = (".json", ".zarray", ".zattrs", ".zgroup", ".zmetadata", "/info", "attributes.json")
+# As `annotations.database.FILE`; its log and index begin so, too.
+_DATABASE = "objects.sqlite"
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ class Bytes(Protocol):
 def check_key(key: str) -> str:
     """Return a key that stays inside its store, and is none of ndlab's own records but the state that readers need.
 
+    A database of annotations is none either: it keeps what was deleted, and by whom.
+
     Raises
     ------
     NotFound
@@ -112,6 +116,8 @@ def check_key(key: str) -> str:
     if any(part in ("", ".", "..") or "\0" in part or "\\" in part for part in parts):
         raise no_key(key)
     if ".ndlab" in parts and parts[-2:] != [".ndlab", "state.json"]:
+        raise no_key(key)
+    if any(part.startswith(_DATABASE) for part in parts):
         raise no_key(key)
     return key
 

@@ -14,6 +14,8 @@ from ndlab.serve.answer import Answer
 from ndlab.serve.grammar.words import Words, channels_of
 from ndlab.serve.names import Folder
 from ndlab.serve.propagate import Propagation
+from ndlab.serve.ramon.dense import write_labels
+from ndlab.serve.ramon.sets import Sets
 from ndlab.serve.resources import public, resource
 from ndlab.serve.stats import Stats, parse_roi
 
@@ -64,14 +66,19 @@ def parse_post(path: str) -> Post:
         ranges = [words.range(axis) for axis in "xyz"]
         (x, y, z), stop = (r[0] for r in ranges), (ranges[2][1], ranges[1][1], ranges[0][1])
     times = words.range("t") if "," in words.peek() else None
-    conflict: writes.Conflict = "overwrite"
-    if words.skip("preserve"):
-        conflict = "preserve"
-    else:
-        words.skip("overwrite")
+    conflict = _conflict(words)
     words.end()
     # Old clients send 0,0 where they mean the first time point.
     return Post(token, channels, form, level, (z, y, x), stop, None if times == (0, 0) else times, conflict)
+
+
+def _conflict(words: Words) -> writes.Conflict:
+    if words.skip("except", "exception"):
+        return "except"
+    if words.skip("preserve"):
+        return "preserve"
+    words.skip("overwrite")
+    return "overwrite"
 
 
 def unprefixed(path: str) -> list[str]:
@@ -97,10 +104,13 @@ class Manager:
     names : Folder
     most_bytes : int
         Most bytes that posted voxels decode to.
+    sets : Sets, optional
+        The annotations behind channels of ids: voxels of those are painted.
     """
 
     names: Folder
     most_bytes: int = _MOST_BYTES
+    sets: Sets = field(default_factory=Sets)
     stats: Stats = field(default_factory=Stats)
     levels: Propagation = field(default_factory=Propagation)
 
@@ -131,7 +141,8 @@ class Manager:
         for found in (self._listed(method, plain, body), self._about(method, plain, base)):
             if found is not None:
                 return found
-        return self._posted("/".join(words), body) if method in ("POST", "PUT") else None
+        posted = method in ("POST", "PUT") and len(words) > 2 and words[2] in (*writes.FORMATS, "blaze")
+        return self._posted("/".join(words), body) if posted else None
 
     def _listed(self, method: str, words: Sequence[str], body: bytes) -> Answer | None:
         match words:
@@ -173,6 +184,8 @@ class Manager:
             raise TooLarge(f"a body of {len(body)} bytes", f"{self.most_bytes} are taken", "post smaller pieces",
                            nbytes=len(body), limit=self.most_bytes)  # fmt: skip
         values = writes.decode(post.format, body, post.channels, self.most_bytes)
+        if len(channels) == 1 and self.sets.has(channels[0]):
+            return _json(200, {"written": write_labels(self.sets.behind(channels[0]), post, values)})
         count = writes.write(
             channels, post.level, post.start, post.stop, values, times=post.times, conflict=post.conflict
         )

@@ -79,6 +79,7 @@ _FOUNDING = (
     ("ca", "The same under the older name.", _WRITE),
     ("ocp", "The same behind the oldest prefix: /ocp/ca/TOKEN/CHANNEL/xy/LEVEL/X0,X1/Y0,Y1/Z/.", _WRITE),
     ("nd", "The same behind NeuroData's prefix.", _WRITE),
+    ("ramon", "Objects as JSON, by id, by a key, and the keys that most of them have.", (*_READ, "delete")),
     ("overlay", "Two planes over each other.", _READ),
     ("catmaid", "Tiles of 512 or 256 pixels, plain, in false colours, projected, or as Viking asks for them.", _READ),
     ("synaptogram", "Every slice of every channel of a box.", _READ),

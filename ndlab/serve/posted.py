@@ -11,7 +11,7 @@ import numpy as np
 
 from ndlab.errors import BadRequest, NdlabError, TooLarge
 
-__all__ = ["Budget", "dataset", "members", "opened", "values"]
+__all__ = ["Budget", "dataset", "member", "members", "opened", "values"]
 
 _HINT = "post an HDF5 file that holds its own data"
 
@@ -56,31 +56,33 @@ def opened(body: bytes) -> Iterator[Any]:
 def members(group: Any) -> Iterator[tuple[str, Any]]:
     """Yield names and members of a group; a link that leaves the file is refused."""
     for name in group:
-        yield name, _member(group, name)
+        yield name, member(group, name)
 
 
 def dataset(group: Any, name: str) -> Any:
     """Return a data set of a group, None if there is none; one that lies outside the file is refused."""
     import h5py
 
-    found = _member(group, name)
+    found = member(group, name)
     if found is None:
         return None
     if not isinstance(found, h5py.Dataset):
         raise BadRequest(f"{name} in a body as hdf5", "it is no data set", _HINT)
-    if found.is_virtual or found.external:
+    made = found.id.get_create_plist()
+    if made.get_layout() == h5py.h5d.VIRTUAL or made.get_external_count():
         # Its values would be read from files of the server.
         raise BadRequest(f"{name} in a body as hdf5", "its values lie in other files", _HINT)
     return found
 
 
-def _member(group: Any, name: str) -> Any:
+def member(group: Any, name: str) -> Any:
+    """Return a member of a group, None if there is none; a link that leaves the file is refused."""
     import h5py
 
-    link = group.get(name, getlink=True)
-    if link is None:
+    at = name.encode()
+    if not group.id.links.exists(at):
         return None
-    if not isinstance(link, h5py.HardLink):
+    if group.id.links.get_info(at).type != h5py.h5l.TYPE_HARD:
         raise BadRequest(f"{name[:100]!r} in a body as hdf5", "it is a link to somewhere else", _HINT)
     return group[name]
 

@@ -11,7 +11,8 @@ from ndlab.errors import NdlabError, NotFound
 from ndlab.serve.limits import Access, Limits
 from ndlab.serve.manage import Manager
 from ndlab.serve.names import Folder
-from ndlab.serve.source import Channel
+from ndlab.serve.ramon.sets import Sets
+from ndlab.serve.source import Channel, Names
 from ndlab.serve.statuses import shown
 from ndlab.serve.tiles import TileService
 from ndlab.store.kv import join
@@ -47,17 +48,20 @@ class Site:
     origin: str = ""
     tiles: TileService = field(init=False)
     manager: Manager = field(init=False)
+    sets: Sets = field(default_factory=Sets)
     _views: dict[str, object] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.manager = Manager(self.names, self.limits.body)
+        self.names.made, self.names.closing = self.sets.make, self.sets.forget
+        self.manager = Manager(self.names, self.limits.body, self.sets)
         self.tiles = TileService(words=lambda text: shown(text, self.hidden))
 
     def close(self) -> None:
         """Stop what runs in the background, and free what is kept."""
         self.manager.close()
         self.tiles.close()
+        self.sets.close()
         self.threads.close()
         if self.mirror is not None:
             self.mirror.close()
@@ -79,9 +83,24 @@ class Site:
         except NdlabError:
             return []
 
+    @property
+    def settled(self) -> Names:
+        """The names, for who reads voxels: what was painted into a channel has come there when it is given."""
+        return _Settled(self)
+
     def channel(self, name: str, channel: str = "") -> Channel:
-        """Return a channel, the default one without a name for it."""
-        return self.names.channel(name, channel) if channel else self.names.default_channel(name)
+        """Return a channel to read, the default one without a name for it."""
+        found = self.names.channel(name, channel) if channel else self.names.default_channel(name)
+        self.sets.settle(found)
+        return found
+
+    def labelled(self, name: str) -> Channel:
+        """Return the first channel of a name that has annotations, else the first of ids."""
+        ids = [one for channel in self.names.channels(name)
+               if (one := self.names.channel(name, channel)).kind == "annotation"]  # fmt: skip
+        if not ids:
+            raise NotFound(f"objects of {name!r}", "it has no channel of ids", "name a token that has one")
+        return next((one for one in ids if self.sets.has(one)), ids[0])
 
     def store(self, name: str, path: str) -> tuple[str, str]:
         """Return the address of the store that a name stands for, and the key inside it.
@@ -115,3 +134,22 @@ class Site:
             "zarr": join(base, "v1/zarr", name),
             "precomputed": "precomputed://" + join(base, "v1/precomputed", name, channel),
         }
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """The names of a site, whose channels are brought up to date as they are given."""
+
+    site: Site
+
+    def tokens(self) -> tuple[str, ...]:
+        return self.site.names.tokens()
+
+    def channels(self, token: str) -> tuple[str, ...]:
+        return self.site.names.channels(token)
+
+    def channel(self, token: str, name: str) -> Channel:
+        return self.site.channel(token, name)
+
+    def default_channel(self, token: str) -> Channel:
+        return self.site.channel(token)

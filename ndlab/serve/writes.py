@@ -25,7 +25,7 @@ __all__ = ["FORMATS", "decode", "write"]
 
 FORMATS = ("tiff", "hdf5", "npz", "blosc")
 Array = np.ndarray[Any, np.dtype[Any]]
-Conflict = Literal["overwrite", "preserve"]
+Conflict = Literal["overwrite", "preserve", "except"]
 
 
 def decode(format: str, body: bytes, channels: Sequence[str], limit: int) -> Array:  # noqa: A002 - the path's word
@@ -87,12 +87,16 @@ def write(
     times : (int, int), optional
         Half-open range of time points; 0 unless given.
     conflict : {"overwrite", "preserve"}
+        Where another label is; ``"except"`` takes annotations that the labels belong to.
 
     Raises
     ------
     BadRequest, OutOfBounds, ReadOnly
         Before a voxel is written.
     """
+    if conflict == "except":
+        raise BadRequest("voxels with except", "no annotations keep what stands behind a label here",
+                         "post objects to the channel first, or choose overwrite or preserve")  # fmt: skip
     for one in channels:
         if one.readonly:
             raise ReadOnly(f"voxels for channel {one.name!r}", "it is read-only", "write to another channel")

@@ -62,6 +62,7 @@ EXAMPLES = {
     "/ca/{path+}": "/ca/em/image/raw/0/0,5/0,5/10,11/",
     "/ocp/{path+}": "/ocp/ca/em/image/xy/0/0,50/0,50/12/",
     "/nd/{path+}": "/nd/sd/em/image/xy/0/0,50/0,50/12/",
+    "/ramon/{path+}": "/ramon/seg/annotation/1/",
     "/overlay/{path+}": "/overlay/0.5/self/em/image/self/seg/annotation/xy/0/0,9/0,9/12/",
     "/catmaid/{path+}": "/catmaid/em/image/xy/12/0_0_0.png",
     "/synaptogram/{path+}": "/synaptogram/em/image/xy/0/0,9/0,9/12,14/",

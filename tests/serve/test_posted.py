@@ -56,10 +56,10 @@ def outside(secret: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("way", ["raw file", "external link", "virtual", "soft link", "group link"])
 def test_a_posted_file_reads_nothing_of_the_server(secret: Path, way: str) -> None:
     body = made(outside(secret)[way])
-    with pytest.raises(BadRequest, match="somewhere else|other files"):
+    with pytest.raises(BadRequest, match=r"somewhere else|other files"):
         decode("hdf5", body, ["em"], 1 << 20)
     if way != "group link":
-        with pytest.raises(BadRequest, match="somewhere else|other files"):
+        with pytest.raises(BadRequest, match=r"somewhere else|other files"):
             read(body)
 
 

@@ -213,3 +213,13 @@ def test_types_that_the_format_has_not(dtype: str, kind: str, served: str) -> No
     assert info(volume)["data_type"] == served
     got = np.frombuffer(chunk(volume, Asked("", 0, 0, (0, 1, 1), (3, 4, 5))), np.dtype(served)).reshape(3, 3, 4)
     assert (got == values[:, 1:, 1:].astype(served)).all()
+
+
+def test_a_database_of_annotations_is_no_key_of_a_store(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    held = folder / "seg.ome.zarr" / "annotations" / "annotation"
+    assert (held / "objects.sqlite").is_file()
+    with serve(folder, Access(token=TOKEN), TOKEN) as ask:
+        for name in ("objects.sqlite", "objects.sqlite-wal", "objects.sqlite-shm"):
+            assert ask(f"/v1/zarr/seg/annotations/annotation/{name}").status == 404
+        assert ask("/v1/zarr/seg/zarr.json").status == 200

@@ -24,12 +24,13 @@ pytestmark = pytest.mark.timeout(180)
 
 SLOWEST = 10  # seconds, for one answer
 # Below these a path has a grammar of its own, which no pattern says: a path that is none of it is 400.
-FOUNDING = r"^/(sd|ca|ocp|nd|overlay|catmaid|synaptogram|stats|resource)/"
+FOUNDING = r"^/(sd|ca|ocp|nd|ramon|overlay|catmaid|synaptogram|stats|resource)/"
 PLANES = ("em/image/xy/0/0,20/0,20/12/", "seg/annotation/xz/0/0,20/3/0,9/", "em/image/npz/0/0,9/0,9/10,12/",
           "seg/annotation/ids/0/0,9/0,9/1,3/", "em/info/", "em/image/xy/99/0,20/0,20/12/")  # fmt: skip
 PATHS: Mapping[str, Sequence[str]] = {
     "/v1/zarr/": ("zarr.json", "0/zarr.json", "0/c/0/0/0", "none", "../secret.txt"),
     "/v1/precomputed/": ("info", "image/info", "0/0-64_0-64_10-20", "0/0-999_0-64_10-20", "none"),
+    "/ramon/": ("seg/annotation/1/", "seg/annotation/topkeys/5/", "em/image/1/", "seg/annotation/none/"),
     "/overlay/": ("0.5/self/em/image/self/seg/annotation/xy/0/0,9/0,9/12/", "2/self/em/image/xy/0/0,9/0,9/1/"),
     "/catmaid/": ("em/image/xy/12/0_0_0.png", "em/image/xy/12/9_9_9.png", "viking/em/image/0/X0_Y0_Z12.png"),
     "/synaptogram/": ("em/image/xy/0/0,9/0,9/12,14/", "em/image/xy/0/0,9/0,9/0,14/"),

@@ -7,7 +7,8 @@ import re
 from urllib.parse import urlsplit
 
 from ndlab.errors import BadRequest, NotFound
-from ndlab.serve.grammar import tiles
+from ndlab.serve.grammar import objects, tiles
+from ndlab.serve.grammar.calls import Call
 from ndlab.serve.grammar.requests import (
     ANNOTATED,
     CUTOUTS,
@@ -37,11 +38,11 @@ from ndlab.serve.grammar.words import (
 
 __all__ = ["format_path", "parse"]
 
-_ROOTS = ("sd", "ca", "overlay", "catmaid", "synaptogram")
+_ROOTS = ("sd", "ca", "ramon", "overlay", "catmaid", "synaptogram")
 
 
-def parse(path: str) -> Request:
-    """Return what a path asks for; a host before it and a query after it are ignored.
+def parse(path: str) -> Request | Call:
+    """Return what a path asks for, voxels or objects; a host before it and a query after it are ignored.
 
     Raises
     ------
@@ -63,6 +64,8 @@ def parse(path: str) -> Request:
     root = words.take("a service")
     if root in ("sd", "ca"):
         return _dataset(words)
+    if root == "ramon":
+        return objects.parse_ramon(words)
     if root == "overlay":
         return _overlay(words)
     if root == "catmaid":
@@ -80,7 +83,9 @@ def _split(path: str) -> list[str]:
     return words
 
 
-def _dataset(words: Words) -> Request:
+def _dataset(words: Words) -> Request | Call:
+    if not _means_default(words, 1) and objects.recognizes(words):
+        return objects.parse(words)
     token = words.name("a token")
     channels = "" if _means_default(words) else words.take("a channel or a service")
     service = words.take("a service")
@@ -107,9 +112,9 @@ def _dataset(words: Words) -> Request:
                    f"services are {', '.join(SERVICES)}")  # fmt: skip
 
 
-def _means_default(words: Words) -> bool:
+def _means_default(words: Words, ahead: int = 0) -> bool:
     """Whether a service follows and no channel, although a channel may be called like a service."""
-    first, second = words.peek(), words.peek(1)
+    first, second = words.peek(ahead), words.peek(ahead + 1)
     return first in SERVICES and (second not in SERVICES or (first in RESERVED and second in PLANES))
 
 
@@ -150,12 +155,12 @@ def _synaptogram(words: Words) -> Synaptogram:
     return Synaptogram(token, names, words.cut(), words.options())
 
 
-def format_path(request: Request) -> str:
+def format_path(request: Request | Call) -> str:
     """Write a request as the path that `parse` reads back as the same request."""
     return "/" + "/".join(_words_of(request)) + ("" if isinstance(request, Tile) else "/")
 
 
-def _words_of(request: Request) -> list[str]:
+def _words_of(request: Request | Call) -> list[str]:
     match request:
         case Tile():
             return tiles.words_of(request)
@@ -172,6 +177,8 @@ def _words_of(request: Request) -> list[str]:
         case Synaptogram(token, channels, cut, options):
             names = channel_word(channels)
             return ["synaptogram", name_word(token), *names, "xy", *cut_words(cut), *option_words(options)]
+        case _:
+            return objects.words_of(request)
 
 
 def _picture_words(asked: Picture) -> list[str]:
