@@ -14,7 +14,7 @@ from typing import TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-Served = TypeVar("Served", "FolderServer", "S3Server")
+Served = TypeVar("Served", bound="FolderServer | S3Server")
 
 __all__ = ["FolderServer", "S3Server", "serving"]
 

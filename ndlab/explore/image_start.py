@@ -14,7 +14,7 @@ from ndlab.explore.changes import mark_of
 from ndlab.explore.layers import Source
 from ndlab.explore.stored import stored
 from ndlab.explore.view_state import State
-from ndlab.render import window
+from ndlab.store.freshness import is_remote
 from ndlab.volume import Volume
 
 __all__ = ["Start"]
@@ -56,7 +56,7 @@ class Start:
     def _hold(self, name: str, volume: Volume) -> None:
         self.keys[name] = served.hold(volume)
         self._held.append(volume)
-        self.marks[name] = mark_of(volume)
+        self.marks[name] = mark_of(volume), served.service().found(self.keys[name])
         self.infos[name] = self.info(self.keys[name])
         with contextlib.suppress(NdlabError):  # A level that cannot be opened is not for pages either.
             if (where := stored(volume, self.infos[name]["kind"] == "labels")) is not None:
@@ -70,9 +70,9 @@ class Start:
         self._held.clear()
 
     @staticmethod
-    def info(key: str) -> dict[str, Any]:
-        """Return what a page has to know of a volume now."""
-        return served.service().info(key) | {"key": key}
+    def info(key: str, wait: bool = False) -> dict[str, Any]:
+        """Return what a page has to know of a volume now; without `wait` the window of a remote one comes later."""
+        return served.service().info(key, wait) | {"key": key}
 
     def state(self, width: int, height: int) -> State:
         """Return the state of a view that nobody has touched: all of the first image, its middle plane."""
@@ -90,10 +90,9 @@ class Start:
             return {}
         if self.infos[source.name]["channels"][channel]["window"]:
             return {}
-        try:
-            return {"window": list(window(source.volume, c=channel))}
-        except (NdlabError, OSError):
-            return {}
+        found = served.service().window(self.keys[source.name], channel)
+        # Of a remote volume it becomes known as the channel's own, once it is found.
+        return {} if found is None or is_remote(source.volume.url) else {"window": list(found)}
 
 
 def _bytes_of(source: Source) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from ndlab.explore.named_views import NamedViews
 from ndlab.explore.picture import render
 from ndlab.explore.screenshot import Screenshot
 from ndlab.explore.view_state import State
+from ndlab.store.freshness import is_remote
 from ndlab.volume import Volume
 
 __all__ = ["ImageView"]
@@ -225,7 +226,7 @@ class ImageView(LiveWidget):
         state : dict, optional
             Another state, e.g. ``view.views["a"]``.
         """
-        self.look()
+        self.look(wait=True)
         shown = self.state if state is None else self._checked(state)
         w, h = self.size
         return render(shown, self.sources, self.infos, width or w, height or h, ratio)
@@ -288,22 +289,28 @@ class ImageView(LiveWidget):
         if not self.tiles.receive(message):
             self.messages.receive(message, buffers)
 
-    def look(self) -> None:
-        """See whether a volume was written since the last look, and tell the page."""
+    def look(self, wait: bool = False) -> None:
+        """See whether a volume was written, or a window found, since the last look, and tell the page.
+
+        With `wait` windows that are not found yet are waited for.
+        """
         found = dict(self._infos_now)
-        changed = []
+        changed, tiles = [], served.service()
         for name, volume in self.volumes.items():
-            mark = changes.mark_of(volume)
-            if mark != self._marks[name]:
+            key = self.tile_ids[name]
+            mark = changes.mark_of(volume), tiles.found(key)
+            if mark != self._marks[name] or (wait and is_remote(volume.url)):
+                found[name] = Start.info(key, wait)
                 self._marks[name] = mark
-                found[name] = Start.info(self.tile_ids[name])
                 if name in self._stored:
                     found[name]["stored"] = self._stored[name]
                 changed.append(name)
-        if changed:
+        before = self._infos_now
+        if found != before:
             self._infos_now = found
             self.infos = found
-            for name in changed:
+        for name in changed:
+            if found[name]["version"] != before[name]["version"]:
                 self.send({"t": "changed", "layer": name, "version": found[name]["version"]})
 
     def undo(self) -> bool:

@@ -19,11 +19,11 @@ import numpy as np
 from ndlab.errors import NdlabError, OutOfBounds
 from ndlab.geometry import Int3
 from ndlab.metadata import Channel
-from ndlab.render.sample import sample
-from ndlab.render.window import spread, window
+from ndlab.serve.holes import Hole, constant_chunks
 from ndlab.serve.indices import Indexer
 from ndlab.serve.lattice import PART_BYTES, boxes, parts, steps
 from ndlab.serve.slabs import Slab, SlabKey
+from ndlab.serve.windows import Windows
 from ndlab.store import freshness
 from ndlab.store.arrays import Array
 from ndlab.store.engine import TensorStoreArray
@@ -35,7 +35,6 @@ from ndlab.volume import Volume
 __all__ = ["Layer", "Source"]
 
 _COMPUTED_DEPTH = 8
-_COMPUTED_VOXELS = 1 << 15
 _TRIED_AGAIN = 5.0  # [s]
 _CHUNK_ALONE = 1 << 17  # bytes of a chunk that is worth a call of its own
 
@@ -77,7 +76,20 @@ class Source:
             slab = self._indexed(start, stop)
         else:
             slab = Slab.of(self.read(start, stop), self.labels)
-        return replace(slab, absent=True) if slab.constant and self._absent(start, stop) else slab
+        if slab.constant:
+            return replace(slab, absent=True) if self._absent(start, stop) else slab
+        return slab if self.labels else replace(slab, holes=self._holes(slab.values, start))
+
+    def _holes(self, values: np.ndarray[Any, Any], start: Int3) -> tuple[Hole, ...]:
+        """Find the chunks of a slab that are not stored."""
+        if not self._tells:
+            return ()
+        return tuple(one for one in constant_chunks(values, start, self.array.chunks[-3:]) if self._absent(*one))
+
+    @property
+    def _tells(self) -> bool:
+        """Whether a look at the store tells what is stored: one into local folders does."""
+        return isinstance(self.array, TensorStoreArray) and local_path(self.array.url) is not None
 
     def _indexed(self, start: Int3, stop: Int3) -> Slab:
         """Read the slab [start, stop) of labels in pieces that are given small numbers while they are in the cache."""
@@ -99,9 +111,10 @@ class Source:
         return Slab(index, ids) if len(ids) > 1 else Slab(np.broadcast_to(ids[:, np.newaxis, np.newaxis], index.shape))
 
     def _absent(self, start: Int3, stop: Int3) -> bool:
-        """Whether no chunk under a box is stored, where a look into local folders tells."""
-        if not isinstance(self.array, TensorStoreArray) or local_path(self.array.url) is None:
+        """Whether no chunk under a box is stored, where that can be told."""
+        if not self._tells:
             return False
+        assert isinstance(self.array, TensorStoreArray)
         box = tuple(slice(i, i + 1) for i in self.lead) + tuple(map(slice, start, stop))
         try:
             found = self.array.store[box].storage_statistics(query_fully_stored=False, query_not_stored=True).result()
@@ -145,7 +158,7 @@ class Layer:
         self._lock = threading.Lock()
         self._own = uuid4().bytes  # an array in memory has no address
         self._views: dict[int, Volume | tuple[float, NdlabError]] = {}
-        self._shown: tuple[int, list[float] | None] | None = None
+        self.windows = Windows(volume)
 
     @property
     def version(self) -> int:
@@ -236,9 +249,11 @@ class Layer:
             for i, array in enumerate(arrays)
         )
 
-    def info(self) -> dict[str, Any]:
-        """Return what the page has to know, as plain JSON values."""
+    def info(self, wait: bool = True) -> dict[str, Any]:
+        """Return what the page has to know, as plain JSON values; without `wait` a window may be a provisional one."""
         version = self.version
+        self.windows.follow(version)
+        window = None if self.labels else (self.windows.now if wait else self.windows.soon)(version)
         return {
             "id": self.id,
             "name": self.volume.name,
@@ -249,7 +264,7 @@ class Layer:
             "channels": self._channels(),
             "levels": [self._level(number) for number in range(len(self.levels))],
             "calibrated": self._calibrated,
-            "window": self._window(version),
+            "window": _listed(window),
             "version": version,
         }
 
@@ -257,28 +272,14 @@ class Layer:
         first, count = self._picked.get("c", (0, 1))
         known = self.volume.channels[first : first + count]
         all_of_them = [*known, *(Channel() for _ in range(count - len(known)))]
-        return [{"name": one.name, "window": _listed(one.window), "color": one.color} for one in all_of_them]
+        # Of the first, the window of the volume is the window.
+        windows = [one.window or (self.windows.known(i) if i else None) for i, one in enumerate(all_of_them)]
+        return [{"name": one.name, "window": _listed(window), "color": one.color}
+                for one, window in zip(all_of_them, windows, strict=True)]  # fmt: skip
 
     @property
     def _calibrated(self) -> bool:
         return self.volume._stored.levels[self.volume.level_index].calibration is not None
-
-    def _window(self, version: int) -> list[float] | None:
-        """Default window of an image, at a version of it."""
-        if self.labels:
-            return None
-        if self._shown is None or self._shown[0] != version:
-            self._shown = version, self._looked_at()
-        return self._shown[1]
-
-    def _looked_at(self) -> list[float] | None:
-        try:
-            # What is computed voxel by voxel is looked at in a few places, not in millions.
-            if self.volume._stored.levels[self.volume.level_index].array.codec == "computed":
-                return _listed(spread(sample(self.volume, voxels=_COMPUTED_VOXELS).values))
-            return _listed(window(self.volume))
-        except (NdlabError, OSError):  # one chunk that cannot be read must not hide the others
-            return _listed(self.volume.window)
 
     def _level(self, number: int) -> dict[str, Any]:
         """Describe a level; of one that cannot be opened, what its calibration lets expect."""

@@ -21,8 +21,9 @@ from ndlab.serve.layers import Layer, Source
 from ndlab.serve.motion import Look, Trend
 from ndlab.serve.query import AXES, Encoding, Play, Tiles, parse_play, parse_tiles
 from ndlab.serve.reading import Cut, Reader, cut_of
+from ndlab.serve.recent import RecentFrames
 from ndlab.serve.slabs import SlabCache, shared_cache
-from ndlab.serve.wire import ABSENT, LAST, VERSION, Frame
+from ndlab.serve.wire import ABSENT, LAST, VERSION, Codec, Frame
 from ndlab.volume import Volume
 
 __all__ = ["TileService", "hello"]
@@ -69,6 +70,7 @@ class TileService:
         self._layers: dict[str, Layer] = {}
         self._numbers = count(1)
         self._lock = threading.Lock()
+        self._recent = RecentFrames()
         self._reader = Reader(cache if cache is not None else shared_cache(), ahead)
 
     def __enter__(self) -> TileService:
@@ -80,6 +82,7 @@ class TileService:
     def close(self) -> None:
         """Forget every volume, free what was kept of them, and stop reading ahead."""
         self._reader.close()
+        self._recent.clear()
         with self._lock:
             gone = list(self._layers.values())
             self._layers.clear()
@@ -124,12 +127,24 @@ class TileService:
         """Return the volume of an id."""
         return self._layer(id).volume
 
-    def info(self, id: str) -> dict[str, Any]:  # noqa: A002
-        """Return what a page has to know of a volume, as plain JSON values: `Layer.info`."""
-        about = self._layer(id).info()
+    def info(self, id: str, wait: bool = True) -> dict[str, Any]:  # noqa: A002
+        """Return what a page has to know of a volume, as plain JSON values: `Layer.info`.
+
+        Without `wait` the default window of a remote volume is a provisional one until it is found; `found` tells.
+        """
+        about = self._layer(id).info(wait)
         for level in about["levels"]:
             level["missing"] = level["missing"] and self._words(level["missing"])
         return about
+
+    def window(self, id: str, c: int) -> tuple[float, float] | None:  # noqa: A002
+        """Return the default window of a channel, of a remote volume a provisional one until it is found."""
+        layer = self._layer(id)
+        return layer.windows.soon(layer.version, c)
+
+    def found(self, id: str) -> int:  # noqa: A002
+        """Return how many default windows of a volume have been found since they were asked for."""
+        return self._layer(id).windows.found
 
     def touch(self, id: str) -> int:  # noqa: A002
         """Say that a volume changed in a way that it cannot know of, in memory for instance; return its version."""
@@ -271,16 +286,30 @@ class TileService:
         if isinstance(cut, Frame):
             return cut
         try:
-            piece = self._reader.plane(cut)
-            if cut.source.labels:
-                frame = label_frame(piece.values, piece.ids, piece.same)
-            else:
-                frame = image_frame(piece.values, encoding)
+            return self._labels(cut) if cut.source.labels else self._image(cut, encoding)
         except NdlabError as error:
             return Frame.error(self._words(str(error)))
         except Exception as error:  # whatever a codec raises: the other tiles can still be read
             return Frame.error(self._words(f"{type(error).__name__}: {error}"[:800]))
+
+    def _image(self, cut: Cut, encoding: Encoding) -> Frame:
+        piece = self._reader.plane(cut)
+        frame = image_frame(piece.values, encoding)
         return replace(frame, flags=ABSENT) if piece.absent else frame
+
+    def _labels(self, cut: Cut) -> Frame:
+        """Pack labels; packed they take a tenth of a byte a pixel, and are kept for whoever comes back."""
+        key = cut.source.key(cut.start, cut.stop), cut.axis
+        kept = self._recent.get(key)
+        if kept is not None:
+            return kept
+        piece = self._reader.plane(cut)
+        frame = label_frame(piece.values, piece.ids, piece.same)
+        if piece.absent:
+            frame = replace(frame, flags=ABSENT)
+        if cut.source.kept and frame.codec is Codec.ROWS:
+            self._recent.put(key, frame)
+        return frame
 
     def stats(self) -> dict[str, int]:
         """Return counts of the cache (hits, misses, evicted ...), its bytes, and reads in flight and planned ahead."""
