@@ -9,7 +9,7 @@ import numpy as np
 
 from ndlab.annotations import changes
 from ndlab.annotations.drawing import as_mode, box_stroke, paint_id, voxel_strokes
-from ndlab.annotations.ids import as_ids, signed, unsigned
+from ndlab.annotations.ids import as_ids
 from ndlab.annotations.strokes import Mode, Stroke
 from ndlab.annotations.writing import Write
 from ndlab.errors import BadRequest, NotFound
@@ -61,6 +61,7 @@ def delete(ledger: Ledger, write: Write, choose: Callable[[Any], Any]) -> int:
     lacking = _lacking(write, ids) if paints else []
     painted = _painted(paints, lacking)
     changes.delete(write, lambda _: [one for one in ids if one not in painted])
+    write.count += len(painted)
     _relabel(write, paints, ids, 0)
     return len(ids)
 
@@ -81,7 +82,7 @@ def merge(ledger: Ledger, write: Write, ids: Sequence[int]) -> int:
 
 
 def _lacking(write: Write, ids: Sequence[int]) -> list[int]:
-    there = set(map(unsigned, write.rows([signed(one) for one in ids])))
+    there = write.there(ids)
     return [one for one in ids if one not in there]
 
 
@@ -94,6 +95,7 @@ def _relabel(write: Write, paints: Sequence[OwnedPaint], ids: Sequence[int], one
     for paint in paints:
         mine = [each for each in ids if each <= np.iinfo(paint.dtype).max]
         stroke = paint.relabelling(mine, one)
-        if len(stroke.data[1]):
-            paint_id(one, paint.dtype) if one else None
+        if mine and len(stroke.data[1]):
+            if one:
+                paint_id(one, paint.dtype)
             write.paint(paint, [stroke])

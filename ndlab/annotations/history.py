@@ -142,15 +142,18 @@ def moment_of(ledger: Ledger, when: Any) -> int:
     return when
 
 
-def undo(ledger: Ledger, author: str, number: int | None = None, by: str | None = None) -> Transaction | None:
+def undo(
+    ledger: Ledger, author: str, number: int | None = None, by: str | None = None, note: str = ""
+) -> Transaction | None:
     """Take back a transaction, without `number` the last (by an author) that was not taken back; None if none is left.
 
     Each object and voxel becomes what it was before; what happened in between stays in the history.
     """
-    with ledger.writing("undo", author, paint=True) as write:
+    with ledger.writing("undo", author, note, paint=True) as write:
         target = _target(write.connection, number, by)
         if target is None:
             return None
+        (target,) = _with_paint(ledger, write.connection, [target])
         touched = _touched(write.connection, target.number)
         _refuse_changed_later(write.connection, target.number, touched)
         for piece in pieces(touched, PIECE):
@@ -165,7 +168,11 @@ def _restore_paint(ledger: Ledger, write: Write, number: int) -> None:
     volumes = {one.name: one for one in ledger.volumes(write.connection)}
     for name, first in write.connection.execute(asked.where(strokes.c.volume.in_(list(volumes)))).all():
         paint = ledger.paint(volumes[name])
-        write.paint(paint, paint.taking_back(first))
+        try:
+            write.paint(paint, paint.taking_back(first))
+        except (Conflict, NotFound) as error:
+            raise Conflict(f"transaction {number} was to be taken back", f"in the volume {name!r}, {error.exists}",
+                           error.remedy or "take those back first") from None  # fmt: skip
 
 
 def _target(connection: Connection, number: int | None, by: str | None) -> Transaction | None:
@@ -205,11 +212,15 @@ def _refuse_changed_later(connection: Connection, number: int, touched: Sequence
     later = select(transactions.c.number).where(
         transactions.c.number > number, transactions.c.undoes.is_(None), transactions.c.number.not_in(undone)
     )
-    numbers = list(connection.execute(later).scalars())
-    if not numbers:
+    standing = set(connection.execute(later).scalars()) if touched else set()
+    if not standing:
         return
-    mine = set(touched)
-    changed = sorted({one for n in numbers for one in _touched(connection, n) if one in mine})
+    changed = []
+    for some in _in_pieces(touched):
+        now = select(objects.c.id, objects.c.since).where(objects.c.id.in_(some), objects.c.since > number)
+        then = select(past.c.id, past.c.since, past.c.until).where(past.c.id.in_(some), past.c.until > number)
+        rows = [*connection.execute(now), *connection.execute(then)]
+        changed += sorted({one for one, *numbers in rows if not standing.isdisjoint(numbers)})
     if changed:
         named = ", ".join(str(unsigned(one)) for one in changed[:10]) + (" …" if len(changed) > 10 else "")
         raise Conflict(

@@ -19,7 +19,7 @@ from ndlab.annotations import changes, compound, derived, history, reading, serv
 from ndlab.annotations.both import delete, merge, shapes
 from ndlab.annotations.database import FILE, Database
 from ndlab.annotations.history import Change, Transaction
-from ndlab.annotations.ids import as_id, as_ids, signed, unsigned
+from ndlab.annotations.ids import as_id, as_ids, unsigned
 from ndlab.annotations.intake import create_table
 from ndlab.annotations.kinds import Annotation, kind_of
 from ndlab.annotations.ledger import Ledger
@@ -202,7 +202,8 @@ class Annotations:
 
     def close(self) -> None:
         """Let go of the database and of all paint; the next call opens them again."""
-        self._ledger.close()
+        if self._at is None:  # An earlier state shares what is open with the present one.
+            self._ledger.close()
 
     def __enter__(self) -> Annotations:
         return self
@@ -595,7 +596,7 @@ class Annotations:
             elif values:
                 changes.update_fields(write, lambda _: ids, values)
             else:
-                changes.missing(ids, map(unsigned, write.rows([signed(one) for one in ids])))
+                changes.missing(ids, write.there(ids))
             write.paint(paint, shapes(paint, ids, voxels, mode))
             return max(write.count, len(ids))
 
@@ -637,7 +638,7 @@ class Annotations:
         """List what happened to an object, the oldest first, with what it was before and after."""
         return history.changes(self._database, one, self._at)
 
-    def undo(self, number: int | None = None, *, author: str | None = None) -> Transaction | None:
+    def undo(self, number: int | None = None, *, author: str | None = None, note: str = "") -> Transaction | None:
         """Take back a transaction, objects and paint; without `number` the last (of an author) not taken back yet.
 
         Returns
@@ -652,7 +653,7 @@ class Annotations:
             written.
         """
         self._writable()
-        return history.undo(self._ledger, self._author, number, author)
+        return history.undo(self._ledger, self._author, number, author, note)
 
     def as_of(self, when: Any) -> Annotations:
         """Return the set as it was after a transaction (by number), or at a time, to be read.

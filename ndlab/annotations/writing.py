@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exc, insert, literal, select, tuple_, update
 
 from ndlab.annotations.database import Database, chunked, next_of
-from ndlab.annotations.ids import unsigned
+from ndlab.annotations.ids import signed, unsigned
 from ndlab.annotations.rows import links_of, pairs_of
 from ndlab.annotations.schema import COLUMNS, FOREVER, LISTS, counters, links, objects, pairs, past, transactions
 from ndlab.errors import Conflict, TooLarge
@@ -141,6 +141,13 @@ class Write:
             for row in self.connection.execute(select(objects).where(objects.c.id.in_(some))):
                 found[row[0]] = tuple(row)
         return found
+
+    def there(self, ids: Sequence[int]) -> set[int]:
+        """Return those of some ids that have a row."""
+        found: set[int] = set()
+        for some in chunked([signed(one) for one in ids]):
+            found.update(self.connection.execute(select(objects.c.id).where(objects.c.id.in_(some))).scalars())
+        return {unsigned(one) for one in found}
 
     def used(self, largest: int) -> None:
         """Let ids be given out only above the ones that a person chose."""
