@@ -176,6 +176,23 @@ def test_labels_are_exact_whatever_the_quality(tmp_path: Path, q: str) -> None:
         assert frame.codec is Codec.PALETTE
 
 
+def test_labels_that_were_shown_are_packed_once_and_never_old(tmp_path: Path) -> None:
+    ids = np.repeat(np.arange(16, dtype="u8") + np.uint64(BIG), 4)
+    voxels = np.broadcast_to(ids, (9, 64, 64)).copy()
+    volume = make(tmp_path / "v", [voxels.shape], "u8", (8, 32, 32), "labels")
+    volume.write(None, voxels)
+    with TileService(SlabCache()) as service:
+        name = service.add(volume)
+        for axis in AXES:
+            for _ in range(2):
+                assert np.array_equal(assembled(service, name, axis, 3, 32), cut(voxels, axis, 3))
+        kept = len(service._recent._kept)
+        assert kept == 4 + 2  # of xy and xz; at one x there is one id
+        volume.write(None, voxels[..., ::-1])
+        assert np.array_equal(assembled(service, name, "xy", 3, 32), voxels[3, :, ::-1])
+        assert len(service._recent._kept) == kept + 4
+
+
 def test_jpeg_shows_the_window(tmp_path: Path) -> None:
     ramp = np.broadcast_to(np.linspace(0, 60000, 64), (4, 64, 64)).astype("u2")
     with TileService(SlabCache()) as service:

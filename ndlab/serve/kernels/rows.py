@@ -92,12 +92,15 @@ def write(plane: Array, same: Array, numbers: Array, order: Array, out: Array) -
             many = end - begin
             skip = begin - done
             done = end
-            if begin > end_of_row - width and flat[begin - 1] == value:
-                code = LEFT + 2 * min(many - 1, 2)
-            elif end < end_of_row and end > width and flat[end - width] == value:
-                code = ABOVE + 2 * min(many - 1, 2)
-            else:
-                code = INDEX + (many == 1)
+            left = (begin > end_of_row - width) & (flat[begin - 1] == value)
+            right = (end < end_of_row) & (end > width) & (flat[max(0, end - width)] == value)
+            if (left | right) & (many <= 2) & (skip < SKIP):
+                # Three of four: nothing here depends on a branch that nobody foresees.
+                out[at] = np.uint8((2 * many - 1 - left) << 5 | skip)
+                at += 1
+                continue
+            code = LEFT if left else ABOVE if right else INDEX
+            code += 2 * min(many - 1, 2) if code != INDEX else many == 1
             out[at] = np.uint8(code << 5 | min(skip, SKIP))
             at += 1
             if skip >= SKIP:
