@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ndlab.serve.holes import Rect
+
 __all__ = ["Indexer", "Piece", "indexed", "joined", "narrow"]
 
 Values = np.ndarray[Any, Any]
@@ -28,12 +30,15 @@ class Piece:
         For each value the index of its id, where several values stand for one id.
     absent : bool
         That no chunk is stored under any of it.
+    holes : tuple of Rect
+        Where that is so in a plane of an image, if others are stored.
     """
 
     values: Values
     ids: Values | None = None
     same: Values | None = None
     absent: bool = False
+    holes: tuple[Rect, ...] = ()
 
 
 def indexed(values: Values) -> tuple[Values, Values]:

@@ -16,6 +16,7 @@ import numpy as np
 from ndlab.errors import NdlabError
 from ndlab.geometry import Int3
 from ndlab.serve.ahead import Job, ReadAhead
+from ndlab.serve.holes import Hole, Rect, seen
 from ndlab.serve.indices import Piece, joined
 from ndlab.serve.layers import Layer, Source
 from ndlab.serve.motion import Look, Motion, Trend, wishes
@@ -81,7 +82,7 @@ class Reader:
             piece = Piece(cut.source.read(cut.start, cut.stop))
         elif len(slabs) == 1:
             slab = self._slab(cut.source, *slabs[0])
-            piece = Piece(slab.part(*_within(cut, *slabs[0])), slab.ids, None, slab.absent)
+            piece = Piece(slab.part(*_within(cut, *slabs[0])), slab.ids, None, slab.absent, _seen(cut, slab.holes))
         else:
             piece = self._joined(cut, slabs)
         return replace(piece, values=np.moveaxis(piece.values, AXES[cut.axis], (0, 1, 2))[0])
@@ -100,7 +101,11 @@ class Reader:
         block = np.empty(shape, cut.source.array.dtype)
         for inside, part in parts:
             block[inside] = part.values
-        return Piece(block, absent=absent)
+        if absent or cut.source.labels:
+            return Piece(block, absent=absent)
+        pairs = zip(parts, slabs, strict=True)
+        holes = [hole for (_, part), slab in pairs for hole in ([slab] if part.absent else part.holes)]
+        return Piece(block, holes=_seen(cut, holes))
 
     def _slab(self, source: Source, start: Int3, stop: Int3) -> Slab:
         return self.cache.get(source.key(start, stop), partial(self._visible, source, start, stop))
@@ -195,6 +200,12 @@ def cut_of(source: Source, axis: str, d: int, box: tuple[int, int, int, int]) ->
     start[depth], stop[depth] = d, d + 1
     start[rows], stop[rows], start[columns], stop[columns] = box
     return Cut(source, _shifted(start, source.start), _shifted(stop, source.start), axis)
+
+
+def _seen(cut: Cut, holes: Iterable[Hole]) -> tuple[Rect, ...]:
+    """Find what a cut shows of holes."""
+    _, rows, columns = AXES[cut.axis]
+    return seen(holes, cut.start, cut.stop, rows, columns)
 
 
 def _within(cut: Cut, low: Int3, high: Int3) -> tuple[Int3, Int3]:

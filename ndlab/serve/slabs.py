@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ndlab.geometry import Int3
+from ndlab.serve.holes import Hole
 from ndlab.serve.indices import indexed
 
 __all__ = ["LIMIT", "Slab", "SlabCache", "SlabKey", "shared_cache"]
@@ -38,12 +39,14 @@ class SlabKey:
 class Slab:
     """Decoded voxels (z, y, x); of labels, the index of each one's id, and the ids.
 
-    `absent` says that no chunk is stored under any of it: it reads as the fill value.
+    `absent` says that no chunk is stored under any of it: it reads as the fill value. `holes` are the chunks of an
+    image of which that is so, where others are stored.
     """
 
     values: np.ndarray[Any, Any]
     ids: np.ndarray[Any, Any] | None = None
     absent: bool = False
+    holes: tuple[Hole, ...] = ()
 
     @staticmethod
     def of(values: np.ndarray[Any, Any], labels: bool) -> Slab:

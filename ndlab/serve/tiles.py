@@ -295,7 +295,7 @@ class TileService:
     def _image(self, cut: Cut, encoding: Encoding) -> Frame:
         piece = self._reader.plane(cut)
         frame = image_frame(piece.values, encoding)
-        return replace(frame, flags=ABSENT) if piece.absent else frame
+        return replace(frame, flags=ABSENT) if piece.absent else replace(frame, holes=piece.holes)
 
     def _labels(self, cut: Cut) -> Frame:
         """Pack labels; packed they take a tenth of a byte a pixel, and are kept for whoever comes back."""

@@ -12,8 +12,11 @@ offset    type  meaning
 7         u8    dtype: what it holds, `Dtype`
 8         u16   height in pixels
 10        u16   width in pixels
-12        u32   flags: `ERROR`, `ABSENT`, `LAST`, `OUTSIDE`; bits 8 to 15 are the number of the layer
+12        u32   flags: `ERROR`, `ABSENT`, `LAST`, `OUTSIDE`, `HOLES`; bits 8 to 15 are the number of the layer
 ========  ====  ==============================================================================
+
+With `HOLES`, the payload ends with rectangles under which no chunk is stored, each as four u16 (first row, row after
+the last, first column, column after the last), and how many there are, a u16.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from ndlab.errors import BadRequest
+from ndlab.serve.holes import Rect
 from ndlab.serve.rows import unpacked
 
 __all__ = [
@@ -34,6 +38,7 @@ __all__ = [
     "CONTENT_TYPE",
     "ERROR",
     "HEADER",
+    "HOLES",
     "LAST",
     "OUTSIDE",
     "VERSION",
@@ -50,7 +55,7 @@ VERSION = 1
 CONTENT_TYPE = "application/x-ndlab-frames"
 HEADER = struct.Struct("<IHBBHHI")
 
-ERROR, ABSENT, LAST, OUTSIDE = 1, 2, 4, 8
+ERROR, ABSENT, LAST, OUTSIDE, HOLES = 1, 2, 4, 8, 16
 _PALETTE_HEAD = struct.Struct("<IB3x")
 
 
@@ -98,11 +103,13 @@ class Frame:
     payload: bytes
     flags: int = 0
     index: int = 0
+    holes: tuple[Rect, ...] = ()
 
     def pack(self, index: int = 0, flags: int = 0, layer: int = 0) -> bytes:
         """Return the bytes of the frame as the answer to key `index`; `flags` are added to its own."""
-        both = self.flags | flags | layer << 8
-        return HEADER.pack(len(self.payload), index, self.codec, self.dtype, *self.shape, both) + self.payload
+        both = self.flags | flags | layer << 8 | (HOLES if self.holes else 0)
+        payload = self.payload + _packed(self.holes)
+        return HEADER.pack(len(payload), index, self.codec, self.dtype, *self.shape, both) + payload
 
     @property
     def layer(self) -> int:
@@ -166,8 +173,23 @@ def unpack(data: bytes) -> Iterator[Frame]:
         at += HEADER.size
         if at + length > len(data):
             raise BadRequest(f"a frame of {length} bytes", f"{len(data) - at} are there")
-        yield Frame(Codec(codec), Dtype(dtype), (h, w), data[at : at + length], flags, index)
+        payload, holes = _parted(data[at : at + length]) if flags & HOLES else (data[at : at + length], ())
+        yield Frame(Codec(codec), Dtype(dtype), (h, w), payload, flags & ~HOLES, index, holes)
         at += length
+
+
+def _packed(holes: tuple[Rect, ...]) -> bytes:
+    return np.array([*(edge for hole in holes for edge in hole), len(holes)], "<u2").tobytes() if holes else b""
+
+
+def _parted(payload: bytes) -> tuple[bytes, tuple[Rect, ...]]:
+    """Take the holes off the end of a payload."""
+    count = int.from_bytes(payload[-2:], "little")
+    if len(payload) < 8 * count + 2:
+        raise BadRequest(f"a frame of {len(payload)} bytes", f"it says that it ends with {count} holes")
+    end = len(payload) - 2 - 8 * count
+    edges = np.frombuffer(payload[end:-2], "<u2").reshape(-1, 4).tolist()
+    return payload[:end], tuple((a, b, c, d) for a, b, c, d in edges)
 
 
 def pixels(frame: Frame) -> np.ndarray[Any, Any]:
