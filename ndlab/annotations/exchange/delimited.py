@@ -7,14 +7,17 @@ one of numbers, everything else stays text.
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import math
 import re
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ndlab.annotations.predicates import field_of
 from ndlab.errors import BadMetadata, BadRequest
@@ -50,7 +53,7 @@ def read(path: Path, delimiter: str = ",") -> Iterator[dict[str, Any]]:
     """Yield the columns of pieces of the file."""
     names, sorts = _survey(path, delimiter)
     readers = [_reader(name, sort) for name, sort in zip(names, sorts, strict=True)]
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with _opened(path) as file:
         rows = csv.reader(file, delimiter=delimiter)
         next(rows, None)
         line = 2
@@ -60,9 +63,24 @@ def read(path: Path, delimiter: str = ",") -> Iterator[dict[str, Any]]:
             line += len(piece)
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[str]]:
+    """Open a text, gzipped or not; one that was cut off says so."""
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    try:
+        with opener(path, "rt", newline="", encoding="utf-8-sig") as file:
+            yield file
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadMetadata(
+            f"{path} is no whole gzip file", str(error), "it was cut off or damaged: get it again"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise BadMetadata(f"{path} is no text", str(error), "convert it to UTF-8") from None
+
+
 def _survey(path: Path, delimiter: str) -> tuple[list[str], list[str]]:
     """Read the header, and through the file once, for what each column holds is known only at its end."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with _opened(path) as file:
         rows = csv.reader(file, delimiter=delimiter)
         names = next(rows, [])
         if not names or len(set(names)) < len(names) or not all(names):

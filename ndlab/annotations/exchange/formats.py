@@ -7,10 +7,11 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ndlab.annotations.exchange import delimited, documents, layers, parquet, swc
+from ndlab.annotations.exchange import delimited, documents, feather, flat, layers, parquet, swc
 from ndlab.errors import BadRequest, Conflict, NotFound, ReadOnly, TooLarge
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ _WRITERS: dict[str, Callable[..., None]] = {
     ".parquet": parquet.write, ".swc": swc.write,
 }  # fmt: skip
 _READERS: dict[str, Callable[..., Iterator[Any]]] = {
-    ".csv": delimited.read, ".json": documents.read, ".jsonl": documents.read_lines,
-    ".parquet": parquet.read, ".swc": swc.read,
+    ".csv": delimited.read, ".csv.gz": delimited.read, ".json": documents.read, ".jsonl": documents.read_lines,
+    ".parquet": parquet.read, ".feather": feather.read, ".arrow": feather.read, ".swc": swc.read,
 }  # fmt: skip
 
 
@@ -86,8 +87,11 @@ def _folder(query: Any, path: Path, overwrite: bool, **options: Any) -> Path:
     return path
 
 
-def load(path: str | os.PathLike[str], rename: Mapping[str, str] | None = None, **options: Any) -> Iterator[Any]:
-    """Yield tables of a file's or folder's objects, with columns renamed."""
+def load(
+    path: str | os.PathLike[str], rename: Mapping[str, str] | None = None, *, unit: Any = None, rows: int | None = None,
+    **options: Any,
+) -> Iterator[Any]:  # fmt: skip
+    """Yield tables of a file's or folder's objects, with columns renamed; those with `unit` are flat tables."""
     if layers.is_layer(path):
         for table in layers.read(layers.place(path), **options):
             yield _renamed(table, rename) if rename else table
@@ -96,6 +100,11 @@ def load(path: str | os.PathLike[str], rename: Mapping[str, str] | None = None, 
     read = _of(source, _READERS)
     if not source.is_file():
         raise NotFound(f"no file at {source}", "", "check the path")
+    if unit is not None:
+        yield from flat.read(source, partial(read, **options), unit, rows, rename)
+        return
+    if rows is not None:
+        raise BadRequest(f"rows={rows}", "rows are counted of flat tables", "pass unit=, too: what positions count in")
     for table in read(source, **options):
         yield _renamed(table, rename) if rename else table
 
@@ -111,7 +120,8 @@ def _renamed(table: Any, rename: Mapping[str, str]) -> Any:
 
 
 def _of(path: Path, known: Mapping[str, Any]) -> Any:
-    found = known.get(path.suffix.lower())
+    suffixes = [one.lower() for one in path.suffixes[-2:]]
+    found = known.get("".join(suffixes)) or known.get(path.suffix.lower())
     if found is None:
         raise BadRequest(f"{path.name} as annotations", f"the formats are {', '.join(known)}", "name the file so")
     return found

@@ -7,7 +7,7 @@ groups that lie outside: ``pyarrow.parquet.read_table(path, filters=[("z", ">=",
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,8 +103,8 @@ def _rows(query: Query, connection: Connection, ids: np.ndarray[Any, Any], store
     return [found[one] for one in ids.tolist()]
 
 
-def read(path: Path) -> Iterator[Any]:
-    """Yield Arrow batches of a file."""
+def read(path: Path, columns: Sequence[str] | None = None, size: int = _GROUP) -> Iterator[Any]:
+    """Yield Arrow batches of a file of at most `size` rows; memory holds one group of rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -113,4 +113,6 @@ def read(path: Path) -> Iterator[Any]:
     except pa.ArrowInvalid as error:
         raise BadMetadata(f"{path} is no Parquet file", str(error), "was its writing cut off?") from None
     with file:
-        yield from file.iter_batches(_GROUP)
+        # Asked for all groups at once, pyarrow 26 keeps those that it has gone through.
+        for group in range(file.num_row_groups):
+            yield from file.iter_batches(size, row_groups=[group], columns=columns)

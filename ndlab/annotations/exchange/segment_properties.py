@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,9 @@ _TYPE = "neuroglancer_segment_properties"
 # More different words than this are no tags but names.
 _TAGS = 200
 _MANY = 2_000_000
+_SORTS: dict[str, Callable[[str], Any]] = {
+    "text": str, "bool": lambda text: text == "true", "whole": int, "number": float,
+}  # fmt: skip
 
 
 def write(
@@ -69,6 +72,8 @@ def write(
     rest = [] if chosen else [name for name in everything if name not in (*named, "id", "keys", "kind")]
     seen = survey(made, [*named, *rest])
     left = _sort(made, rest, seen, asked)
+    if not chosen:
+        left += [f"free key {key}: a field has that name" for key in made.keys if key in made.types]
     _check(asked, seen)
     if left:
         warnings.warn(f"{made.where} has what segment properties do not hold: {'; '.join(left)}. "
@@ -80,7 +85,7 @@ def write(
 
 def _sort(source: Source, rest: Sequence[str], seen: dict[str, Column], asked: dict[str, list[str]]) -> list[str]:
     """Put each column where it fits, and name those that fit nowhere."""
-    left = [f"free key {key}: a field has that name" for key in source.keys if key in source.types]
+    left: list[str] = []
     for name in rest:
         one = seen[name]
         if not one.filled:
@@ -103,7 +108,7 @@ def _fits(one: Column, what: str) -> str | None:
         if isinstance(type_, str) or not one.sorts <= {"whole", "number"}:
             return type_ if isinstance(type_, str) else "it holds no numbers"
         return "it has gaps, and numbers have none; name it in strings=" if one.gaps else None
-    if not one.sorts <= {"text", "bool", "whole", "number"}:
+    if one.sorts not in ({"text"}, {"bool"}, {"whole"}, {"number"}, {"whole", "number"}):
         return f"it holds {' and '.join(sorted(one.sorts))}"
     spaced = sorted(word for word in one.words if any(c.isspace() for c in word) or word.startswith("#"))
     if what == "tags" and spaced:
@@ -140,12 +145,18 @@ def _info(source: Source, asked: dict[str, list[str]], seen: dict[str, Column]) 
         values = np.asarray(columns[name], type_).tolist()
         made.append({"id": name, "type": "number", "data_type": type_, "values": values})
     # What the format has no word for, so that ndlab reads back what it wrote.
-    own: dict[str, Any] = {"bools": [name for name in named if seen[name].sorts == {"bool"}]}
+    texts = [name for what in ("label", "description", "string") for name in asked[what]]
+    own: dict[str, Any] = {"sorts": {name: _sort_of(seen[name]) for name in texts}}
     if asked["tags"]:
         said = {name: [_text(v) for v in columns[name]] for name in asked["tags"]}
         prop, own["tags"] = _tags(said, len(ids))
         made.append(prop)
     return {"@type": _TYPE, "inline": {"ids": ids, "properties": made}, "ndlab": own}
+
+
+def _sort_of(one: Column) -> str:
+    """Name the sort of all values of a column that fits; whole numbers among others are numbers."""
+    return "number" if "number" in one.sorts else next(iter(one.sorts), "text")
 
 
 def _tags(columns: dict[str, list[str]], count: int) -> tuple[dict[str, Any], list[tuple[str, str]]]:
@@ -175,12 +186,11 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
             raise BadMetadata(f"{folder}: {len(values)} values of {one.get('id')}", f"there are {len(found['id'])} ids")
         if one["type"] == "tags":
             found |= _untagged(values, one["tags"], own.get("tags"))
-        elif one["id"] in own.get("bools", ()):
-            found[one["id"]] = [value == "true" if value else None for value in values]
         elif one["type"] == "number":
             found[one["id"]] = values
         else:
-            found[one["id"]] = [value or None for value in values]
+            made = _SORTS[own.get("sorts", {}).get(one["id"], "text")]
+            found[one["id"]] = [made(value) if value else None for value in values]
     yield found
 
 

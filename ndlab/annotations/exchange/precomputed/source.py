@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ndlab.annotations import columnar
+from ndlab.annotations.exchange import parquet
 from ndlab.annotations.predicates import field_of
 from ndlab.errors import BadMetadata, BadRequest
 
@@ -146,13 +147,10 @@ class FileSource(Source):
         return sorted(found)
 
     def _read(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        import pyarrow.parquet as pq
-
-        with pq.ParquetFile(self._path) as file:
-            read = 0
-            for rows in file.iter_batches(_BATCH, columns=columns):
-                read += rows.num_rows
-                yield rows
+        read = 0
+        for rows in parquet.read(self._path, columns, _BATCH):
+            read += rows.num_rows
+            yield rows
         if read != self.count:
             raise BadMetadata(f"{self._path} announces {self.count} rows", f"{read} are there", "copy it again")
 

@@ -21,8 +21,8 @@ from ndlab.annotations.exchange.precomputed.spool import Spool
 __all__ = ["Frame", "Level", "cells", "frame", "levels", "lots", "morton"]
 
 _DEEPEST = 20
-_BINS = 8 << 20
-_DENSE = 1 << 22
+_BINS = 2 << 20
+_DENSE = 1 << 20
 _PAIRS = 1 << 20
 # Finer cells are not made where annotations are so large that each would lie in more cells than this.
 _SPREAD = 16
