@@ -19,7 +19,7 @@ from ndlab.serve.app import make_site, serving
 from ndlab.serve.limits import Access
 from ndlab.serve.tiles import TileService
 from tests.browser.image_page import STATIC, pixels, site, wait
-from tests.browser.test_image_core import BIG, VOXEL, Stand, cells, difference, em, frame
+from tests.browser.test_image_core import BIG, VOXEL, Stand, cells, check_hatched, difference, em, frame, half_written
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -221,6 +221,16 @@ def test_a_server_that_lets_no_page_in_is_named_and_so_is_a_chunk_that_is_damage
             stand = WebStand(found, {"em": Source("em", "image", ndlab.open(f"{url}/em", kind="image"))})
             stand.open(page, state)
             assert page.evaluate("window.views[0].status.layers.em.trouble")
+
+
+def test_chunks_that_no_store_has_are_hatched_one_by_one(page: Page, tmp_path: Path) -> None:
+    _, _, missing = half_written(tmp_path / "half.zarr")
+    with stores(tmp_path) as url, TileService() as service, site(service, kernel=False) as found:
+        stand = WebStand(found, {"em": Source("em", "image", ndlab.open(f"{url}/half", kind="image"))})
+        state = stand.state({"id": "em"})
+        stand.open(page, state)
+        assert carrier(page) == "zarr"
+        check_hatched(page, stand, state, missing)
 
 
 def test_planes_play_from_the_store(page: Page, tmp_path: Path) -> None:

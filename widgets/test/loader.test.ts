@@ -172,7 +172,7 @@ describe("what cannot be read", () => {
 
 it("holds as much after a thousand planes as after a few", () => {
   const { loader } = setup(20_000);
-  const picture = { kind: "values", height: 10, width: 10, values: new Uint8Array(100), exact: true, absent: false } as const;
+  const picture = { kind: "values", height: 10, width: 10, values: new Uint8Array(100), exact: true, absent: false, holes: [] } as const;
   for (let depth = 0; depth < 1000; depth++) for (const one of plane(depth, true)) loader.put(one, picture, null);
   expect(loader.cache.bytes).toBeLessThanOrEqual(20_000);
   expect(loader.cache.size).toBeGreaterThan(10);

@@ -85,10 +85,10 @@ describe("playing", () => {
   it("cuts planes into tiles", () => {
     const width = 700;
     const values = Uint8Array.from({ length: width * 600 }, (_, i) => (i % width) % 251);
-    const found = piece({ kind: "values", height: 600, width, values, exact: true, absent: false }, 512, 512);
+    const found = piece({ kind: "values", height: 600, width, values, exact: true, absent: false, holes: [] }, 512, 512);
     expect(found).toMatchObject({ height: 88, width: 188 });
     if (found.kind === "values") expect([...found.values.subarray(188, 191)]).toEqual([512, 513, 514].map((x) => x % 251));
-    const constant = { kind: "values", height: 600, width, values: new Uint8Array([9]), exact: true, absent: false } as const;
+    const constant = { kind: "values", height: 600, width, values: new Uint8Array([9]), exact: true, absent: false, holes: [] } as const;
     expect(piece(constant, 0, 512)).toEqual({ ...constant, height: 512, width: 188 });
   });
 });

@@ -4,7 +4,12 @@ export type Rgb = readonly [number, number, number];
 
 /** The colour of an id; 0 has none. */
 export function labelColor(id: bigint): Rgb {
-  const h = scramble(Number(id & 0xffffffffn), Number((id >> 32n) & 0xffffffffn));
+  return halvesColor(Number(id & 0xffffffffn), Number((id >> 32n) & 0xffffffffn));
+}
+
+/** The same of an id in two halves of 32 bits. */
+export function halvesColor(low: number, high: number): Rgb {
+  const h = scramble(low, high);
   return fromHsl(h / 2 ** 32, 0.65 + (0.25 * (h & 0xff)) / 255, 0.45 + (0.2 * ((h >>> 8) & 0xff)) / 255);
 }
 

@@ -3,12 +3,13 @@
  * ndlab/serve/wire.py, whose tests share widgets/test/frames.json with those of this file.
  */
 
+import { type Hole, NO_HOLES, parted } from "./holes";
 import { type Indices, unfold } from "./rows";
 
 export const HEADER = 16;
 export const CODEC = { raw: 0, jpeg: 1, palette: 2, rows: 3, constant: 4, text: 5 } as const;
 export const DTYPE = { u8: 0, u16: 1, f32: 2, u64: 3 } as const;
-export const FLAG = { error: 1, absent: 2, last: 4, outside: 8 } as const;
+export const FLAG = { error: 1, absent: 2, last: 4, outside: 8, holes: 16 } as const;
 
 export interface Frame {
   /** Which key of the request this answers, or the running number of a played plane. */
@@ -106,6 +107,8 @@ export type Picture =
       /** Whether these are the values themselves and not those of a JPEG. */
       readonly exact: boolean;
       readonly absent: boolean;
+      /** Where no chunk is stored, if others are. */
+      readonly holes: readonly Hole[];
     }
   | {
       readonly kind: "labels";
@@ -126,7 +129,8 @@ export function isQuick(frame: Frame): boolean {
 
 /** Decode a frame that needs no waiting, see `isQuick`. */
 export function decodeQuick(frame: Frame): Picture {
-  const { height, width, flags, payload } = frame;
+  const { height, width, flags } = frame;
+  const [payload, holes] = flags & FLAG.holes ? parted(frame.payload) : [frame.payload, NO_HOLES];
   if (frame.codec === CODEC.text || flags & FLAG.error) return { kind: "error", message: new TextDecoder().decode(payload) };
   if (flags & FLAG.outside) return { kind: "outside" };
   const absent = (flags & FLAG.absent) !== 0;
@@ -139,15 +143,16 @@ export function decodeQuick(frame: Frame): Picture {
   const values = numbers(payload, frame.dtype);
   const wanted = frame.codec === CODEC.constant ? 1 : height * width;
   if (values.length !== wanted) throw new Error(`${values.length} values where ${wanted} belong`);
-  return { kind: "values", height, width, values, exact: true, absent };
+  return { kind: "values", height, width, values, exact: true, absent, holes };
 }
 
 /** Decode any frame. */
 export async function decode(frame: Frame): Promise<Picture> {
   if (frame.codec !== CODEC.jpeg) return decodeQuick(frame);
-  const { height, width } = frame;
-  const values = await grey(frame.payload, width, height);
-  return { kind: "values", height, width, values, exact: false, absent: (frame.flags & FLAG.absent) !== 0 };
+  const { height, width, flags } = frame;
+  const [payload, holes] = flags & FLAG.holes ? parted(frame.payload) : [frame.payload, NO_HOLES];
+  const values = await grey(payload, width, height);
+  return { kind: "values", height, width, values, exact: false, absent: (flags & FLAG.absent) !== 0, holes };
 }
 
 function numbers(payload: Uint8Array, dtype: number): Uint8Array | Uint16Array | Float32Array {

@@ -1,12 +1,14 @@
 /** Draws one tile of one layer: values through a window, labels through their colours, stripes where nothing is. */
 
-import { fromHex, labelColor } from "../core/colors";
+import { fromHex } from "../core/colors";
 import type { Picture } from "../core/frames";
 import type { Gl, Program, Texture } from "../core/gl";
+import { type Hole, around } from "../core/holes";
 import type { Rect } from "../core/viewport";
 import type { Loader, Tile } from "./loader";
+import { Palette } from "./palette";
 import { type Beside, type Labels, rim } from "./rim";
-import { BLENDS, HATCH_FRAGMENT, LABELS_FRAGMENT, LUT, LUT_WIDTH, RECT_VERTEX, STYLES, imageFragment } from "./shaders";
+import { BLENDS, HATCH_FRAGMENT, LABELS_FRAGMENT, LUT_WIDTH, RECT_VERTEX, STYLES, imageFragment } from "./shaders";
 import { type ImageLayer, type Info, type LabelsLayer, type ViewState, colorOf, windowOf } from "./state";
 
 export interface Canvas {
@@ -18,50 +20,6 @@ const UNREADABLE = { dark: [0.2, 0.12, 0.04], light: [0.72, 0.44, 0.1] } as cons
 const ABSENT = { dark: [0.07, 0.08, 0.1], light: [0.19, 0.21, 0.25] } as const;
 /** Of twelve pixels, so many are light: broad stripes where something is wrong, hairlines where nothing is. */
 const LIGHT = { unreadable: 6, absent: 1 } as const;
-
-/** Colours of the ids of a layer: what changes them changes `version`, and nothing is uploaded but them. */
-export class Palette {
-  version = 0;
-  private layer: LabelsLayer | null = null;
-  private selection: readonly string[] = [];
-  private colors: Info["colors"];
-  private hidden = new Set<string>();
-  private selected = new Set<string>();
-
-  follow(layer: LabelsLayer, selection: readonly string[], info: Info): void {
-    const kept =
-      this.layer?.hidden === layer.hidden &&
-      this.layer.isolated === layer.isolated &&
-      this.selection === selection &&
-      this.colors === info.colors;
-    if (kept) return;
-    this.hidden = new Set(layer.hidden);
-    this.selected = new Set(selection);
-    [this.layer, this.selection, this.colors] = [layer, selection, info.colors];
-    this.version++;
-  }
-
-  /** Four bytes for each id, in rows of `LUT_WIDTH`. */
-  table(ids: BigUint64Array): Uint8Array {
-    const found = new Uint8Array(4 * LUT_WIDTH * Math.ceil(ids.length / LUT_WIDTH));
-    ids.forEach((id, i) => {
-      if (id === 0n) return;
-      const name = id.toString();
-      const given = this.colors?.[name];
-      const rgb = given === undefined ? labelColor(id) : fromHex(given).map((v) => Math.round(255 * v));
-      found.set(rgb, 4 * i);
-      found[4 * i + 3] = this.look(name);
-    });
-    return found;
-  }
-
-  private look(name: string): number {
-    const selected = this.selected.has(name);
-    if (this.hidden.has(name) || (this.layer?.isolated && !selected)) return LUT.hidden;
-    // Alone, nothing needs to be told from the rest.
-    return selected && !this.layer?.isolated ? LUT.selected : LUT.shown;
-  }
-}
 
 export class Painter {
   private readonly palettes = new Map<string, Palette>();
@@ -89,8 +47,10 @@ export class Painter {
     if (picture.kind === "error") this.hatch(rect, layer.opacity, true);
     else if (picture.kind === "labels" && layer.kind === "labels") this.labels(state, layer, info, tile, picture, rect);
     else if (picture.kind === "values" && layer.kind === "image") {
-      if (!picture.absent) this.image(layer, info, tile, picture, rect);
-      else if (lowest) this.hatch(rect, layer.opacity, false);
+      const whole = { top: 0, left: 0, bottom: picture.height, right: picture.width };
+      const holes = picture.absent ? [whole] : picture.holes;
+      if (!picture.absent) this.image(layer, info, tile, picture, rect, holes.length === 0 ? [whole] : around(holes, picture.width, picture.height));
+      if (lowest) for (const hole of holes) this.hatch(partOf(rect, picture, hole), layer.opacity, false);
     }
   }
 
@@ -99,7 +59,7 @@ export class Painter {
     const program = this.use("hatch", HATCH_FRAGMENT);
     const { dark, light } = unreadable ? UNREADABLE : ABSENT;
     this.blend("normal");
-    this.place(program, rect, [1, 1]);
+    this.place(program, rect, [0, 0, 1, 1]);
     program.float("u_dark", ...dark);
     program.float("u_light", ...light);
     program.float("u_part", unreadable ? LIGHT.unreadable : LIGHT.absent);
@@ -107,7 +67,7 @@ export class Painter {
     this.draw();
   }
 
-  private image(layer: ImageLayer, info: Info, tile: Tile, picture: Picture & { kind: "values" }, rect: Rect): void {
+  private image(layer: ImageLayer, info: Info, tile: Tile, picture: Picture & { kind: "values" }, rect: Rect, parts: readonly Hole[]): void {
     const real = picture.values instanceof Float32Array;
     const program = this.use(real ? "real" : "whole", imageFragment(real ? "sampler2D" : "usampler2D"));
     const [low, high] = windowOf(layer, info);
@@ -120,7 +80,11 @@ export class Painter {
     program.float("u_tint", ...fromHex(colorOf(layer, info)));
     program.float("u_opacity", layer.opacity);
     program.int("u_blend", BLENDS[layer.blend]);
-    this.draw();
+    for (const part of parts) {
+      const { left, top, right, bottom } = part;
+      this.place(program, partOf(rect, picture, part), [left, top, right, bottom]);
+      this.draw();
+    }
   }
 
   private labels(state: ViewState, layer: LabelsLayer, info: Info, tile: Tile, picture: Labels, rect: Rect): void {
@@ -176,13 +140,13 @@ export class Painter {
     this.gl.bind(0, tile.texture);
     program.int("u_values", 0);
     program.float("u_size", width, height);
-    this.place(program, rect, [picture.width, picture.height]);
+    this.place(program, rect, [0, 0, picture.width, picture.height]);
   }
 
-  private place(program: Program, rect: Rect, texels: readonly [number, number]): void {
+  private place(program: Program, rect: Rect, texels: readonly [number, number, number, number]): void {
     program.float("u_rect", rect.x, rect.y, rect.width, rect.height);
     program.float("u_canvas", this.canvas.width, this.canvas.height);
-    program.float("u_texels", 0, 0, ...texels);
+    program.float("u_texels", ...texels);
   }
 
   private use(name: string, fragment: string): Program {
@@ -205,6 +169,13 @@ const SIDES = [
   [-1, 0],
   [1, 0],
 ] as const;
+
+/** Where a part of a tile stands; parts that meet in the tile have the very same edge here. */
+function partOf(rect: Rect, { width, height }: { readonly width: number; readonly height: number }, part: Hole): Rect {
+  const [x, right] = [rect.x + rect.width * (part.left / width), rect.x + rect.width * (part.right / width)];
+  const [y, bottom] = [rect.y + rect.height * (part.top / height), rect.y + rect.height * (part.bottom / height)];
+  return { x, y, width: right - x, height: bottom - y };
+}
 
 /** Prepare the framebuffer for a blend; the shaders do their part. */
 export function blendAs(gl: WebGL2RenderingContext, kind: keyof typeof BLENDS): void {

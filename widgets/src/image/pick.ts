@@ -1,5 +1,6 @@
 /** What lies under a point of the picture, read from the tiles on show: exact, and without asking anybody. */
 
+import { within } from "../core/holes";
 import { type Rect, toNm } from "../core/viewport";
 import type { Pick, Place } from "./explorer";
 import type { Tile } from "./loader";
@@ -63,9 +64,14 @@ function voxel(plan: PanelPlan, plane: LayerPlane, position: Vec3, scene: Scene)
     voxel: at,
     level: plane.level,
     value: current === undefined ? null : valueAt(current, x % SIDE, y % SIDE),
-    ...(current?.picture.kind === "values" && current.picture.absent ? { absent: true as const } : {}),
+    ...(current !== undefined && isAbsent(current, x % SIDE, y % SIDE) ? { absent: true as const } : {}),
     id: current === undefined ? null : idText(current, x % SIDE, y % SIDE),
   };
+}
+
+/** Whether nothing was ever stored at a pixel of an image's tile. */
+function isAbsent({ picture }: HasPicture, x: number, y: number): boolean {
+  return picture.kind === "values" && (picture.absent || within(picture.holes, x, y));
 }
 
 /** The value of an image at a pixel of a tile; null where it is not known exactly. */

@@ -2,6 +2,7 @@
 
 import type { Frame, Picture } from "../core/frames";
 import { CODEC, decode, layerOf } from "../core/frames";
+import { NO_HOLES, cropped } from "../core/holes";
 import type { Streams } from "../core/connection";
 import type { Transport } from "../core/net";
 import type { Loader } from "./loader";
@@ -141,6 +142,10 @@ export function piece(picture: Picture, top: number, left: number): Picture {
   if (picture.kind === "error" || picture.kind === "outside") return picture;
   const height = Math.min(SIDE, picture.height - top);
   const width = Math.min(SIDE, picture.width - left);
+  if (picture.kind === "values" && picture.holes.length > 0) {
+    const holes = cropped(picture.holes, { top, left, bottom: top + height, right: left + width });
+    return { ...piece({ ...picture, holes: NO_HOLES }, top, left), holes } as Picture;
+  }
   if (picture.values.length === 1) return { ...picture, height, width };
   const whole = picture.width;
   // The same for all types of numbers.

@@ -21,7 +21,7 @@ export function drawnOf(plans: readonly PanelPlan[], loader: Loader): Record<str
 /** Whether a place on show is hatched because nothing was stored there. */
 export function absentIn(plans: readonly PanelPlan[], loader: Loader): boolean {
   const lowest = plans.map(lowestImage).filter((plane) => plane !== undefined);
-  return lowest.some((plane) => pictures(plane, loader).some((picture) => picture.kind === "values" && picture.absent));
+  return lowest.some((plane) => pictures(plane, loader).some((picture) => picture.kind === "values" && (picture.absent || picture.holes.length > 0)));
 }
 
 /** Values of the tiles on show of an image layer, evenly thinned out. */

@@ -1,6 +1,7 @@
 /** Rectangles of planes as frames, out of the chunks of a volume's levels: what the tile service of a kernel would send. */
 
 import { CODEC, DTYPE, FLAG, type Frame } from "../core/frames";
+import { type Hole, joined } from "../core/holes";
 import { type Chunk, type Kept, ZarrArray } from "./array";
 import { type Numbers, arrayOf, filled } from "./codecs";
 import { intern } from "./intern";
@@ -63,9 +64,11 @@ export class Planes {
       start[lead + axis] = (level.start[lead + axis] as number) + from;
       stop[lead + axis] = (level.start[lead + axis] as number) + to;
     }
-    const { values, absent } = await cutOut(array, level, start, stop, lead + row, lead + column);
+    const { values, absent, holes } = await cutOut(array, level, start, stop, lead + row, lead + column);
     const made = this.volume.labels ? labels(values, r1 - r0, c1 - c0) : image(values, r1 - r0, c1 - c0);
-    return absent ? { ...made, flags: made.flags | FLAG.absent } : made;
+    if (absent) return { ...made, flags: made.flags | FLAG.absent };
+    if (this.volume.labels || holes.length === 0) return made;
+    return { ...made, flags: made.flags | FLAG.holes, payload: joined(made.payload, holes) };
   }
 
   private open(level: Level): Promise<ZarrArray> {
@@ -79,7 +82,7 @@ export class Planes {
 }
 
 /** Voxels of a box that is one thick but along two axes, row by row. All axes are those of the volume. */
-async function cutOut(array: ZarrArray, level: Level, start: readonly number[], stop: readonly number[], row: number, column: number): Promise<{ values: Numbers; absent: boolean }> {
+async function cutOut(array: ZarrArray, level: Level, start: readonly number[], stop: readonly number[], row: number, column: number): Promise<CutOut> {
   const { dtype, fill, chain } = array.meta;
   // Axes that the array has and the volume does not, are one voxel thick.
   const where = array.meta.shape.map((_, stored) => level.order.indexOf(stored));
@@ -88,11 +91,19 @@ async function cutOut(array: ZarrArray, level: Level, start: readonly number[], 
   const places = grid(from, to, chain.chunk);
   const chunks = await array.chunks(places);
   const [height, width] = [(stop[row] as number) - (start[row] as number), (stop[column] as number) - (start[column] as number)];
-  const values = chunks.every((chunk) => chunk === null) ? filled(dtype, height * width, fill) : new (arrayOf(dtype))(height * width);
   const absent = chunks.every((chunk) => chunk === null);
+  const values = absent ? filled(dtype, height * width, fill) : new (arrayOf(dtype))(height * width);
   const [rows, columns] = [level.order[row] ?? null, level.order[column] ?? null];
-  if (!absent) places.forEach((at, i) => paste(chunks[i] as Chunk, at, { from, to, rows, columns, width, chain, fill, values }));
-  return { values, absent };
+  const target = { from, to, rows, columns, width, chain, fill, values };
+  const pasted = absent ? [] : places.map((at, i) => paste(chunks[i] as Chunk, at, target));
+  return { values, absent, holes: pasted.filter((_, i) => chunks[i] === null) };
+}
+
+interface CutOut {
+  readonly values: Numbers;
+  /** Whether no chunk under it is stored; else, which are not. */
+  readonly absent: boolean;
+  readonly holes: readonly Hole[];
 }
 
 interface Target {
@@ -107,8 +118,8 @@ interface Target {
   readonly values: Numbers;
 }
 
-/** Copy what a chunk holds of a rectangle. */
-function paste(chunk: Chunk, at: readonly number[], { from, to, rows, columns, width, chain, fill, values }: Target): void {
+/** Copy what a chunk holds of a rectangle, and say where that is. */
+function paste(chunk: Chunk, at: readonly number[], { from, to, rows, columns, width, chain, fill, values }: Target): Hole {
   const size = chain.chunk;
   const steps = strides(size, chain.order);
   const low = at.map((n, axis) => Math.max(from[axis] as number, n * (size[axis] as number)));
@@ -126,6 +137,7 @@ function paste(chunk: Chunk, at: readonly number[], { from, to, rows, columns, w
     else if (right === 1) into.set(out.subarray(source, source + count), begin);
     else for (let x = 0; x < count; x++) into[begin + x] = out[source + x * right] as number;
   }
+  return { top, bottom: top + height, left, right: left + count };
 }
 
 /** Numbers of the chunks that a box touches. */
