@@ -1,7 +1,7 @@
 """A client with the method names of the founding Python client, for scripts that were written for it.
 
 Arrays are in (x, y, z) order and coordinates in voxels of the data set, offset included, as those scripts expect. New
-code opens a store with `ndlab.open` instead. RAMON objects are not reached from here yet.
+code opens a store with `ndlab.open` instead. Objects come and go as `RAMONSegment` and its like.
 """
 
 from __future__ import annotations
@@ -18,16 +18,46 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ndlab.errors import BadRequest, NdlabError, NotFound, ReadOnly
+from ndlab.errors import BadRequest, Conflict, NdlabError, NotFound, ReadOnly, TooLarge
 from ndlab.geometry import Box, Grid
+from ndlab.serve.ramon.client import RamonCalls
+from ndlab.serve.ramon.records import (
+    ROI,
+    AnnotationType,
+    RAMONBase,
+    RAMONGeneric,
+    RAMONNeuron,
+    RAMONNode,
+    RAMONOrganelle,
+    RAMONSeed,
+    RAMONSegment,
+    RAMONSkeleton,
+    RAMONSynapse,
+    RAMONVolume,
+)
 
-__all__ = ["Client", "VolumeCutout"]
+__all__ = [
+    "ROI",
+    "AnnotationType",
+    "Client",
+    "RAMONBase",
+    "RAMONGeneric",
+    "RAMONNeuron",
+    "RAMONNode",
+    "RAMONOrganelle",
+    "RAMONSeed",
+    "RAMONSegment",
+    "RAMONSkeleton",
+    "RAMONSynapse",
+    "RAMONVolume",
+    "VolumeCutout",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _PIECE = 64 << 20  # bytes asked for at a time, of 8-byte voxels at most
 _ATTEMPTS = 3
-_ERRORS: dict[int, type[NdlabError]] = {403: ReadOnly, 404: NotFound}
+_ERRORS: dict[int, type[NdlabError]] = {403: ReadOnly, 404: NotFound, 409: Conflict, 413: TooLarge}
 
 
 @dataclass(frozen=True)
@@ -39,7 +69,7 @@ class VolumeCutout:
     resolution: int
 
 
-class Client:
+class Client(RamonCalls):
     """Reach a server by the founding client's methods.
 
     Parameters
@@ -302,8 +332,8 @@ class Client:
             headers["Content-Type"] = "application/octet-stream"
         return urllib.request.Request(self.url(path), body, headers, method=method)
 
-    def _get(self, path: str, body: bytes | None = None, method: str | None = None) -> bytes:
-        for left in reversed(range(_ATTEMPTS)):
+    def _get(self, path: str, body: bytes | None = None, method: str | None = None, attempts: int = _ATTEMPTS) -> bytes:
+        for left in reversed(range(attempts)):
             try:
                 with urllib.request.urlopen(self._request(path, body, method), timeout=self._timeout) as answer:
                     found: bytes = answer.read()
@@ -312,7 +342,7 @@ class Client:
                 with error:
                     raise _named(error, path) from None
             except OSError:
-                # A connection that broke; what was asked for changes nothing when it is asked again.
+                # A connection that broke; what is asked for several times changes nothing when it is asked again.
                 if not left:
                     raise
         raise AssertionError

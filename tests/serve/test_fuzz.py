@@ -37,7 +37,8 @@ WORDS = (
     "X0_Y0_Z0.png", "0-64_0-64_10-20", "0--1_0-1_0-1", "t=0", "t=99", "self", "0.5", "nan", "inf", ".ndlab",
     "state.json", "query", "type", "limit", "reserve", "merge", "global", "objects", "voxels", "cutout", "boundingbox",
     "cuboids", "json", "nodata", "exceptions", "csv", "swc", "nii", "getField", "setField", "topkeys", "overwrite",
-    "except", "update", "dataonly", "reduce", "1,2", "annotations", "objects.sqlite", "confidence", "gt", "secret.txt", "link", "up", "\\", "~", "|", "{}", "*", "ü", "\u2028", "𝒵", "<script>", "'", '"',
+    "except", "update", "dataonly", "reduce", "1,2", "annotations", "objects.sqlite", "confidence", "gt",
+    "secret.txt", "link", "up", "\\", "~", "|", "{}", "*", "ü", "\u2028", "𝒵", "<script>", "'", '"',
     "a" * 300,
 )  # fmt: skip
 ROOTS = sorted({route.path.partition("{")[0] for route in ROUTES})
@@ -204,7 +205,8 @@ def values_of(parameter: dict[str, Any]) -> st.SearchStrategy[str]:
 
 
 ENDINGS = ("zarr.json", "0/zarr.json", "0/c/0/0/0", "info", "0/0-64_0-64_10-20", "em/image/xy/0/0,20/0,20/12/",
-           "em/image/npz/0/0,9/0,9/10,12/", "seg/annotation/ids/0/0,9/0,9/1,3/", "em/image/mean/", "em/info/", "seg/annotation/1/", "seg/annotation/1/voxels/0/", "seg/annotation/query/type/2/",
+           "em/image/npz/0/0,9/0,9/10,12/", "seg/annotation/ids/0/0,9/0,9/1,3/", "em/image/mean/", "em/info/",
+           "seg/annotation/1/", "seg/annotation/1/voxels/0/", "seg/annotation/query/type/2/",
            "seg/annotation/swc/", "seg/annotation/topkeys/3/", "seg/annotation/getField/1/status/", "em/image/1/",
            "0.5/s/em/image/s/seg/annotation/xy/0/0,9/0,9/12/", "dataset/em/", "em/image/xy/0/0_0_0.png")  # fmt: skip
 

@@ -272,8 +272,9 @@ def _box(group: Any, name: str, budget: posted.Budget) -> list[tuple[Int3, Array
     if values is None or not values.size:
         return []
     corner = posted.values(group, "XYZOFFSET", budget)
-    if values.ndim != 3 or values.dtype.kind not in "biu":
-        raise BadRequest(f"{name} of shape {values.shape} and type {values.dtype}", "it holds ids, z by y by x")
+    if values.ndim != 3 or values.dtype.kind not in "biuf":
+        raise BadRequest(f"{name} of shape {values.shape} and type {values.dtype}",
+                         "it is z by y by x, and not 0 where the object is")  # fmt: skip
     if corner is None or corner.size != 3 or corner.dtype.kind not in "iu":
         raise BadRequest(f"{name} without XYZOFFSET", "where it begins has to be known", "add x, y and z as XYZOFFSET")
     x, y, z = corner.reshape(-1).tolist()
