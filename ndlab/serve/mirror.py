@@ -7,7 +7,6 @@ changed; without an answer of the origin, what is kept is served.
 
 from __future__ import annotations
 
-import http.client
 import os
 import re
 import threading
@@ -16,111 +15,18 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
 
-from ndlab.errors import BadRequest
 from ndlab.serve.door import Door
 from ndlab.serve.keys import Found, Span, content_type
+from ndlab.serve.origin import Origin, Told
 from ndlab.serve.shelf import Known, Shelf
 from ndlab.serve.statuses import Unreachable
 from ndlab.store.kv import normal_url
 
-__all__ = ["Mirror", "Origin"]
+__all__ = ["Mirror"]
 
 _ABOUT_SECONDS = 60.0
 _VOXEL_SECONDS = 86_400.0
-_PATIENCE = 30.0
-_TOTAL = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
-
-
-@dataclass(frozen=True)
-class Told:
-    """What the origin answered: a status, the tag and the size of the value, and where `body` begins in it."""
-
-    status: int
-    etag: str
-    size: int
-    start: int
-    body: bytes
-
-
-class Origin:
-    """Asks the server of a store, over connections that are kept.
-
-    Parameters
-    ----------
-    url : str
-        http or https.
-    """
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise BadRequest(f"a mirror of {url!r}", "a store behind http:// or https:// is mirrored",
-                             "leave --cache out for a folder or a bucket")  # fmt: skip
-        self.url = url.rstrip("/")
-        self._secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
-        self._path = quote(parts.path.rstrip("/"))
-        self._query = f"?{parts.query}" if parts.query else ""
-        self._idle: list[http.client.HTTPConnection] = []
-        self.requests = 0
-
-    def ask(self, key: str, span: Span | None, etag: str = "") -> Told:
-        """Ask for a value, or a part of it; with `etag`, only if it has changed (else the status is 304).
-
-        Raises
-        ------
-        OSError
-            If there is no answer.
-        """
-        headers = {"Accept-Encoding": "identity", "User-Agent": "ndlab-mirror"}
-        if span is not None:
-            headers["Range"] = f"bytes=-{span.tail}" if span.tail is not None else f"bytes={span.first}-{_last(span)}"
-        if etag:
-            headers["If-None-Match"] = etag
-        target = f"{self._path}/{quote(key)}{self._query}"
-        self.requests += 1
-        while self._idle:
-            try:
-                return self._over(self._idle.pop(), target, headers)
-            except (OSError, http.client.HTTPException, IndexError):
-                # A kept connection that the other side has closed since says so only when it is used.
-                continue
-        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        try:
-            return self._over(kind(self._host, self._port, timeout=_PATIENCE), target, headers)
-        except http.client.HTTPException as error:
-            raise OSError(f"{type(error).__name__} from the origin") from None
-
-    def close(self) -> None:
-        """Close the connections that are kept."""
-        while self._idle:
-            self._idle.pop().close()
-
-    def _over(self, connection: http.client.HTTPConnection, target: str, headers: dict[str, str]) -> Told:
-        try:
-            told = self._once(connection, target, headers)
-        except BaseException:
-            connection.close()
-            raise
-        if connection.sock is not None:
-            self._idle.append(connection)
-        return told
-
-    def _once(self, connection: http.client.HTTPConnection, target: str, headers: dict[str, str]) -> Told:
-        connection.request("GET", target, headers=headers)
-        answer = connection.getresponse()
-        body = answer.read()
-        where = _TOTAL.fullmatch(answer.getheader("Content-Range", "") or "")
-        beyond = re.fullmatch(r"bytes \*/(\d+)", answer.getheader("Content-Range", "") or "")
-        size = int(where[3]) if where else int(beyond[1]) if beyond else len(body)
-        start = int(where[1]) if where else 0
-        etag = answer.getheader("ETag") or answer.getheader("Last-Modified") or ""
-        return Told(answer.status, etag, size, start, body)
-
-
-def _last(span: Span) -> str:
-    return "" if span.last is None else str(span.last)
 
 
 class Mirror:
