@@ -26,8 +26,8 @@ def invariants(
     On the graph as it is, parallel edges and loops counted: ``order``, ``size``, ``components`` (weak) and
     ``largest_component``, ``max_degree``, ``mean_degree``, ``min_degree``, ``degree_variance`` (over n - 1),
     ``density`` (edges over pairs of nodes), ``degree_centralization``, ``reciprocity`` (edges that lead back, loops
-    aside), ``degree_assortativity`` (of out- with in-degrees where directed) and, along the edges' direction, ``diameter`` and
-    ``mean_path`` over the pairs that a path joins.
+    aside), ``degree_assortativity`` (of out- with in-degrees where directed) and, along the edges' direction,
+    ``diameter`` and ``mean_path`` over the pairs that a path joins.
 
     On the simple undirected graph: ``girth`` (0 without a cycle), ``clique_number``, ``transitivity``,
     ``max_coreness``, ``greedy_communities``, ``greedy_domination`` (nodes that, picked greedily, touch all others).

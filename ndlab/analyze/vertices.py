@@ -23,9 +23,9 @@ def vertex_statistics(
     """Return numbers of each node by name, each an array of shape (n,); `graph.with_nodes` takes them as they are.
 
     Along the edges' direction, parallel edges counted: ``degree``, ``betweenness``, ``closeness`` (Wasserman and
-    Faust's, of the paths that end at a node), ``pagerank`` (damping 0.85), ``authority`` and ``hub`` (of length
-    1), ``eigenvector`` (largest entry 1), ``alpha`` (Katz's: x = a A'x + 1, a half the inverse of the largest eigenvalue),
-    ``bonacich`` (c = b A c + A 1 with b a tenth of that inverse, of square sum n).
+    Faust's, of the paths that end at a node), ``pagerank`` (damping 0.85), ``authority`` and ``hub`` (of length 1),
+    ``eigenvector`` (largest entry 1), ``alpha`` (Katz's: x = a A'x + 1, a half the inverse of the largest
+    eigenvalue), ``bonacich`` (c = b A c + A 1 with b a tenth of that inverse, of square sum n).
 
     On the simple undirected graph: ``articulation`` (bool), ``constraint`` (Burt's), ``neighbor_degree`` (mean of the
     neighbours'); ``diversity`` is the entropy of the numbers of edges to each neighbour, over the log of how many

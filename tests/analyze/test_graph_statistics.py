@@ -194,7 +194,8 @@ def test_reference_values_of_connectomes(shared_data: Path, name: str) -> None:
     for what, value in REFERENCE[name].items():
         digits = len(str(value).partition(".")[2])
         assert found[what] == pytest.approx(value, abs=0.5001 * 10**-digits), what
-    # Where unions tie, which goes first decides: in the first graph 38 communities here, 39 and 40 in igraph and networkx.
+    # Where unions tie, which goes first decides: in the first graph 38 communities here, 39 and 40 in igraph and
+    # networkx.
     expected = next(q for key, q in MODULARITY.items() if key in name)
     plain = graph.undirected().simple({})
     assert modularity(plain, fast_greedy(graph)) == pytest.approx(expected, abs=0.0055)
