@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,15 @@ def as_mode(mode: str) -> Mode:
     return MODES[mode]
 
 
+@cache
+def _largest(dtype: np.dtype[Any]) -> int:
+    return int(np.iinfo(dtype).max)
+
+
 def paint_id(value: Any, dtype: np.dtype[Any]) -> int:
     """Read an id that the labels can hold."""
     found = as_id(value)
-    if found > np.iinfo(dtype).max:
+    if found > _largest(dtype):
         raise BadRequest(f"id {found}", f"the labels are {dtype} and hold ids up to {np.iinfo(dtype).max}",
                          "paint into a volume of uint64")  # fmt: skip
     return found

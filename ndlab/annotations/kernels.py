@@ -21,6 +21,8 @@ Array = Any  # numpy arrays whose type numba finds out
 FOREIGN, KNOWN = 1, 2
 _OVERWRITE, _PRESERVE, _REDUCE = 0, 1, 3  # of strokes.Mode
 _SIDE = (1 << 21) - 1
+# Less than any slot, and not the mark of an id that has none.
+_HERE = -2
 _NOWHERE = (_SIDE, _SIDE, _SIDE)
 
 
@@ -103,19 +105,24 @@ def paint_chunk(
     rows, why : int
         How many rows were written, and what is left to count: FOREIGN, KNOWN or both.
     """
-    why, at = 0, 0
+    why, at, known = 0, 0, labels.dtype.type(0)
     for piece in range(first, last):
-        one, how = ids[rank[piece]], mode[piece]
         if not fresh[rank[piece]]:
             why |= KNOWN
+        elif mode[piece] != _REDUCE:
+            slot[rank[piece]] = _HERE
+    for piece in range(first, last):
+        one, how = ids[rank[piece]], mode[piece]
         for k in range(begin[piece], begin[piece + 1]):
             i = inside[k]
             was = labels[i]
             before[at] = was
             at += 1
             if how == _OVERWRITE:
-                if was != 0 and was != one:
-                    why |= FOREIGN
+                if was != 0 and was != one and was != known:
+                    known, row = was, np.searchsorted(ids, was)
+                    if row == len(ids) or ids[row] != was or slot[row] != _HERE:
+                        why |= FOREIGN
                 labels[i] = one
             elif how == _PRESERVE:
                 if was == 0:

@@ -174,7 +174,8 @@ class Paint(Painted):
         """Paint many objects at once, each from its list of voxels (n, 3); all of them become durable, or none."""
         if not len(ids):
             raise BadRequest("no object", "a write names one at least")
-        found = [paint_id(one, self.dtype) for one in ids]
+        dtype = self.dtype
+        found = [paint_id(one, dtype) for one in ids]
         return self._append(voxel_strokes(found, voxels, as_mode(mode), self.chunking.shape), note)
 
     def write_labels(self, box: Box, values: Any, *, mode: str = "overwrite", note: str = "") -> int:

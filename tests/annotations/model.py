@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ndlab.geometry import Calibration
+from ndlab.annotations.paint import Paint
+from ndlab.geometry import Box, Calibration
 from ndlab.metadata import Multiscale, Scale
 from ndlab.store.create import create
 from ndlab.volume import Volume
@@ -104,3 +105,19 @@ def sphere(centre: Any, radius: float, shape: Any = SHAPE) -> np.ndarray[Any, An
     found: np.ndarray[Any, Any] = grid[(grid**2).sum(1) <= radius**2] + np.asarray(centre)
     inside: np.ndarray[Any, Any] = found[((found >= 0) & (found < shape)).all(1)]
     return inside
+
+
+def same(paint: Paint, model: Model) -> None:
+    """Everything that can be asked agrees with the model."""
+    assert np.array_equal(paint.read(), model.labels)
+    assert paint.exceptions() == sorted((v, tuple(ids)) for v, ids in model.exceptions.items())
+    assert paint.ids() == model.ids()
+    for one in model.ids():
+        voxels = model.voxels(one)
+        assert [tuple(v) for v in paint.voxels(one).tolist()] == voxels
+        assert paint.size(one) == len(voxels)
+        low, high = np.min(voxels, 0), np.max(voxels, 0) + 1
+        assert paint.bounding_box(one) == Box(low.tolist(), high.tolist())
+        assert {box.start for box in paint.chunks(one)} == {
+            tuple(a // c * c for a, c in zip(v, CHUNK, strict=True)) for v in voxels
+        }

@@ -143,10 +143,11 @@ def test_a_new_object_takes_voxels_of_an_old_one(tmp_path: Path, bulk: None) -> 
         paint.write(1, [(0, 0, 0), (0, 0, 1), (0, 0, 5)])
         paint.write(2, [(9, 9, 9)])
         paint.flush()
-        paint.write_many([3, 4], [[(0, 0, 5), (0, 0, 6)], [(9, 9, 9)]])
+        # Object 1 is painted, too, but elsewhere.
+        paint.write_many([3, 4, 1], [[(0, 0, 5), (0, 0, 6)], [(9, 9, 9)], [(19, 39, 35)]])
         paint.flush()
         assert paint.check() == []
-        assert {one: paint.size(one) for one in (1, 2, 3, 4)} == {1: 2, 2: 0, 3: 2, 4: 1}
+        assert {one: paint.size(one) for one in (1, 2, 3, 4)} == {1: 3, 2: 0, 3: 2, 4: 1}
         assert paint._merger.index.of(1)[0].high == (1, 1, 2)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import subprocess
 import sys
 import tempfile
@@ -13,81 +12,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import zarr
 
+from ndlab.annotations import cutting
 from ndlab.annotations.paint import Paint
 from ndlab.errors import BadMetadata, Conflict
 from ndlab.geometry import Box
-from ndlab.store.downsample import downsample
-from tests.annotations.model import new_labels
-from tests.annotations.test_paint import same
+from tests.annotations.killing import Writer, paint_on
+from tests.annotations.model import new_labels, same
 from tests.annotations.writer import operation, paint_it, replayed
 
 ROOT = Path(__file__).parents[2]
 
 
-def start(folder: Path, seed: int, first: int, count: int, seconds: float) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.annotations.writer", *map(str, (folder, seed, first, count, seconds))]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-
-
-def kill_at_random(folder: Path, seed: int, first: int, chance: random.Random) -> list[int]:
-    """Let a process write from operation `first` on, kill it, and return what it had acknowledged."""
-    process = start(folder, seed, first, 10_000, chance.choice([0.0, 0.01, 0.1]))
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    threading.Timer(chance.uniform(0.0, 0.5), process.kill).start()
-    told = process.stdout.read().splitlines(keepends=True)
-    process.wait()
-    process.stdout.close()
-    return [int(line) for line in told if line.endswith("\n")]
-
-
-def crashes(folder: Path, seed: int, kills: int) -> None:
-    chance = random.Random(seed)
-    new_labels(folder / "labels")
-    done: list[tuple[int, int]] = []
-    first = 0
-    for _ in range(kills):
-        before = done
-        acknowledged = kill_at_random(folder, seed, first, chance)
-        with Paint(folder / "labels", folder / "paint", background=False) as paint:
-            model, done = replayed(paint)
-            assert done[: len(before)] == before
-            fresh = [number for _, number in done[len(before) :]]
-            assert fresh[: len(acknowledged)] == acknowledged  # none lost
-            assert len(fresh) <= len(acknowledged) + 1  # and one at most that nobody was told of
-            assert len(set(done)) == len(done)
-            assert np.array_equal(paint.read(), model.labels)
-            first = max([first, *(number + 1 for number in fresh)])
-            if chance.random() < 0.3:
-                paint.flush()
-                same(paint, model)
-    with Paint(folder / "labels", folder / "paint", background=False) as paint:
-        same(paint, model)
-        paint.flush()
-        same(paint, model)
-        assert paint.check() == []
-        assert len(done) > 5 * kills  # it was killed at work, not before
-        assert np.array_equal(zarr.open_array(str(folder / "labels" / "0"), mode="r")[:], model.labels)
-        assert np.array_equal(paint.volume.level(1).read(), downsample(model.labels, (1, 2, 2), "majority"))
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_killed_at_random_moments(tmp_path: Path, seed: int) -> None:
-    crashes(tmp_path, seed, 5)
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("seed", range(100, 150))
-def test_killed_at_random_moments_for_long(tmp_path: Path, seed: int) -> None:
-    crashes(tmp_path, seed, 10)
-
-
 def test_processes_and_threads_write_one_serial_history(tmp_path: Path) -> None:
     new_labels(tmp_path / "labels")
     Paint(tmp_path / "labels", tmp_path / "paint", background=False).close()
-    processes = [start(tmp_path, seed, 0, 60, 0.02) for seed in (1, 2)]
+    writers = [Writer(paint_on, str(tmp_path), seed, 0, 60, 0.02, cutting.MANY) for seed in (1, 2)]
     with Paint(tmp_path / "labels", tmp_path / "paint", merge_seconds=0.02) as paint:
         # Threads of one process share its author, so each paints through an object of its own.
         others = [Paint(tmp_path / "labels", tmp_path / "paint", background=False) for _ in range(3)]
@@ -105,12 +45,11 @@ def test_processes_and_threads_write_one_serial_history(tmp_path: Path) -> None:
         while any(thread.is_alive() for thread in threads):
             paint.ids()  # readers are served meanwhile
             time.sleep(0.01)
-        told = [process.communicate()[0].split() for process in processes]
-        assert [process.returncode for process in processes] == [0, 0]
+        told = [writer.told() for writer in writers]
+        assert [writer.process.exitcode for writer in writers] == [0, 0]
         model, done = replayed(paint)
         assert sorted(done) == sorted(set(done))
-        assert all(("ready" in lines) for lines in told)
-        expected = {(seed, int(n)) for seed, lines in zip((1, 2), told, strict=True) for n in lines[1:]}
+        expected = {(seed, number) for seed, numbers in zip((1, 2), told, strict=True) for number in numbers}
         mine = {(seed, n) for seed in (10, 11, 12) for n in range(40) if operation(seed, n)[0] != "undo"}
         assert set(done) == expected | mine
         same(paint, model)

@@ -22,29 +22,13 @@ from ndlab.errors import BadRequest, Conflict, NdlabError, NotFound, OutOfBounds
 from ndlab.geometry import Box
 from ndlab.store.downsample import downsample
 from ndlab.volume import Volume
-from tests.annotations.model import CHUNK, SHAPE, Model, new_labels, sphere
+from tests.annotations.model import CHUNK, SHAPE, Model, new_labels, same, sphere
 
 
 def opened(folder: Path, **options: Any) -> Paint:
     path = folder / "labels"
     volume = path if path.exists() else new_labels(path)
     return Paint(volume, folder / "paint", background=False, **options)
-
-
-def same(paint: Paint, model: Model) -> None:
-    """Everything that can be asked agrees with the model."""
-    assert np.array_equal(paint.read(), model.labels)
-    assert paint.exceptions() == sorted((v, tuple(ids)) for v, ids in model.exceptions.items())
-    assert paint.ids() == model.ids()
-    for one in model.ids():
-        voxels = model.voxels(one)
-        assert [tuple(v) for v in paint.voxels(one).tolist()] == voxels
-        assert paint.size(one) == len(voxels)
-        low, high = np.min(voxels, 0), np.max(voxels, 0) + 1
-        assert paint.bounding_box(one) == Box(low.tolist(), high.tolist())
-        assert {box.start for box in paint.chunks(one)} == {
-            tuple(a // c * c for a, c in zip(v, CHUNK, strict=True)) for v in voxels
-        }
 
 
 @pytest.mark.parametrize("merged", [False, True])

@@ -1,18 +1,15 @@
-"""A process that paints until it is killed: ``python -m tests.annotations.writer FOLDER SEED FIRST COUNT SECONDS``.
+"""What writers paint: a function of a seed and a number, which is the author of the write.
 
-What it does is a function of SEED and a number, and the number is the author of the write: whoever reads the history
-knows what was done.
+Whoever reads the history knows what was done.
 """
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
 
 from ndlab.annotations.paint import Paint
-from ndlab.errors import Conflict
 from tests.annotations.model import SHAPE, Model, sphere
 
 Operation = tuple[str, Any]
@@ -62,19 +59,3 @@ def replayed(paint: Paint) -> tuple[Model, list[tuple[int, int]]]:
         model_it(model, operation(seed, number))
         done.append((seed, number))
     return model, done
-
-
-def main(folder: str, seed: str, first: str, count: str, seconds: str) -> None:
-    with Paint(f"{folder}/labels", f"{folder}/paint", merge_seconds=float(seconds)) as paint:
-        print("ready", flush=True)
-        for number in range(int(first), int(first) + int(count)):
-            paint.author = f"{seed} {number}"
-            try:
-                paint_it(paint, operation(int(seed), number))
-            except Conflict:
-                continue
-            print(number, flush=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
