@@ -34,10 +34,11 @@ sys.path.insert(0, str(ROOT))
 from tests.browser.lab import Lab, Notebook, chromium, serve  # noqa: E402 - from the folder that was just added
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ElementHandle
+    from playwright.sync_api import Browser, JSHandle, Locator
 
 SIDE = 1024
 STALL = 100.0  # [ms]; the founding cache stalled for 0.1 to 7 s at every 64th slice
+VIEWED = 100  # planes that a view is scrolled by
 PER_SECOND = 30  # planes; as fast as a key that is held down repeats
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 KINDS = ("server", "kernel", "renderer", "browser", "gpu")
@@ -59,6 +60,14 @@ ids["em"], ids["labels"] = view.tile_ids["em"], served.hold(cells)
 print(json.dumps({"ids": ids, "path": view.endpoint["path"]}))
 view
 """
+BOTH = """
+both = explore.image(em=em, labels=cells, height=512)
+both.set(scale=20.0)
+ids.update(both.tile_ids)
+both
+"""
+# What is read ahead of the planes that came would count for those that come next.
+IDLE = "assert tiles._reader.ahead.idle(60)"
 # What was kept of the volumes is of a version that is past: every plane is read and decoded anew.
 COLD = "for name in ids.values(): tiles.touch(name)"
 WARM = """
@@ -160,7 +169,7 @@ class Shown:
     """A notebook with a view on it, and the page's half beside it."""
 
     notebook: Notebook
-    view: ElementHandle
+    view: JSHandle
     ids: dict[str, str]
     path: str
 
@@ -186,17 +195,23 @@ class Shown:
 
 def shown(lab: Lab, browser: Browser, folder: Path) -> Shown:
     """Open a notebook with a view of both stores."""
-    notebook = lab.open(browser, "stream", SETUP.format(folder=str(folder)), SHOW, COLD, WARM)
+    notebook = lab.open(browser, "stream", SETUP.format(folder=str(folder)), SHOW, COLD, WARM, BOTH, IDLE)
     notebook.run(0)
     said = notebook.run(1)
-    picture = said.locator(".ndl-picture")
-    picture.wait_for()
+    view = _view(said)
     facts = json.loads(said.inner_text().strip().splitlines()[0])
-    view = picture.evaluate_handle("e => { while (e && !e.ndlabView) e = e.parentElement; return e.ndlabView; }")
-    view.evaluate("v => v.idle()")
     notebook.page.evaluate("(code) => { (0, eval)(code + ';window.ndlabBench = ndlabBench'); }", page_half())
     notebook.page.evaluate("(view) => ndlabBench.begin(view)", view)
     return Shown(notebook, view, **facts)  # type: ignore[arg-type]
+
+
+def _view(said: Locator) -> JSHandle:
+    """The view that a cell shows, once its picture stands."""
+    picture = said.locator(".ndl-picture")
+    picture.wait_for()
+    view = picture.evaluate_handle("e => { while (e && !e.ndlabView) e = e.parentElement; return e.ndlabView; }")
+    view.evaluate("v => v.idle()")
+    return view
 
 
 # --- what is measured -----------------------------------------------------------------------------------------------
@@ -250,6 +265,7 @@ def measured(page: Shown, way: Way) -> dict[str, float]:
     page.cold()
     if way.warm:
         way.run(way.planes)
+        page.notebook.run(5)
     before, began = cpu_ms(), page.notebook.page.evaluate("performance.now()")
     times = np.array(way.run(way.planes))
     spent = {kind: (ms - before[kind]) / way.planes for kind, ms in cpu_ms().items()}
@@ -316,6 +332,28 @@ def steady(bench: Bench, page: Shown, depth: int) -> None:
     bench.table(f"ask to upload at {PER_SECOND} planes/s from a cold start [ms]; the first plane apart", rows)
     for name in ("HTTP, raw", "HTTP, JPEG", "HTTP, raw + labels", "the view, HTTP, drawing"):
         bench.aim(f"{name}: stalls above {STALL:g} ms after the first plane", rows[name]["stalls"], most=0)
+
+
+def drawn(bench: Bench, page: Shown) -> None:
+    """What a view costs that is scrolled, with all that it fetches ahead and draws, without labels and with them."""
+    views = {"image": page.view, "image and labels": _view(page.notebook.run(4))}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in views}
+    for _ in range(1 if bench.quick else 3):
+        for name in random.sample(list(views), len(views)):
+            page.cold()
+            page.view = views[name]
+            page.view.evaluate("v => v.update((s) => ({...s, position: [15, s.position[1], s.position[2]]}))")
+            page.view.evaluate("v => v.idle()")
+            before, stats = cpu_ms(), page.view.evaluate("v => v.stats")
+            waits = page.ask_view("scrollView", 10.0, VIEWED, PER_SECOND)
+            spent = {f"{kind} ms": (ms - before[kind]) / VIEWED for kind, ms in cpu_ms().items()}
+            more = {key: page.view.evaluate("v => v.stats")[key] - stats[key] for key in ("drawn", "tiles")}
+            undrawn = sum(ms for kind, ms in spent.items() if not kind.startswith("gpu"))
+            found[name].append(spent | {"but gpu ms": undrawn} | more | waited([0.0, *waits]))
+    rows = {name: {c: statistics.median(one[c] for one in all_) for c in all_[0]} for name, all_ in found.items()}
+    for row in rows.values():
+        row["x image"] = row["but gpu ms"] / rows["image"]["but gpu ms"]
+    bench.table(f"a view scrolled at {PER_SECOND} planes/s; CPU ms a plane by process, gpu draws in software", rows)
 
 
 def waited(waits: list[float]) -> dict[str, float]:
@@ -399,6 +437,7 @@ def main() -> int:
         del voxels
         throughput(bench, page, depth)
         steady(bench, page, depth)
+        drawn(bench, page)
         if not options.labels:
             server(bench, lab, page)
         idle(bench, page)
