@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,16 +10,18 @@ import numpy as np
 from ndlab.annotations import changes
 from ndlab.annotations.drawing import as_mode, box_stroke, paint_id, voxel_strokes
 from ndlab.annotations.ids import as_ids
+from ndlab.annotations.kinds import Annotation
+from ndlab.annotations.ledger import Ledger
+from ndlab.annotations.query import Query
 from ndlab.annotations.strokes import Mode, Stroke
 from ndlab.annotations.writing import Write
 from ndlab.errors import BadRequest, NotFound
 from ndlab.geometry import Box
 
 if TYPE_CHECKING:
-    from ndlab.annotations.ledger import Ledger
     from ndlab.annotations.owned import OwnedPaint
 
-__all__ = ["delete", "merge", "shapes"]
+__all__ = ["delete", "merge", "shapes", "update"]
 
 
 def shapes(paint: OwnedPaint, ids: Sequence[int], voxels: Any, mode: str) -> list[Stroke]:
@@ -52,6 +54,24 @@ def _shape(paint: OwnedPaint, one: int, what: Any, mode: Mode) -> list[Stroke]:
     if isinstance(what, tuple) and len(what) == 2 and isinstance(what[0], Box):
         return [box_stroke(one, what[0], mode, shape, what[1])]
     return voxel_strokes([one], [what], mode, shape)
+
+
+def update(
+    write: Write, paint: OwnedPaint, what: Any, chooser: Callable[[Any], Callable[[Any], Any]],
+    voxels: Any, mode: str, values: Mapping[str, Any],
+) -> int:  # fmt: skip
+    """Change objects, if there is something to change, and paint them; return how many were meant."""
+    listed = list(what) if isinstance(what, Iterable) and not isinstance(what, Query | np.ndarray) else what
+    objects = [listed] if isinstance(listed, Annotation) else listed
+    ids = as_ids(chooser(listed)(write.connection))
+    if values:
+        changes.update_fields(write, lambda _: ids, values)
+    elif isinstance(objects, list) and all(isinstance(one, Annotation) for one in objects):
+        changes.update_objects(write, objects)
+    else:
+        changes.missing(ids, write.there(ids))
+    write.paint(paint, shapes(paint, ids, voxels, mode))
+    return len(ids)
 
 
 def delete(ledger: Ledger, write: Write, choose: Callable[[Any], Any]) -> int:

@@ -11,8 +11,8 @@ from ndlab.errors import NotFound
 from ndlab.geometry import Box
 
 if TYPE_CHECKING:
+    from ndlab.annotations.asked import Asked
     from ndlab.annotations.painted import Painted
-    from ndlab.annotations.store import Annotations
 
 __all__ = ["bounding_box", "cutout", "parts", "voxels"]
 
@@ -20,7 +20,7 @@ __all__ = ["bounding_box", "cutout", "parts", "voxels"]
 _MADE_OF = {"neuron": "segments"}
 
 
-def parts(ann: Annotations, one: Any) -> tuple[int, ...]:
+def parts(ann: Asked, one: Any) -> tuple[int, ...]:
     """Return an object's id and those of the objects that it is made of, and they of others."""
     found: dict[int, None] = {}
     left = [as_id(one)]
@@ -35,7 +35,7 @@ def parts(ann: Annotations, one: Any) -> tuple[int, ...]:
     return tuple(found)
 
 
-def voxels(ann: Annotations, one: Any, volume: str | None) -> np.ndarray[Any, Any]:
+def voxels(ann: Asked, one: Any, volume: str | None) -> np.ndarray[Any, Any]:
     """Return the voxels (n, 3) of an object, those of its parts among them, in C order, each once."""
     paint, mine = _painted(ann, volume), parts(ann, one)
     if len(mine) == 1:
@@ -44,12 +44,12 @@ def voxels(ann: Annotations, one: Any, volume: str | None) -> np.ndarray[Any, An
     return found
 
 
-def cutout(ann: Annotations, one: Any, box: Box | None, volume: str | None) -> tuple[Box, np.ndarray[Any, Any]]:
+def cutout(ann: Asked, one: Any, box: Box | None, volume: str | None) -> tuple[Box, np.ndarray[Any, Any]]:
     """Return a box and the object in it with its parts, its id where they are."""
     return _painted(ann, volume).union(parts(ann, one), as_id(one), box)
 
 
-def bounding_box(ann: Annotations, one: Any, volume: str | None) -> Box:
+def bounding_box(ann: Asked, one: Any, volume: str | None) -> Box:
     """Return the smallest box that holds an object with its parts."""
     paint = _painted(ann, volume)
     boxes = [paint.bounding_box(each) for each in parts(ann, one) if paint.places(each)]
@@ -62,6 +62,6 @@ def bounding_box(ann: Annotations, one: Any, volume: str | None) -> Box:
     return whole
 
 
-def _painted(ann: Annotations, volume: str | None) -> Painted:
+def _painted(ann: Asked, volume: str | None) -> Painted:
     found: Painted = ann.paint if volume is None else ann.paints[volume]
     return found

@@ -155,6 +155,9 @@ def undo(
             return None
         (target,) = _with_paint(ledger, write.connection, [target])
         touched = _touched(write.connection, target.number)
+        if target.operation == "repair" and not touched:
+            raise BadRequest(f"transaction {number} was to be taken back", "it mended what is made of the rows",
+                             "no object is other than before")  # fmt: skip
         _refuse_changed_later(write.connection, target.number, touched)
         for piece in pieces(touched, PIECE):
             _restore(write, target.number, piece)
@@ -179,7 +182,8 @@ def _target(connection: Connection, number: int | None, by: str | None) -> Trans
     taken = select(transactions.c.undoes).where(transactions.c.undoes.is_not(None))
     asked = select(transactions).where(transactions.c.undoes.is_(None))
     if number is None:
-        asked = asked.where(transactions.c.number.not_in(taken))
+        # What a repair did to objects can be taken back by its number; mostly it did nothing to them.
+        asked = asked.where(transactions.c.number.not_in(taken), transactions.c.operation != "repair")
         if by is not None:
             asked = asked.where(transactions.c.author == by)
         row = connection.execute(asked.order_by(transactions.c.number.desc()).limit(1)).first()

@@ -14,6 +14,7 @@ import os
 import struct
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -277,15 +278,15 @@ class Journal:
 
     # --- reading ----------------------------------------------------------------------------------------------
 
-    def pending(self, merged: int) -> list[Stroke]:
-        """Return all strokes numbered above `merged`, of every writer."""
+    def pending(self, merged: int, after: int = 0) -> list[Stroke]:
+        """Return all strokes numbered above `merged`, of every writer; only those above `after`, too."""
         if self._news():
             # The lock of the file system comes first wherever both are taken.
             with locked(self.folder / "lock", shared=True) if self.writable else nullcontext(), self._mutex:
                 self._catch_up()
         with self._mutex:
             self.forget(merged)
-            return list(self._strokes)
+            return self._strokes[bisect_right(self._strokes, after, key=lambda stroke: stroke.sequence) :]
 
     @property
     def damage(self) -> str:

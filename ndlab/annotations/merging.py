@@ -22,8 +22,9 @@ from ndlab.annotations.bulk import parted
 from ndlab.annotations.changing import Strokes, UnitWork
 from ndlab.annotations.chunking import Chunking
 from ndlab.annotations.cutting import pieces
-from ndlab.annotations.index import Index, Write
+from ndlab.annotations.index import Index
 from ndlab.annotations.journal import Journal, locked
+from ndlab.annotations.listing import writes_of
 from ndlab.annotations.strokes import Mode, Shape, Stroke
 from ndlab.annotations.units import Units
 from ndlab.errors import NdlabError, ReadOnly, TooLarge
@@ -32,7 +33,7 @@ from ndlab.store import state
 from ndlab.store.arrays import Stored
 from ndlab.store.writing import box_at_level
 
-__all__ = ["Merger", "writes_of"]
+__all__ = ["Merger"]
 
 _FULL = ("No space left", "Disk quota exceeded", "File too large")
 
@@ -181,24 +182,3 @@ def _named(error: OSError, url: str) -> Exception:
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return ReadOnly(f"{url} cannot be written", str(error)[:300], f"check the permissions of the folder; {kept}")
     return error
-
-
-def writes_of(strokes: Sequence[Stroke]) -> list[Write]:
-    """Return what each transaction among strokes did, oldest first."""
-    found: dict[int, list[Stroke]] = {}
-    for stroke in strokes:
-        found.setdefault(stroke.transaction, []).append(stroke)
-    return [
-        Write(
-            number, several[-1].sequence, several[0].time, several[0].author, int(several[0].mode),
-            sum(_objects(stroke) for stroke in several), sum(stroke.voxels for stroke in several), 0, several[0].undoes,
-            several[0].note,
-        )
-        for number, several in found.items()
-    ]  # fmt: skip
-
-
-def _objects(stroke: Stroke) -> int:
-    if stroke.shape == Shape.CUTOUT:
-        return int(np.count_nonzero(np.unique(stroke.data[0])))
-    return len(stroke.data[0]) if stroke.shape == Shape.CHUNKS else int(stroke.shape != Shape.VALUES)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, func, select
 
 from ndlab.annotations.index import Write
-from ndlab.annotations.merging import writes_of
+from ndlab.annotations.listing import writes_of
 from ndlab.annotations.schema import transactions
 from ndlab.annotations.strokes import Shape, Stroke
 
@@ -22,7 +22,7 @@ def writes_since(paint: Paint, stroke: int) -> list[Write]:
     index = paint._merger.index
     while True:
         merged = index.merged
-        fresh = [one for one in paint.journal.pending(merged) if one.sequence > stroke]
+        fresh = paint.journal.pending(merged, stroke)
         writes = [*index.writes(after=stroke)[::-1], *writes_of(fresh)]
         if index.merged == merged:
             return writes
@@ -31,7 +31,7 @@ def writes_since(paint: Paint, stroke: int) -> list[Write]:
 def largest_id(paint: Paint, stroke: int) -> int:
     """Return the largest id that has voxels, or is named by strokes after one."""
     index = paint._merger.index
-    fresh = [one for one in paint.journal.pending(index.merged) if one.sequence > stroke]
+    fresh = paint.journal.pending(index.merged, stroke)
     return max([index.largest(), *(_largest(one) for one in fresh)])
 
 

@@ -6,14 +6,14 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ndlab.annotations.store import Annotations
+    from ndlab.annotations.asked import Asked
 
 __all__ = ["html", "lines", "text"]
 
 _SHOWN = 5
 
 
-def lines(ann: Annotations) -> dict[str, str]:
+def lines(ann: Asked) -> dict[str, str]:
     """List what a summary says: what, and the value in words."""
     counts = ann.counts()
     found = {"objects": ", ".join(f"{n:,} {kind}" for kind, n in counts.items()) or "none"}
@@ -33,13 +33,13 @@ def lines(ann: Annotations) -> dict[str, str]:
     return found
 
 
-def text(ann: Annotations) -> str:
+def text(ann: Asked) -> str:
     """Return the plain summary."""
     body = [f"  {name:16} {value}" for name, value in lines(ann).items()]
     return "\n".join([f"<ndlab.Annotations {ann.name!r}>", *body, f"  {ann.url}"])
 
 
-def html(ann: Annotations) -> str:
+def html(ann: Asked) -> str:
     """Return the notebook summary, with the first objects."""
     rows = "".join(
         f"<tr><th style='text-align:left;font-weight:600;padding:0 12px 0 0'>{escape(name)}</th>"

@@ -10,7 +10,7 @@ import numpy as np
 from ndlab.annotations.applying import Before, Exceptions
 from ndlab.annotations.before import first_labels
 from ndlab.annotations.index import Write
-from ndlab.annotations.merging import writes_of
+from ndlab.annotations.listing import writes_of
 from ndlab.annotations.overlay import Moment, Voxels
 from ndlab.annotations.past import kept_from, pasts
 from ndlab.annotations.strokes import Mode, Shape, Stroke

@@ -1,0 +1,33 @@
+"""Listing: what strokes did, write by write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ndlab.annotations.index import Write
+from ndlab.annotations.strokes import Shape, Stroke
+
+__all__ = ["writes_of"]
+
+
+def writes_of(strokes: Sequence[Stroke]) -> list[Write]:
+    """Return what each transaction among strokes did, oldest first."""
+    found: dict[int, list[Stroke]] = {}
+    for stroke in strokes:
+        found.setdefault(stroke.transaction, []).append(stroke)
+    return [
+        Write(
+            number, several[-1].sequence, several[0].time, several[0].author, int(several[0].mode),
+            sum(_objects(stroke) for stroke in several), sum(stroke.voxels for stroke in several), 0, several[0].undoes,
+            several[0].note,
+        )
+        for number, several in found.items()
+    ]  # fmt: skip
+
+
+def _objects(stroke: Stroke) -> int:
+    if stroke.shape == Shape.CUTOUT:
+        return int(np.count_nonzero(np.unique(stroke.data[0])))
+    return len(stroke.data[0]) if stroke.shape == Shape.CHUNKS else int(stroke.shape != Shape.VALUES)
