@@ -1,4 +1,4 @@
-"""Annotations in a shell: import, export, query, history, undo."""
+"""Annotations in a shell: import, export, query, history, undo, check."""
 
 from __future__ import annotations
 
@@ -279,6 +279,25 @@ def _undo(args: argparse.Namespace) -> int:
     return 0 if taken is not None else 1
 
 
+# --- check --------------------------------------------------------------------------------------------------------
+
+
+def _check_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_address(parser)
+    parser.add_argument("--repair", action="store_true", help="mend what can be made of the rest")
+    parser.add_argument("--quick", action="store_true", help="leave the voxels of label volumes unread")
+    parser.add_argument("--author", help="whom a repair is noted under; without it NDLAB_AUTHOR, else the user")
+    add_json(parser)
+
+
+def _check(args: argparse.Namespace) -> int:
+    with _opened(args, readonly=not args.repair) as ann:
+        report = ann.check(args.repair, volumes=not args.quick)
+    text = str(report).replace("ann.check(repair=True) mends it", f"ndlab annotations check {report.subject} --repair")
+    say(args, report.as_dict(), text)
+    return 0 if report.ok else 1
+
+
 # --- the command --------------------------------------------------------------------------------------------------
 
 _BELOW = (
@@ -299,6 +318,9 @@ _BELOW = (
     Command("undo", "take a transaction back; the history keeps both",
             "ndlab annotations undo brain/synapses 12", _undo_arguments, _undo,
             about="Ends with status 1 if there is none, 2 if others changed its objects since."),
+    Command("check", "see that rows, indexes, paint and levels agree, and mend what can be mended",
+            "ndlab annotations check brain/synapses --repair", _check_arguments, _check,
+            about="Ends with status 1 at a problem. The history has what a repair did to the database."),
 )  # fmt: skip
 
 
@@ -319,7 +341,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     width = max(len(one.name) for one in _BELOW)
     listed = "\n".join(f"  {one.name:{width}}  {one.summary}" for one in _BELOW)
     parser.description = f"{parser.description}\n\n{listed}"
-    below = parser.add_subparsers(metavar="COMMAND", required=True, help=argparse.SUPPRESS, parser_class=_Parser)
+    below: Any = parser.add_subparsers(
+        metavar="COMMAND", required=True, help=argparse.SUPPRESS, parser_class=_Parser
+    )  # fmt: skip
     for one in _BELOW:
         one.add_to(below)
 
@@ -329,6 +353,6 @@ def _none(args: argparse.Namespace) -> int:  # argparse asks for a command befor
 
 
 COMMANDS = (
-    Command("annotations", "ask and change annotations: import, export, query, history, undo",
+    Command("annotations", "ask and change annotations: import, export, query, history, undo, check",
             "\n".join(one.example for one in _BELOW), _arguments, _none),
 )  # fmt: skip
