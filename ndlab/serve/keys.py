@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import stat
@@ -12,10 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from ndlab.errors import NotFound
-from ndlab.store.kv import Kv
 
-__all__ = ["PIECE", "Bytes", "Found", "Span", "check_key", "content_type", "from_disk", "from_remote", "no_key",
-           "parse_range"]  # fmt: skip
+__all__ = ["PIECE", "Bytes", "Found", "Span", "check_key", "content_type", "from_disk", "no_key", "parse_range"]
 
 PIECE = 1 << 20
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
@@ -70,10 +67,11 @@ def parse_range(header: str | None) -> Span | None:
 class Found:
     """A value: its size, its tag, and the bytes from `start` to `stop` in pieces.
 
-    `start` is None if the span that was asked for lies beyond it.
+    `start` is None if the span that was asked for lies beyond it; `size` is None where only a part was asked for of a
+    store that does not tell.
     """
 
-    size: int
+    size: int | None
     etag: str
     start: int | None
     stop: int
@@ -178,15 +176,3 @@ class _Pieces(Iterator[bytes]):
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def from_remote(url: str, key: str, span: Span | None) -> Found | None:
-    """Find a value in a bucket or zip file; it is read whole, and then cut."""
-    whole = Kv.open(url).read(key)
-    if whole is None:
-        return None
-    where = (0, len(whole)) if span is None else span.within(len(whole))
-    etag = f'"{hashlib.blake2b(whole, digest_size=12).hexdigest()}"'
-    if where is None:
-        return Found(len(whole), etag, None, 0, iter(()))
-    return Found(len(whole), etag, *where, iter((whole[slice(*where)],)))

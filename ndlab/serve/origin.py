@@ -16,7 +16,7 @@ from ndlab.serve.keys import Span
 __all__ = ["Origin", "Proxy", "Told", "proxy_for"]
 
 _PATIENCE = 30.0
-_TOTAL = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_TOTAL = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,9 @@ class Origin:
         self._proxy = proxy_for(parts.scheme, netloc)
         # A proxy is told the whole address, unless it only passes the encrypted bytes on.
         self._before = f"http://{netloc}" if self._proxy is not None and not self._secure else ""
+        self._headers = {"Accept-Encoding": "identity", "User-Agent": "ndlab"}
+        if self._before and self._proxy is not None:
+            self._headers |= self._proxy.headers
         self._path = quote(parts.path.rstrip("/"))
         self._query = f"?{parts.query}" if parts.query else ""
         self._idle: list[http.client.HTTPConnection] = []
@@ -107,13 +110,11 @@ class Origin:
         OSError
             If there is no answer.
         """
-        headers = {"Accept-Encoding": "identity", "User-Agent": "ndlab-mirror"}
+        headers = dict(self._headers)
         if span is not None:
             headers["Range"] = f"bytes=-{span.tail}" if span.tail is not None else f"bytes={span.first}-{_last(span)}"
         if etag:
             headers["If-None-Match"] = etag
-        if self._before and self._proxy is not None:
-            headers |= self._proxy.headers
         target = f"{self._before}{self._path}/{quote(key)}{self._query}"
         self.requests += 1
         while self._idle:
@@ -126,6 +127,19 @@ class Origin:
             return self._over(self._connection(), target, headers)
         except http.client.HTTPException as error:
             raise OSError(f"{type(error).__name__} from the origin") from None
+
+    def size(self, key: str) -> int | None:
+        """Return how long a value is, None if that is not told to everybody; raises as `ask` does."""
+        connection = self._connection()
+        try:
+            connection.request("HEAD", f"{self._before}{self._path}/{quote(key)}{self._query}", headers=self._headers)
+            answer = connection.getresponse()
+            told = answer.getheader("Content-Length", "")
+            return int(told) if answer.status == 200 and told.isdecimal() else None
+        except http.client.HTTPException as error:
+            raise OSError(f"{type(error).__name__} from the origin") from None
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Close the connections that are kept."""
@@ -156,6 +170,9 @@ class Origin:
         answer = connection.getresponse()
         body = answer.read()
         where = _TOTAL.fullmatch(answer.getheader("Content-Range", "") or "")
+        if where and where[3] == "*":
+            # How long a value is has to be known: take all of it.
+            return self._once(connection, target, {name: text for name, text in headers.items() if name != "Range"})
         beyond = re.fullmatch(r"bytes \*/(\d+)", answer.getheader("Content-Range", "") or "")
         size = int(where[3]) if where else int(beyond[1]) if beyond else len(body)
         start = int(where[1]) if where else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ndlab.serve.guarded import Guarded
-from ndlab.serve.keys import PIECE, Found, Span, check_key, content_type, from_disk, from_remote, no_key, parse_range
+from ndlab.serve.keys import PIECE, Found, Span, check_key, content_type, from_disk, no_key, parse_range
 from ndlab.store.kv import local_path
 
 __all__ = ["RawHandler"]
@@ -36,7 +36,7 @@ class RawHandler(Guarded):
         elif (root := local_path(url)) is not None:
             found = from_disk(root, key, span)
         else:
-            found = from_remote(url, key, span)
+            found = self.site.remote.find(url, key, span)
         if found is None:
             raise no_key(key)
         return found
@@ -50,9 +50,10 @@ class RawHandler(Guarded):
             self.set_status(304)
             self.finish()
         elif found.start is None:
-            self.set_header("Content-Range", f"bytes */{found.size}")
-            self.say(416, {"asked": f"bytes beyond the {found.size} of {key[:200]!r}",
-                           "exists": f"it has {found.size}", "remedy": "ask for a range inside it"})  # fmt: skip
+            self.set_header("Content-Range", f"bytes */{_told(found.size)}")
+            has = "fewer" if found.size is None else str(found.size)
+            words = {"asked": f"bytes beyond the end of {key[:200]!r}", "exists": f"it has {has}"}
+            self.say(416, words | {"remedy": "ask for a range inside it"})
         else:
             await self._send(key, found, span is not None)
 
@@ -60,7 +61,7 @@ class RawHandler(Guarded):
         assert found.start is not None
         if partial:
             self.set_status(206)
-            self.set_header("Content-Range", f"bytes {found.start}-{found.stop - 1}/{found.size}")
+            self.set_header("Content-Range", f"bytes {found.start}-{found.stop - 1}/{_told(found.size)}")
         self.set_header("Content-Length", str(found.stop - found.start))
         self.set_header("Content-Type", content_type(key))
         # Whoever keeps it asks whether it is still the same: a store may be written at any time.
@@ -72,6 +73,11 @@ class RawHandler(Guarded):
             self.finish(await self.threads.run(b"".join, found.pieces))
         else:
             await self.stream(lambda cancel: found.pieces, content_type(key))
+
+
+def _told(size: int | None) -> str:
+    """Write a size as Content-Range does."""
+    return "*" if size is None else str(size)
 
 
 def _close(found: Found) -> None:

@@ -12,6 +12,7 @@ from ndlab.serve.limits import Access, Limits
 from ndlab.serve.manage import Manager
 from ndlab.serve.names import Folder
 from ndlab.serve.ramon.sets import Sets
+from ndlab.serve.remote_keys import RemoteKeys
 from ndlab.serve.source import Channel, Names
 from ndlab.serve.statuses import shown
 from ndlab.serve.tiles import TileService
@@ -49,6 +50,7 @@ class Site:
     tiles: TileService = field(init=False)
     manager: Manager = field(init=False)
     sets: Sets = field(default_factory=Sets)
+    remote: RemoteKeys = field(default_factory=RemoteKeys)
     _views: dict[str, object] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -63,6 +65,7 @@ class Site:
         self.tiles.close()
         self.sets.close()
         self.threads.close()
+        self.remote.close()
         if self.mirror is not None:
             self.mirror.close()
 

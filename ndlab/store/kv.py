@@ -25,6 +25,7 @@ from ndlab.store.left_locks import empty_left_lock
 
 __all__ = [
     "Kv",
+    "Part",
     "context",
     "in_zip",
     "join",
@@ -34,6 +35,7 @@ __all__ = [
     "refuse_read_only",
     "split_hint",
     "stamp",
+    "zip_parts",
 ]
 
 _HINT = re.compile(r"^(zarr[23]?|n5|precomputed)://(?=.)|\|(zarr[23]?|n5|neuroglancer-precomputed):/?$")
@@ -78,7 +80,7 @@ def normal_url(url: str | os.PathLike[str]) -> str:
 
 def local_path(url: str) -> Path | None:
     """Return the path of a local address that is not inside a zip file, else None."""
-    if "://" in url or _zip_parts(url):
+    if "://" in url or zip_parts(url):
         return None
     return Path(url)
 
@@ -90,7 +92,7 @@ def join(url: str, *parts: str) -> str:
 
 def in_zip(url: str) -> bool:
     """Tell whether an address lies in a zip file, or is one."""
-    return _zip_parts(url) is not None
+    return zip_parts(url) is not None
 
 
 def refuse_read_only(url: str) -> None:
@@ -108,7 +110,7 @@ def stamp(url: str, key: str) -> Hashable:
 
     A remote address has none that is cheap to ask for; its mark changes when somebody opens it anew (`look_again`).
     """
-    parts = _zip_parts(url)
+    parts = zip_parts(url)
     if "://" in (parts[0] if parts else url):
         return _looked[url]
     try:
@@ -127,7 +129,8 @@ def look_again(url: str) -> None:
 _looked: Counter[str] = Counter()
 
 
-def _zip_parts(url: str) -> tuple[str, str] | None:
+def zip_parts(url: str) -> tuple[str, str] | None:
+    """Part an address in a zip file into that of the file and the path in it; None for any other."""
     found = _ZIP.match(url)
     if not found or ("://" not in url and not os.path.isfile(found["file"])):
         return None
@@ -163,7 +166,7 @@ _RETRIES = {"max_retries": 4, "initial_delay": "100ms", "max_delay": "1s"}
 
 def kvstore_spec(url: str) -> dict[str, Any]:
     """Return the TensorStore key-value spec of a folder-like address."""
-    zipped = _zip_parts(url)
+    zipped = zip_parts(url)
     if zipped:
         file, inner = zipped
         base = _folder_spec(file)
@@ -206,6 +209,18 @@ def _opened(url: str) -> ts.KvStore:
         raise BadRequest(f"address {url!r} cannot be opened", str(error).splitlines()[0]) from None
 
 
+# What the engine says of a range that a value does not fill.
+_SIZE = re.compile(r"(?:total|value of) size (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a value, and a mark that differs once the value does; the mark may be empty of meaning."""
+
+    value: bytes
+    mark: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Kv:
     """Keys and bytes below one address. Pickles as the address.
@@ -241,6 +256,26 @@ class Kv:
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
         return self.read_many([key])[0]
+
+    def read_part(self, key: str, start: int, stop: int | None = None) -> Part | int | None:
+        """Bytes [start, stop) of the value at `key`, no more of it being moved than that; None if there is no such key.
+
+        Where the value ends before `stop`, its size if the store tells it, else -1; the same where `start` is beyond it.
+
+        Raises
+        ------
+        NotFound
+            If the server cannot be reached or refuses.
+        """
+        future = _opened(self.url).read(key, byte_range=slice(start, stop))
+        try:
+            found = future.result()
+        except (ValueError, OSError) as error:
+            if "OUT_OF_RANGE" not in str(error):
+                return None if self._answer(future) is None else -1
+            size = _SIZE.search(str(error))
+            return int(size[1]) if size else -1
+        return Part(bytes(found.value), found.stamp.generation) if found.state == "value" else None
 
     def read_many(self, keys: Iterable[str]) -> list[bytes | None]:
         """Bytes at each key, all asked for at once, so that latency is paid once."""
