@@ -5,17 +5,25 @@ from __future__ import annotations
 from ndlab.analyze.identity import IdAgreement, IdsDisagreeWarning, compare_ids
 from ndlab.analyze.invariants import invariants
 from ndlab.analyze.peters_rule import PetersRule, degree_preserving, peters_rule
+from ndlab.analyze.point_patterns import cross_k, empty_space, envelope, nearest_neighbor, pair_function
 from ndlab.analyze.similarity import PairSimilarity, pair_similarity
 from ndlab.analyze.vertices import vertex_statistics
+from ndlab.analyze.window import Window
 
 __all__ = [
     "IdAgreement",
     "IdsDisagreeWarning",
     "PairSimilarity",
     "PetersRule",
+    "Window",
     "compare_ids",
+    "cross_k",
     "degree_preserving",
+    "empty_space",
+    "envelope",
     "invariants",
+    "nearest_neighbor",
+    "pair_function",
     "pair_similarity",
     "peters_rule",
     "vertex_statistics",
