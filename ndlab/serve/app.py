@@ -84,7 +84,7 @@ def handlers(site: Site, prefix: str = "") -> list[Any]:
     True
     >>> site.close()
     """
-    from ndlab.serve import modern
+    from ndlab.serve import annotated, modern
     from ndlab.serve.founding import FoundingHandler
     from ndlab.serve.guarded import Nowhere
     from ndlab.serve.precomputed import PrecomputedHandler
@@ -101,6 +101,16 @@ def handlers(site: Site, prefix: str = "") -> list[Any]:
         "view": ServedViewHandler,
         "zarr": RawHandler,
         "precomputed": PrecomputedHandler,
+        "annotations": annotated.AnnotationsHandler,
+        "set": annotated.SetHandler,
+        "objects": annotated.ObjectsHandler,
+        "object": annotated.ObjectHandler,
+        "form": annotated.FormHandler,
+        "keys": annotated.KeysHandler,
+        "reserve": annotated.ReserveHandler,
+        "merge": annotated.MergeHandler,
+        "history": annotated.HistoryHandler,
+        "undo": annotated.UndoHandler,
         "founding": FoundingHandler,
     }
     at = prefix.rstrip("/")

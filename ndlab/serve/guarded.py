@@ -115,7 +115,7 @@ class Guarded(Streaming):
         origin = self.request.headers.get("Origin", "")
         if not self.site.access.allows_origin(origin):
             raise self.site.access.refusal()
-        self.set_header("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE")
+        self.set_header("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
         self.set_header("Access-Control-Allow-Headers", _TAKEN)
         self.set_header("Access-Control-Max-Age", "3600")
         self.set_status(204)

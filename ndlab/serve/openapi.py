@@ -6,8 +6,8 @@ The table says what there is; `ndlab.serve.app` gives each row its handler. So t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ndlab.serve.schemas import HEADERS, MISTAKES, SCHEMAS
@@ -36,7 +36,8 @@ class Parameter:
 class Route:
     """One row: a path with ``{name}`` for its parameters, and what it answers.
 
-    ``{name+}`` stands for the rest of the path, slashes included. `schema` names what a JSON answer is made of.
+    ``{name+}`` stands for the rest of the path, slashes included. `schema` names what a JSON answer is made of,
+    `schemas` what that of a method is where it is something else, and `bodies` what is posted.
     """
 
     name: str
@@ -46,6 +47,8 @@ class Route:
     parameters: tuple[Parameter, ...] = ()
     methods: tuple[str, ...] = ("get", "head")
     schema: str = ""
+    schemas: Mapping[str, str] = field(default_factory=dict)
+    bodies: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def pattern(self) -> str:
@@ -74,6 +77,12 @@ _WIN = Parameter("win", "lo,hi: the window of a JPEG of anything but uint8; lo b
 _REST = Parameter("path", "The rest of the path.", required=True)
 _READ = ("get", "head")
 _WRITE = (*_READ, "post", "put", "delete")
+_KIND = Parameter("kind", "One kind of objects.",
+                  pattern="^(generic|synapse|seed|segment|neuron|organelle|node|skeleton|roi)$")  # fmt: skip
+_ID = Parameter("id", "Id of an object.", required=True, pattern="^[1-9][0-9]{0,18}$")
+_BOX = Parameter("box", "z0:z1,y0:y1,x0:x1, in voxels, half-open.", pattern="^[0-9]{1,15}:[0-9]{1,15}(,[0-9]{1,15}:"
+                 "[0-9]{1,15}){2}$")  # fmt: skip
+_SET = "/v1/annotations/{name}/{channel}"
 _FOUNDING = (
     ("sd", "Cut-outs, planes, projections and ids of a token, as the Open Connectome Project spelled them.", _WRITE),
     ("ca", "The same under the older name.", _WRITE),
@@ -120,6 +129,36 @@ ROUTES: tuple[Route, ...] = (
           (_BYTES, _JSON), (_NAME, _REST)),
     Route("precomputed", "/v1/precomputed/{name}/{path+}", "A Neuroglancer precomputed volume made on the fly: "
           "[CHANNEL/][t=N/]info, and its chunks.", (_JSON, _BYTES), (_NAME, _REST), schema="Precomputed"),
+    Route("annotations", "/v1/annotations", "Channels that have annotations.", (_JSON,), schema="Sets"),
+    Route("set", _SET, "The annotations of a channel: how many of each kind, and over which labels.", (_JSON,),
+          (_NAME, _CHANNEL), schema="Set"),
+    Route("objects", f"{_SET}/objects", "Objects that meet every condition; new ones, all or none; the end of some.",
+          (_JSON,), (
+              _NAME, _CHANNEL, _KIND,
+              Parameter("where", 'Conditions on fields and free keys as a JSON object: {"confidence__gt":0.9}.'),
+              _BOX, _LEVEL, Parameter("by", "What of an object lies in the box.", pattern="^(any|position|bounds)$"),
+              Parameter("sort", "Fields or free keys, parted by commas; -name descending."),
+              Parameter("limit", "Most objects of an answer.", "integer", most=10_000),
+              Parameter("after", "Go on behind this id.", "integer", most=(1 << 63) - 1),
+              Parameter("ids", "Which ones to delete, parted by commas.")),
+          ("get", "head", "post", "delete"), "Objects", {"post": "Ids", "delete": "Deleted"}, {"post": "NewObjects"}),
+    Route("object", f"{_SET}/objects/{{id}}", "One object with what is computed from others; changed; deleted.",
+          (_JSON,), (_NAME, _CHANNEL, _ID), ("get", "head", "patch", "delete"), "Object", {"delete": "Deleted"},
+          {"patch": "Changes"}),
+    Route("form", f"{_SET}/objects/{{id}}/{{form}}", "Its voxels: bounds as JSON; a list of (z, y, x) or a cut-out as "
+          "npy.", (_JSON, _BYTES), (
+              _NAME, _CHANNEL, _ID, Parameter("form", "Which form.", required=True, pattern="^(bounds|voxels|cutout)$"),
+              Parameter("box", "Of a cut-out, instead of the smallest one: z0:z1,y0:y1,x0:x1.")), schema="Bounds"),
+    Route("keys", f"{_SET}/keys", "The free keys that most objects have.", (_JSON,),
+          (_NAME, _CHANNEL, _KIND, Parameter("limit", "Most keys.", "integer", most=10_000)), schema="Keys"),
+    Route("reserve", f"{_SET}/reserve", "Ids, one after another, that nobody else is given.", (_JSON,),
+          (_NAME, _CHANNEL), ("post",), "Reserved", {}, {"post": "Count"}),
+    Route("merge", f"{_SET}/merge", "Objects become the first of them, voxels and all.", (_JSON,), (_NAME, _CHANNEL),
+          ("post",), "Merged", {}, {"post": "Merge"}),
+    Route("history", f"{_SET}/history", "Who wrote what, when; the newest first.", (_JSON,),
+          (_NAME, _CHANNEL, Parameter("limit", "Most transactions.", "integer", most=10_000)), schema="History"),
+    Route("undo", f"{_SET}/undo", "A transaction is taken back: the one that is named, else the last.", (_JSON,),
+          (_NAME, _CHANNEL), ("post",), "Undone", {}, {"post": "Transaction"}),
     *(Route("founding", f"/{root}/{{path+}}", about, ("*/*",), (_REST,), methods)
       for root, about, methods in _FOUNDING),
     Route("founding", "/public_tokens/", "Names that anybody may read.", (_JSON,), schema="Names"),
@@ -160,12 +199,14 @@ def _operations(route: Route) -> dict[str, Any]:
 
 
 def _operation(route: Route, method: str) -> dict[str, Any]:
+    body = {"required": True, "content": {_JSON: {"schema": _reference(route.bodies.get(method, ""))}}}
     return {
+        **({"requestBody": body} if method in route.bodies else {}),
         "operationId": f"{method}{re.sub(r'[^A-Za-z0-9]+', '_', route.path)}",
         "summary": route.about,
         "parameters": [_parameter(one, route) for one in route.parameters],
         "responses": {
-            **{status: _answer(route, about) for status, about in _answered(route, method).items()},
+            **{status: _answer(route, about, method) for status, about in _answered(route, method).items()},
             **{status: _mistake(status, about) for status, about in MISTAKES.items()},
         },
     }
@@ -176,6 +217,8 @@ def _answered(route: Route, method: str) -> dict[str, str]:
     found = {"200": route.about}
     if route.name == "zarr":
         return found | {"206": "A part of it.", "304": "It is still what the asker has."}
+    if route.name == "objects" and method == "post":
+        return {"201": "They were made."}
     if route.name == "founding" and method == "post":
         found["201"] = "It was made."
     if route.name == "founding" and method == "delete":
@@ -183,14 +226,19 @@ def _answered(route: Route, method: str) -> dict[str, str]:
     return found
 
 
-def _answer(route: Route, about: str) -> dict[str, Any]:
-    described = {kind: _content(kind, route) for kind in route.answers}
+def _answer(route: Route, about: str, method: str) -> dict[str, Any]:
+    described = {kind: _content(kind, route, method) for kind in route.answers}
     headers = {"headers": HEADERS[route.name]} if route.name in HEADERS else {}
     return {"description": about, "content": described, **headers}
 
 
-def _content(kind: str, route: Route) -> dict[str, Any]:
-    return {"schema": {"$ref": f"#/components/schemas/{route.schema}"}} if kind == _JSON and route.schema else {}
+def _content(kind: str, route: Route, method: str) -> dict[str, Any]:
+    schema = route.schemas.get(method, route.schema)
+    return {"schema": _reference(schema)} if kind == _JSON and schema else {}
+
+
+def _reference(schema: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{schema}"}
 
 
 def _mistake(status: str, about: str) -> dict[str, Any]:

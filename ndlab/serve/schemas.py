@@ -59,6 +59,11 @@ _SCALE = _object(
     encoding={"const": "raw"},
 )
 
+_ID = {"type": "integer", "minimum": 1, "maximum": (1 << 64) - 1}
+_KIND = {"enum": ["generic", "synapse", "seed", "segment", "neuron", "organelle", "node", "skeleton", "roi"]}
+_MODE = {"enum": ["overwrite", "preserve", "except", "reduce"]}
+_PAINT = {"voxels": _list(_three(_COUNT)), "box": _list(_three(_COUNT), 2, 2)}
+
 SCHEMAS: dict[str, dict[str, Any]] = {
     "Mistake": {
         "type": "object",
@@ -87,6 +92,37 @@ SCHEMAS: dict[str, dict[str, Any]] = {
                            type={"enum": ["image", "segmentation"]}, data_type=_TEXT,
                            num_channels={"const": 1}, scales=_list(_SCALE, 1)),
     "Names": _list(_TEXT),
+    "Sets": _object(annotations=_list(_object(name=_TEXT, channel=_TEXT))),
+    "Set": _object(name=_TEXT, channel=_TEXT, readonly=_FLAG, version=_COUNT, counts=_map(_COUNT),
+                   labels=_or_null(_object(shape=_three(_COUNT), dtype=_TEXT)), voxel_size=_list(_three(_NUMBER))),
+    "Object": _object(id=_ID, kind=_KIND),
+    "Objects": _object(objects=_list(_named("Object")), more=_FLAG, after=_or_null(_ID)),
+    "Ids": _object(ids=_list(_ID, 1)),
+    "Deleted": _object(deleted=_COUNT),
+    "Bounds": _object(id=_ID, start=_three(_COUNT), stop=_three(_COUNT)),
+    "Keys": _object(keys=_list(_object(key=_TEXT, count=_COUNT))),
+    "Reserved": _object(first=_ID, count=_COUNT),
+    "Merged": _object(id=_ID),
+    "Done": _object(number=_COUNT, time=_TEXT, author=_TEXT, operation=_TEXT, objects=_COUNT, voxels=_COUNT,
+                    undoes=_or_null(_COUNT), note=_TEXT),
+    "History": _object(transactions=_list(_named("Done"))),
+    "Undone": _object(undone=_or_null(_named("Done"))),
+    "NewObjects": {
+        "type": "object", "required": ["objects"], "additionalProperties": False,
+        "properties": {"objects": _list({"type": "object", "properties": {"kind": _KIND, "id": _ID, **_PAINT},
+                                         "description": "Fields by their names; other names are free keys."}, 1),
+                       "mode": _MODE, "note": _TEXT},
+    },
+    "Changes": {
+        "type": "object", "properties": {**_PAINT, "mode": _MODE, "note": _TEXT},
+        "description": "Fields by their names; other names, and what is in keys, are free keys; null takes one away.",
+    },
+    "Count": {"type": "object", "required": ["count"], "additionalProperties": False,
+              "properties": {"count": {"type": "integer", "minimum": 1, "maximum": 10**9}}},
+    "Merge": {"type": "object", "required": ["ids"], "additionalProperties": False,
+              "properties": {"ids": _list(_ID, 2), "note": _TEXT}},
+    "Transaction": {"type": "object", "additionalProperties": False,
+                    "properties": {"transaction": {"type": "integer", "minimum": 1}}},
 }  # fmt: skip
 
 

@@ -58,6 +58,12 @@ EXAMPLES = {
     "/v1/view/play": "/v1/view/play?vol=em&from=0&to=2&box=0,8,0,8",
     "/v1/zarr/{name}/{path+}": "/v1/zarr/em/zarr.json",
     "/v1/precomputed/{name}/{path+}": "/v1/precomputed/em/info",
+    "/v1/annotations": "/v1/annotations",
+    "/v1/annotations/{name}/{channel}": "/v1/annotations/seg/annotation",
+    "/v1/annotations/{name}/{channel}/objects": "/v1/annotations/seg/annotation/objects?kind=segment",
+    "/v1/annotations/{name}/{channel}/objects/{id}": "/v1/annotations/seg/annotation/objects/1",
+    "/v1/annotations/{name}/{channel}/keys": "/v1/annotations/seg/annotation/keys",
+    "/v1/annotations/{name}/{channel}/history": "/v1/annotations/seg/annotation/history?limit=5",
     "/sd/{path+}": "/sd/em/info/",
     "/ca/{path+}": "/ca/em/image/raw/0/0,5/0,5/10,11/",
     "/ocp/{path+}": "/ocp/ca/em/image/xy/0/0,50/0,50/12/",
@@ -73,8 +79,12 @@ EXAMPLES = {
 }
 
 
+# What no object of these stores has; `test_annotated` asks for it.
+UNPAINTED = {"/v1/annotations/{name}/{channel}/objects/{id}/{form}"}
+
+
 def test_there_is_an_example_of_every_route() -> None:
-    assert set(EXAMPLES) == {route.path for route in ROUTES}
+    assert set(EXAMPLES) == {route.path for route in ROUTES if "get" in route.methods} - UNPAINTED
 
 
 @pytest.mark.parametrize("path", EXAMPLES.values())

@@ -74,6 +74,14 @@ class Behind:
         if self.labels is not None and not self.frame.channel.readonly:
             self.labels.flush()
 
+    def around(self, one: Any, ids: Sequence[int]) -> Box:
+        """Return the smallest box of painted voxels around the voxels of an object."""
+        boxes = [self.paint.bounding_box(i) for i in ids if self.paint.places(i)]
+        if not boxes:
+            raise NotFound(f"the voxels of {one.kind} {one.id}", "it has none", "paint some")
+        start = np.min([box.start for box in boxes], 0).tolist()
+        return Box(start, np.max([box.stop for box in boxes], 0).tolist())
+
     def clipped(self, box: Box) -> Box:
         """Return the part of a box of painted voxels that is there."""
         return box & Box((0, 0, 0), self.paint.chunking.shape)
