@@ -615,6 +615,34 @@ def test_playing_shows_every_plane_in_order_from_one_stream(stand: Stand, page: 
     stand.check(page, state | {"position": last})
 
 
+def test_layers_of_different_grids_play_from_a_stream_each(page: Page) -> None:
+    grey = em()
+    thick = cells(grey.shape)[::2]
+    sources = {
+        "em": Source("em", "image", Volume.from_array(grey, VOXEL)),
+        "ids": Source("ids", "labels", Volume.from_array(thick, (16.0, 8.0, 8.0), offset=(8, 0, 0), kind="labels")),
+    }
+    with TileService() as service, site(service) as found:
+        stand = Stand(found, sources)
+        state = stand.state({"id": "em"}, {"id": "ids", "opacity": 0.5})
+        stand.open(page, state | {"position": [12.0, *state["position"][1:]]})
+        before = len(found.asked)
+        page.evaluate(
+            """() => {
+                const view = window.views[0];
+                window.seen = [];
+                view.on("drawn", () => window.seen.push(view.stats.panels[0].layers.map((layer) => layer.depth)));
+                view.play("z", 200);
+            }"""
+        )
+        ended(page)
+        seen = page.evaluate("window.seen.filter((d, i, all) => i === 0 || String(d) !== String(all[i - 1]))")
+        assert seen == [[d, (d - 1) // 2] for d in range(2, len(grey))]
+        asked = [path.rsplit("/", 1)[1] for path, _, _ in found.asked[before:]]
+        assert (asked.count("play"), asked.count("tiles")) == (2, 0)
+        stand.check(page, state | {"position": [8 * len(grey) - 4.0, *state["position"][1:]]})
+
+
 def test_times_play(page: Page) -> None:
     values = np.stack([np.roll(em()[:3, :200, :200], 20 * t, axis=2) for t in range(5)])
     volume = Volume.from_array(values, VOXEL, axes="tzyx")
@@ -622,6 +650,9 @@ def test_times_play(page: Page) -> None:
         stand = Stand(found, {"em": Source("em", "image", volume)})
         state = stand.state({"id": "em"})
         stand.open(page, state)
+        page.evaluate("window.views[0].play('t', 0.5)")
+        page.wait_for_function("window.views[0].stats.tiles >= 5")  # those to come are there before they are due
+        assert page.evaluate("window.views[0].state.t") < 3
         page.evaluate("window.views[0].play('t', 50)")
         ended(page)
         assert page.evaluate("window.views[0].state.t") == 4

@@ -184,6 +184,18 @@ describe("the streams of a page", () => {
     expect(second).toBe(true);
   });
 
+  it("are enough for two that play, and one beside them", async () => {
+    const streams = new Streams();
+    await streams.take(1, true, never);
+    const play = await streams.take(1, true, never);
+    let third = false;
+    const waiting = streams.take(9, true, never).then(() => (third = true));
+    await streams.take(0, false, never);
+    expect(third).toBe(false);
+    play();
+    await waiting;
+  });
+
   it("forget who gave up, and count nothing twice", async () => {
     const streams = new Streams(1);
     const back = await streams.take(0, false, never);

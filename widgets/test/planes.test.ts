@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { panelsOf, plan, visibleWants } from "../src/image/planes";
-import { nameOf, piece, playable } from "../src/image/play";
+import { type PanelPlan, panelsOf, plan, visibleWants } from "../src/image/planes";
+import { depthAfter, lanesOf, stepLevel, stepsOf } from "../src/image/lanes";
+import { nameOf, piece } from "../src/image/play";
 import { rim } from "../src/image/rim";
 import { Grid } from "../src/image/shapes";
 import * as S from "../src/image/state";
@@ -67,13 +68,42 @@ describe("what is asked for", () => {
 });
 
 describe("playing", () => {
+  const lanes = (state: S.ViewState, infos: S.Infos = INFOS, stride = 1): [string, number][] => {
+    const main = planned(state, infos)[0] as PanelPlan;
+    return lanesOf(main, stepsOf(state, infos, main, stride)).map((lane) => [lane.planes.map(({ layer }) => layer.id).join(), lane.stride]);
+  };
+  /** A volume of the same extent whose planes are so many nm thick. */
+  const thick = (nm: number): S.Infos => {
+    const level = (one: S.Level): S.Level => ({ ...one, voxel_size: [nm, 4, 4], shape: [Math.ceil(4000 / nm), 2048, 2048] });
+    return { ...INFOS, ids: { ...INFOS.ids, levels: INFOS.ids.levels.slice(0, 1).map(level) } };
+  };
+
   it("is one stream where layers lie voxel on voxel", () => {
-    const [main] = planned(STATE);
-    expect(main && playable(main)).toBe(true);
-    const [shifted] = planned(S.setLayer(STATE, "ids", { z_offset: 1 }));
-    expect(shifted && playable(shifted)).toBe(false);
-    const [coarse] = planned(STATE, { ...INFOS, ids: { ...INFOS.ids, levels: INFOS.ids.levels.slice(1) } });
-    expect(coarse && playable(coarse)).toBe(false);
+    expect(lanes(STATE)).toEqual([["em,ids", 1]]);
+    expect(lanes(STATE, INFOS, -1)).toEqual([["em,ids", -1]]);
+  });
+
+  it("is one for each grid, at the pace at which its planes pass", () => {
+    expect(lanes(S.setLayer(STATE, "ids", { z_offset: 1 }))).toEqual([["em", 1], ["ids", 1]]);
+    expect(lanes(STATE, { ...INFOS, ids: { ...INFOS.ids, levels: INFOS.ids.levels.slice(1) } })).toEqual([["em", 1], ["ids", 1]]);
+    expect(lanes(STATE, thick(20))).toEqual([["em", 1], ["ids", 2]]);
+    expect(lanes(STATE, thick(120), -1)).toEqual([["em", -1], ["ids", -1]]);
+    expect(lanes(STATE, thick(16))).toEqual([["em", 1], ["ids", 0]]);
+  });
+
+  it("foresees what each step shows", () => {
+    for (const [nm, stride] of [[40, 1], [20, 1], [120, 1], [16, 1], [70, -1], [40, -1]] as const) {
+      const infos = thick(nm);
+      // Off the middle of a plane, as a click leaves it.
+      let state: S.ViewState = { ...STATE, position: [2011, 4096, 4096] };
+      const before = planned(state, infos)[0] as PanelPlan;
+      const steps = stepsOf(state, infos, before, stride);
+      for (let i = 1; i <= 8; i++) {
+        state = stepLevel(state, infos, planned(state, infos)[0] as PanelPlan, stride);
+        const shown = planned(state, infos)[0]?.layers.map(({ depth }) => depth);
+        expect([nm, i, before.layers.map((plane) => depthAfter(plane, i, steps))]).toEqual([nm, i, shown]);
+      }
+    }
   });
 
   it("goes on in the same stream until something else is shown", () => {

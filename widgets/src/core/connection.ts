@@ -50,13 +50,13 @@ export class Connection {
   }
 }
 
-/** Hands out a page's streams: two at a time, one of them at most to what plays. The most urgent goes first. */
+/** Hands out a page's streams: a few at a time, of which one is left to what does not play. The most urgent goes first. */
 export class Streams {
   private open = 0;
   private playing = 0;
   private readonly queue: { urgency: number; plays: boolean; go: () => void }[] = [];
 
-  constructor(private readonly most = 2) {}
+  constructor(private readonly most = 3) {}
 
   /** Wait for a stream; what is returned gives it back. Rejects when the signal aborts first. */
   take(urgency: number, plays: boolean, signal: AbortSignal): Promise<() => void> {
@@ -88,7 +88,7 @@ export class Streams {
 
   private serve(): void {
     while (this.open < this.most) {
-      const free = this.queue.filter((ticket) => !ticket.plays || this.playing === 0);
+      const free = this.queue.filter((ticket) => !ticket.plays || this.playing < Math.max(1, this.most - 1));
       const first = free.sort((a, b) => b.urgency - a.urgency)[0];
       if (first === undefined) return;
       this.queue.splice(this.queue.indexOf(first), 1);

@@ -1,6 +1,6 @@
 /**
  * How tiles reach the page. Streams over HTTP from the page's own server where that answers, else messages to the
- * kernel, else, of stores that anybody may read, chunks that the page reads itself (zarr.ts). Requests are cut to two streams a page, whatever number of views it has: a browser has six connections.
+ * kernel, else, of stores that anybody may read, chunks that the page reads itself (zarr.ts). Requests are cut to three streams a page, whatever number of views it has: a browser has six connections.
  */
 
 import type { Model } from "./anywidget";

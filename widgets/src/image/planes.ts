@@ -60,6 +60,8 @@ export interface LayerPlane {
   readonly count: number;
   readonly source: Source;
   readonly cells: readonly TileCell[];
+  /** The index of the plane so many nm further along the depth. */
+  readonly ahead: (nm: number) => number;
   /** The same of the next coarser level; null if there is none. */
   readonly coarser: () => LayerPlane | null;
 }
@@ -117,7 +119,8 @@ function layerPlane(
   const at = (number: number): LayerPlane => {
     const level = info.levels[number] as Level;
     const start = level.offset[axis] - (axis === 0 ? ahead : 0);
-    const depth = Math.floor((state.position[axis] - start) / voxelSize(level)[axis] + 1e-9);
+    const further = (nm: number): number => Math.floor((state.position[axis] + nm - start) / voxelSize(level)[axis] + 1e-9);
+    const depth = further(0);
     const slice = slices[number] as Slice;
     const inside = depth >= 0 && depth < level.shape[axis] && level.missing === null;
     return {
@@ -130,6 +133,7 @@ function layerPlane(
       count: level.shape[axis],
       source: sourceOf(info, layer.channel, number, plane, state.t),
       cells: inside ? visibleTiles(rect, view, slice, SIDE) : [],
+      ahead: further,
       coarser: () => (number + 1 < info.levels.length ? at(number + 1) : null),
     };
   };

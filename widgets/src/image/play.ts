@@ -5,12 +5,19 @@ import { CODEC, decode, layerOf } from "../core/frames";
 import { NO_HOLES, cropped } from "../core/holes";
 import type { Streams } from "../core/connection";
 import type { Transport } from "../core/net";
+import { type Lane, type Steps, depthAfter, lanesOf } from "./lanes";
 import type { Loader } from "./loader";
-import { type LayerPlane, type PanelPlan, SIDE, type Want, want } from "./planes";
-import { type Infos, type ViewState, mainPlane, planeAxes, step, voxelSize } from "./state";
+import { type LayerPlane, type PanelPlan, SIDE, type Source, type Want, sourceOf, want } from "./planes";
+import type { Plane } from "./state";
 
 /** Planes that may lie ready; then the sender waits. */
 const AHEAD = 24;
+/** Planes that are asked for ahead where no stream brings them. */
+const MANY = 4;
+/** So long a stream may wait for a connection before its planes are asked for another way. */
+const PATIENCE_MS = 500;
+/** Streams at once: each is a connection of the few that a page has. */
+const LANES = 2;
 
 interface Box {
   readonly top: number;
@@ -26,8 +33,8 @@ export class PlaneStream {
   private readonly first: number;
   private at: number;
   private wake = (): void => {};
-  /** Nothing more comes this way, because everything did or because it broke. */
-  over = false;
+  private state: "waiting" | "open" | "over" = "waiting";
+  private readonly asked = performance.now();
   /** What it was opened for. */
   readonly name: string;
 
@@ -48,6 +55,11 @@ export class PlaneStream {
     void this.run(transport, streams, this.query(last, quality));
   }
 
+  /** Whether planes come this way, or will: not if no connection is free, all of them came, or it broke. */
+  get flows(): boolean {
+    return this.state === "open" || (this.state === "waiting" && performance.now() - this.asked < PATIENCE_MS);
+  }
+
   /** The picture shows this plane now. */
   shows(depth: number): void {
     this.at = depth;
@@ -64,13 +76,14 @@ export class PlaneStream {
     let back = (): void => {};
     try {
       back = await streams.take(1, true, signal);
+      this.state = "open";
       const way = await transport();
       await way.stream("play", query, (frame) => this.take(frame), signal);
     } catch {
       // What did not come this way is asked for tile by tile.
     } finally {
       back();
-      this.over = true;
+      this.state = "over";
     }
   }
 
@@ -119,15 +132,6 @@ export function nameOf(planes: readonly LayerPlane[], stride: number): string {
   return JSON.stringify([planes.map(({ source }) => source.name), planes[0] && boxOf(planes[0]), stride]);
 }
 
-/** Whether one stream can carry all layers: they lie voxel on voxel. */
-export function playable(plan: PanelPlan): boolean {
-  const lead = plan.layers[0];
-  if (lead === undefined || lead.level === null || lead.cells.length === 0) return false;
-  const grid = (plane: LayerPlane): string =>
-    JSON.stringify([plane.level, plane.slice, plane.depth, plane.count, plane.source.query["t"], plane.source.query["c"]]);
-  return plan.layers.every((plane) => grid(plane) === grid(lead));
-}
-
 function boxOf({ cells }: LayerPlane): Box {
   return {
     top: Math.min(...cells.map((cell) => cell.top)),
@@ -163,7 +167,7 @@ export function piece(picture: Picture, top: number, left: number): Picture {
 
 /** Plays one picture: steps when it is time and the next plane or time has come. */
 export class Player {
-  private stream: PlaneStream | null = null;
+  private readonly streams = new Map<string, PlaneStream>();
   private due = 0;
 
   constructor(
@@ -177,31 +181,39 @@ export class Player {
     return Math.sign(this.perSecond);
   }
 
-  /** What to ask for beside the picture: the next planes, where no stream brings them. */
-  follow(plan: PanelPlan, only: boolean, quality: string): Want[] {
-    const planes = plan.layers.filter((plane) => plane.cells.length > 0);
-    const lead = planes[0];
-    if (this.along === "t" || lead === undefined || !only || !playable(plan)) {
-      this.close();
-      return this.along === "t" ? [] : this.next(planes, 4);
+  /** What to ask for beside the picture: the next planes or times that no stream brings. */
+  follow(plan: PanelPlan, steps: Steps, only: boolean, quality: string): Want[] {
+    const lanes = this.along === "z" && only ? lanesOf(plan, steps).filter(({ stride }) => stride !== 0) : [];
+    const wanted = new Map(lanes.slice(0, LANES).map((lane) => [nameOf(lane.planes, lane.stride), lane]));
+    for (const [name, stream] of this.streams) {
+      if (wanted.has(name)) continue;
+      stream.close();
+      this.streams.delete(name);
     }
-    if (this.stream?.name !== nameOf(planes, this.stride)) {
-      this.close();
-      const rest = this.stride > 0 ? lead.count - 1 - lead.depth : lead.depth;
-      // One request has one window, and JPEGs of wide values need their own.
-      const mixed = planes.length > 1 && planes.some(({ source }) => source.window !== null);
-      if (rest > 0) this.stream = this.open(planes, this.stride, mixed ? "raw" : quality);
+    const carried = new Set<LayerPlane>();
+    for (const [name, lane] of wanted) {
+      const stream = this.streams.get(name) ?? this.start(name, lane, quality);
+      stream?.shows((lane.planes[0] as LayerPlane).depth);
+      if (stream?.flows) for (const plane of lane.planes) carried.add(plane);
     }
-    this.stream?.shows(lead.depth);
-    return this.stream?.over === true ? this.next(planes, 4) : [];
+    return this.next(plan.layers.filter((plane) => !carried.has(plane)), steps, MANY);
+  }
+
+  private start(name: string, { planes, stride }: Lane, quality: string): PlaneStream | undefined {
+    const lead = planes[0] as LayerPlane;
+    if (lead.depth + stride < 0 || lead.depth + stride >= lead.count) return undefined;
+    // One request has one window, and JPEGs of wide values need their own.
+    const mixed = planes.length > 1 && planes.some(({ source }) => source.window !== null);
+    const stream = this.open(planes, stride, mixed ? "raw" : quality);
+    this.streams.set(name, stream);
+    return stream;
   }
 
   /** Whether to step now. */
-  step(plan: PanelPlan, now: number, waiting: number): boolean {
+  step(plan: PanelPlan, steps: Steps, now: number, waiting: number): boolean {
     if (now < this.due) return false;
-    const planes = plan.layers.filter((plane) => plane.cells.length > 0);
-    const ready =
-      this.along === "t" ? waiting === 0 : this.next(planes, 1).every((want) => this.loader.cache.peek(want.key) !== undefined);
+    const next = this.along === "t" ? [] : this.next(plan.layers, steps, 1);
+    const ready = this.along === "t" ? waiting === 0 : next.every((want) => this.loader.cache.peek(want.key) !== undefined);
     if (!ready) return false;
     // Late is late: what was missed is not made up for.
     this.due = Math.max(this.due + 1000 / Math.abs(this.perSecond), now);
@@ -209,31 +221,27 @@ export class Player {
   }
 
   close(): void {
-    this.stream?.close();
-    this.stream = null;
+    for (const stream of this.streams.values()) stream.close();
+    this.streams.clear();
   }
 
-  private next(planes: readonly LayerPlane[], many: number): Want[] {
+  /** The tiles of the next planes, or times; what is there already is asked for by nobody. */
+  private next(planes: readonly LayerPlane[], steps: Steps, many: number): Want[] {
     const found: Want[] = [];
     for (let i = 1; i <= many; i++) {
-      for (const { source, depth, count, cells } of planes) {
-        const at = depth + i * this.stride;
-        if (at < 0 || at >= count) continue;
-        for (const { row, col } of cells) found.push(want(source, at, row, col, false));
+      for (const plane of planes) {
+        const [source, depth] = this.along === "t" ? [timeOf(plane, i * this.stride), plane.depth] : [plane.source, depthAfter(plane, i, steps)];
+        if (source === null || depth < 0 || depth >= plane.count) continue;
+        for (const { row, col } of plane.cells) found.push(want(source, depth, row, col, false));
       }
     }
     return found;
   }
 }
 
-/** One plane on of the level that is drawn; the same state where there is none. */
-export function stepLevel(state: ViewState, infos: Infos, main: PanelPlan, stride: number): ViewState {
-  const lead = main.layers[0];
-  if (lead === undefined || lead.depth + stride < 0 || lead.depth + stride >= lead.count) return state;
-  const finest = lead.info.levels[0];
-  const level = lead.info.levels[lead.level ?? 0];
-  if (finest === undefined || level === undefined) return state;
-  const plane = mainPlane(state.layout);
-  const axis = planeAxes(plane).depth;
-  return step(state, infos, plane, stride * Math.max(1, Math.round(voxelSize(level)[axis] / voxelSize(finest)[axis])));
+/** What to ask of a plane so many times on; null where there is none, or it is the same. */
+function timeOf({ info, layer, level, source }: LayerPlane, times: number): Source | null {
+  const at = Number(source.query["t"]) + times;
+  if (level === null || at < 0 || at >= info.times) return null;
+  return sourceOf(info, layer.channel, level, source.query["axis"] as Plane, at);
 }

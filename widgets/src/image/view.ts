@@ -6,10 +6,11 @@ import { HttpTransport, type Stores } from "../core/net";
 import { storesOf } from "./stores";
 import { Motion } from "../core/prefetch";
 import type { Event, Explorer, Facts, Panel, Pick, Place, Status } from "./explorer";
+import { type Steps, stepLevel, stepsOf } from "./lanes";
 import { Loader } from "./loader";
 import { pick, placeOf } from "./pick";
 import { type LayerPlane, type PanelPlan, type Want, panelsOf, plan, visibleWants, want } from "./planes";
-import { PlaneStream, Player, stepLevel } from "./play";
+import { PlaneStream, Player } from "./play";
 import { absentIn, drawnOf, placesOf, sampleOf } from "./report";
 import { Shapes } from "./shapes";
 import { Stage } from "./stage";
@@ -231,7 +232,7 @@ export class ImageView implements Explorer {
   private ahead(): Want[] {
     const [main] = this.plans;
     if (main === undefined) return [];
-    if (this.player !== null) return this.player.follow(main, this.plans.length === 1, this.quality());
+    if (this.player !== null) return this.player.follow(main, this.steps(this.player, main), this.plans.length === 1, this.quality());
     const now = performance.now();
     const steps = main.layers.map((plane) => {
       const depths = this.motion(plane).next(plane.depth, plane.count, now);
@@ -262,9 +263,13 @@ export class ImageView implements Explorer {
     return slow && !still ? "jpeg75" : "raw";
   }
 
+  private steps(player: Player, main: PanelPlan): Steps {
+    return stepsOf(this.state, this.infos, main, player.stride);
+  }
+
   private advance(player: Player, now: number): void {
     const [main] = this.plans;
-    if (main === undefined || !player.step(main, now, this.loader.waiting)) return;
+    if (main === undefined || !player.step(main, this.steps(player, main), now, this.loader.waiting)) return;
     const { state } = this;
     if (player.along === "t") this.update((before) => setTime(before, this.infos, before.t + player.stride));
     else this.update((before) => stepLevel(before, this.infos, main, player.stride));
