@@ -7,38 +7,47 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select, update
 
 from ndlab.annotations.database import Database
 from ndlab.annotations.ledger import Ledger, Volume
 from ndlab.annotations.numbering import largest_id, last_number
-from ndlab.annotations.owner import claim, kept_as, owner_of
+from ndlab.annotations.owner import kept_as, release, root_of, take
 from ndlab.annotations.schema import strokes, volumes
 from ndlab.annotations.writing import GIVEN_BELOW, used
-from ndlab.errors import BadRequest, Conflict, NdlabError, NotFound
+from ndlab.errors import BadMetadata, BadRequest, Conflict, NotFound
 
 if TYPE_CHECKING:
     from ndlab.annotations.owned import OwnedPaint
     from ndlab.annotations.painted import Painted, PastPaint
 
-__all__ = ["Paints", "attach"]
+__all__ = ["Paints", "attach", "detach", "let_go"]
+
+
+_OPTIONS = ("background", "history_bytes", "merge_bytes", "merge_seconds")
 
 
 def attach(ledger: Ledger, labels: Any, name: str, folder: Any, options: Mapping[str, Any]) -> OwnedPaint:
-    """Let a label volume belong to the set from now on."""
+    """Let a label volume belong to the set from now on; one that does so by this name gets other options."""
     from ndlab.annotations.owned import OwnedPaint
 
     if not name or not isinstance(name, str):
         raise BadRequest(f"a volume by the name {name!r}", "a name is a text of one character or more",
                          'pass name="labels"')  # fmt: skip
+    strange = sorted(options.keys() - set(_OPTIONS))
+    if strange:
+        raise BadRequest(f"a volume attached with {', '.join(strange)}", f"options are {', '.join(_OPTIONS)}")
     paint = OwnedPaint(ledger, name, labels, folder, **options)
     try:
         with ledger.database.writing() as connection, paint.journal.hold():
             known = ledger.volumes(connection)
             row = _row(ledger.database, paint, options)
-            again = _is_known(ledger.database, paint, known, row)
-            if not again:
-                _refuse_owned(ledger.database, paint)
+            if _is_known(ledger.database, paint, known, row):
+                connection.execute(
+                    update(volumes).where(volumes.c.name == name).values(options=row["options"], folder=row["folder"])
+                )
+            else:
+                take(ledger.database, paint.folder, paint._merger.index, name)
                 row |= {"rank": len(known), "since": last_number(connection)}
                 connection.execute(insert(volumes), [row])
                 if (largest := largest_id(paint, 0)) < GIVEN_BELOW:
@@ -54,15 +63,10 @@ def _row(database: Database, paint: OwnedPaint, options: Mapping[str, Any]) -> d
     where = [paint.volume.url, str(paint.folder)]
     if not database.server:
         base = Path(database.address)
-        where = [kept_as(one, base, _root(base)) for one in where]
+        where = [kept_as(one, base, root_of(base)) for one in where]
     last = paint.journal.last
     return {"name": paint.name, "url": where[0], "folder": where[1], "options": json.dumps(dict(options)),
             "first": last, "adopted": last}  # fmt: skip
-
-
-def _root(folder: Path) -> Path:
-    """Return the folder that is moved as a whole: the OME-Zarr that the annotations lie in, or where they lie."""
-    return folder.parents[1] if folder.parent.name == "annotations" else folder.parent
 
 
 def _is_known(database: Database, paint: OwnedPaint, known: Sequence[Volume], row: Mapping[str, Any]) -> bool:
@@ -77,22 +81,31 @@ def _is_known(database: Database, paint: OwnedPaint, known: Sequence[Volume], ro
     return any(one.name == paint.name for one in known)
 
 
-def _refuse_owned(database: Database, paint: OwnedPaint) -> None:
-    """Take the paint, unless it belongs to another set that says so, too."""
-    owner = owner_of(paint.folder, paint._merger.index)
-    mine = database.shown
-    if owner is not None and owner[0] != mine:
-        try:
-            other = Ledger(Database(owner[0], readonly=True), "")
-            names = [one.name for one in other.volumes()]
-            other.close()
-        except (NdlabError, OSError):
-            names = []
-        if owner[1] in names:
-            raise Conflict(f"{paint.volume.url} for the annotations at {mine}", f"it belongs to those at {owner[0]}",
-                           f"open them: ndlab.open({owner[0]!r})")  # fmt: skip
-    base = Path(mine)
-    claim(paint._merger.index, mine if database.server else kept_as(mine, paint.folder, _root(base)), paint.name)
+def detach(ledger: Ledger, name: str) -> None:
+    """Merge what is pending in a volume, and let it belong to the set no longer."""
+    paint = ledger.paint_of(name)
+    ledger.catch_up()
+    paint.flush()
+    with ledger.database.writing() as connection, paint.journal.hold():
+        connection.execute(delete(volumes).where(volumes.c.name == name))
+    # Merged once more, for others may have written meanwhile and are answered by the database as long as it is asked.
+    paint.flush()
+    release(paint._merger.index)
+    ledger.drop(name)
+
+
+def let_go(database: Database) -> None:
+    """Detach all volumes of a set that is to be deleted, if there is one."""
+    if not database.server and not database.path.is_file():
+        return
+    ledger = Ledger(database, "")
+    try:
+        for one in ledger.volumes():
+            detach(ledger, one.name)
+    except (BadMetadata, NotFound):  # Damaged, or without tables, or its volumes are gone.
+        pass
+    finally:
+        ledger.close()
 
 
 class Paints(Mapping[str, Any]):

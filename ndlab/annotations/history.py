@@ -169,7 +169,13 @@ def undo(
 def _restore_paint(ledger: Ledger, write: Write, number: int) -> None:
     asked = select(strokes.c.volume, strokes.c.first).where(strokes.c.number == number)
     volumes = {one.name: one for one in ledger.volumes(write.connection)}
-    for name, first in write.connection.execute(asked.where(strokes.c.volume.in_(list(volumes)))).all():
+    for name, first in write.connection.execute(asked).all():
+        if name not in volumes:
+            raise Conflict(
+                f"transaction {number} was to be taken back",
+                f"it wrote into the volume {name!r}, which has been detached",
+                "write what should be there: ann.paints lists the volumes",
+            )
         paint = ledger.paint(volumes[name])
         try:
             write.paint(paint, paint.taking_back(first))

@@ -23,11 +23,11 @@ from sqlalchemy import Connection, insert, select, update
 from ndlab.annotations.database import Database, next_of
 from ndlab.annotations.index import Write as PaintWrite
 from ndlab.annotations.numbering import largest_id, last_time, writes_since
-from ndlab.annotations.owner import committed, found_at
+from ndlab.annotations.owner import committed, found_at, take
 from ndlab.annotations.schema import strokes, transactions, volumes
 from ndlab.annotations.strokes import Mode
 from ndlab.annotations.writing import GIVEN_BELOW, Write, recorded, used
-from ndlab.errors import NdlabError, NotFound
+from ndlab.errors import Conflict, NdlabError, NotFound
 
 if TYPE_CHECKING:
     from ndlab.annotations.owned import OwnedPaint
@@ -98,7 +98,14 @@ class Ledger:
             if volume.name not in self._paints:
                 base = Path(self.database.address)
                 where = found_at(volume.url, base), found_at(volume.folder, base)
-                self._paints[volume.name] = OwnedPaint(self, volume.name, *where, **json.loads(volume.options))
+                paint = OwnedPaint(self, volume.name, *where, **json.loads(volume.options))
+                try:  # A set that was copied without its volumes must not answer for them.
+                    writable = paint.journal.writable and not self.database.readonly
+                    take(self.database, paint.folder, paint._merger.index, volume.name, writable=writable)
+                except BaseException:
+                    paint.close()
+                    raise
+                self._paints[volume.name] = paint
             return self._paints[volume.name]
 
     def paint_of(self, name: str) -> OwnedPaint:
@@ -110,9 +117,17 @@ class Ledger:
                        "ann.attach(labels, name=...) adds one")  # fmt: skip
 
     def keep(self, paint: OwnedPaint) -> None:
-        """Take in a paint that is open."""
+        """Take in a paint that is open, in the place of another of its name."""
+        self.drop(paint.name)
         with self._opening:
             self._paints[paint.name] = paint
+
+    def drop(self, name: str) -> None:
+        """Close the paint of a volume."""
+        with self._opening:
+            paint = self._paints.pop(name, None)
+        if paint is not None:
+            paint.close()
 
     def close(self) -> None:
         """Close all paint, and let go of the database; the next call opens them again."""
@@ -188,10 +203,16 @@ class Ledger:
                 known = self._numbers.pop((name, write), None)
         if known is not None:
             return known
-        asked = select(strokes.c.number, strokes.c.first).where(strokes.c.volume == name, strokes.c.first <= write)
+        asked = select(strokes.c.number).where(strokes.c.volume == name, strokes.c.first <= write)
         with self.database.reading() as connection:
-            row = connection.execute(asked.order_by(strokes.c.number.desc()).limit(1)).one()
-        return int(row.number)
+            number = connection.execute(asked.order_by(strokes.c.number.desc()).limit(1)).scalar()
+        if number is None:
+            raise Conflict(
+                f"a write into the volume {name!r} of {self.database.shown}",
+                "it is written, but the volume has been detached meanwhile",
+                "attach it again, or open it alone",
+            )
+        return int(number)
 
     def _adopt(self) -> None:
         with self.database.writing(relaxed=True) as connection:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from ndlab.annotations.index import Write
 from ndlab.annotations.paint import Paint
 from ndlab.annotations.schema import strokes
-from ndlab.errors import BadRequest
+from ndlab.errors import BadRequest, ReadOnly
 
 if TYPE_CHECKING:
     from ndlab.annotations.database import Database
@@ -46,6 +46,8 @@ class OwnedPaint(Paint):
     def __init__(self, owner: Owner, name: str, labels: Any, folder: Any, **options: Any) -> None:
         self._owner = owner
         self.name = name
+        if owner.database.readonly:
+            options["background"] = False
         super().__init__(labels, folder, author=owner.author, _verdict=owner.verdict, **options)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -53,6 +55,13 @@ class OwnedPaint(Paint):
 
     def _numbered(self, write: int) -> int:
         return self._owner.number_of(self.name, write)
+
+    def _refuse_closed(self) -> None:
+        super()._refuse_closed()
+        if self._owner.database.readonly:
+            raise ReadOnly(f"a write into the volume {self.name!r} of {self._owner.database.shown}",
+                           "the annotations that it belongs to cannot be written",
+                           "open them without readonly=True, or write to a copy")  # fmt: skip
 
     def undo(self, count: int = 1) -> int:
         """Refuse: the history is that of the set."""
@@ -67,7 +76,7 @@ class OwnedPaint(Paint):
         self._owner.catch_up()
         asked = select(strokes.c.first, strokes.c.number).where(strokes.c.volume == self.name)
         with self._owner.database.reading() as connection:
-            numbers: dict[int, int] = dict(connection.execute(asked).tuples().all())
+            numbers = {int(row.first): int(row.number) for row in connection.execute(asked)}
         known = [write for write in super().history() if write.number in numbers][:limit]
         return [
             replace(write, number=numbers[write.number], undone=numbers.get(write.undone, 0),

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from ndlab.annotations.database import Database
     from ndlab.annotations.index import Index
 
-__all__ = ["claim", "committed", "found_at", "kept_as", "owner_of", "refuse_owned", "verdict_of"]
+__all__ = [
+    "committed",
+    "found_at",
+    "kept_as",
+    "owner_of",
+    "refuse_owned",
+    "release",
+    "root_of",
+    "take",
+    "verdict_of",
+]
 
 
 def kept_as(place: str, base: Path, root: Path) -> str:
@@ -36,10 +46,56 @@ def found_at(kept: str, base: Path) -> str:
     return kept if "://" in kept or Path(kept).is_absolute() else os.path.normpath(base / kept)
 
 
-def claim(index: Index, address: str, name: str) -> None:
-    """Note whose paint it is from now on."""
+def root_of(folder: Path) -> Path:
+    """Return what is moved as a whole: the OME-Zarr that a set's folder lies in, or the folder around it."""
+    return folder.parents[1] if folder.parent.name == "annotations" else folder.parent
+
+
+def take(database: Database, folder: Path, index: Index, name: str, *, writable: bool = True) -> None:
+    """Let paint belong to a set, by a volume's name there, unless it belongs to another that says so, too.
+
+    Raises
+    ------
+    Conflict
+        If it does: only that one knows which of its unfinished writes stand.
+    """
+    mine, owner = database.shown, owner_of(folder, index)
+    if owner == (mine, name):
+        return
+    if owner is not None and owner[0] != mine and _lists(owner[0], owner[1]):
+        raise Conflict(f"the paint in {folder} for the annotations at {mine}", f"it belongs to those at {owner[0]}",
+                       f"open them: ndlab.open({owner[0]!r})")  # fmt: skip
+    if writable:
+        base = Path(mine)
+        address = mine if database.server else kept_as(mine, folder, root_of(base))
+        _note(index, json.dumps({"address": address, "name": name}))
+
+
+def release(index: Index) -> None:
+    """Let paint belong to no set."""
+    _note(index, "")
+
+
+def _note(index: Index, owner: str) -> None:
     with index.change():
-        index.set_fact("owner", json.dumps({"address": address, "name": name}))
+        index.set_fact("owner", owner)
+
+
+def _lists(address: str, name: str) -> bool:
+    """Tell whether there is a set that has a volume of that name; a server that does not answer may have one."""
+    from sqlalchemy import select
+
+    from ndlab.annotations.database import Database
+    from ndlab.annotations.schema import volumes
+
+    other = Database(address, readonly=True)
+    try:
+        with other.reading() as connection:
+            return connection.execute(select(volumes.c.name).where(volumes.c.name == name)).first() is not None
+    except (NdlabError, OSError):
+        return other.server
+    finally:
+        other.close()
 
 
 def owner_of(folder: Path, index: Index) -> tuple[str, str] | None:
@@ -69,13 +125,16 @@ def verdict_of(folder: Path, index: Index, tokens: set[int]) -> set[int]:
     owner = owner_of(folder, index)
     if owner is None:
         return set()
+    database = Database(owner[0], readonly=True)
     try:
-        return committed(Database(owner[0], readonly=True), tokens)
+        return committed(database, tokens)
     except (NdlabError, OSError) as error:
         raise Conflict(
             f"the paint in {folder} was written together with objects", f"their annotations cannot be asked: {error}",
             f"open them, ndlab.open({owner[0]!r}), and paint through .paint",
         ) from None  # fmt: skip
+    finally:
+        database.close()
 
 
 def committed(database: Database, tokens: set[int]) -> set[int]:

@@ -168,7 +168,7 @@ class PastPaint(Painted):
     """The labels of a volume as they were after one of its writes, to be read; see `Annotations.as_of`."""
 
     def __init__(self, overlay: Overlay, painted: Painted, upto: int, said: str) -> None:
-        super().__init__(Past(overlay, upto), painted.chunking, painted.dtype, said)
+        super().__init__(Past(overlay, upto, said), painted.chunking, painted.dtype, said)
 
     def __repr__(self) -> str:
         return f"<PastPaint {self._where}: {self.chunking.shape} {self.dtype}>"

@@ -44,14 +44,15 @@ def pasts(merger: Merger, merged: int, spans: Sequence[tuple[int, int]]) -> Iter
     check_kept(merger, merged, min(needed, default=merged + 1))
 
 
-def check_kept(merger: Merger, merged: int, first: int) -> None:
+def check_kept(merger: Merger, merged: int, first: int, said: str = "") -> None:
     """Refuse where what was found from stroke `first` on has been forgotten."""
     oldest = kept_from(merger, merged)
     if first < oldest:
         raise NotFound(
-            f"what the labels in {merger.folder} were before write {first}", f"the past is kept from write {oldest} on",
-            "pass a larger history_bytes to keep more of it from now on",
-        )  # fmt: skip
+            said or f"the labels in {merger.folder} as they were before write {first}",
+            "what they were is no longer kept so far back",
+            "attach or open them with a larger history_bytes to keep more from now on",
+        )
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class PastMoment(Moment):
     _units: dict[int, dict[int, list[Before]]] = field(default_factory=dict)
 
     @staticmethod
-    def of(moment: Moment, upto: int, files: dict[Path, before.Befores]) -> PastMoment:
+    def of(moment: Moment, upto: int, files: dict[Path, before.Befores], said: str) -> PastMoment:
         """Go back from a moment.
 
         Raises
@@ -73,7 +74,7 @@ class PastMoment(Moment):
             If the past is not kept so far back.
         """
         if upto < moment.merged:
-            check_kept(moment.merger, moment.merged, upto + 1)
+            check_kept(moment.merger, moment.merged, upto + 1, said)
         return PastMoment(moment.merger, moment.merged, _until(moment.pending, upto), upto=upto, files=files)
 
     def base(self, number: int) -> tuple[Voxels, Exceptions]:
@@ -140,15 +141,16 @@ class Past:
 
     overlay: Overlay
     upto: int
+    said: str
     _files: dict[Path, before.Befores] = field(default_factory=dict)
 
     def at_once(self, how: Callable[[Moment], T]) -> T:
         """Return ``how(moment)``, asked again if a merge was finished meanwhile."""
 
         def looked(moment: Moment) -> T:
-            found = how(PastMoment.of(moment, self.upto, self._files))
+            found = how(PastMoment.of(moment, self.upto, self._files, self.said))
             if self.upto < moment.merged:  # Files of a past that is forgotten read as if nothing was found.
-                check_kept(moment.merger, moment.merged, self.upto + 1)
+                check_kept(moment.merger, moment.merged, self.upto + 1, self.said)
             return found
 
         return self.overlay.at_once(looked)

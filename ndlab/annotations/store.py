@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ndlab.annotations import history
-from ndlab.annotations.attaching import attach
+from ndlab.annotations.attaching import attach, detach, let_go
 from ndlab.annotations.database import FILE, Database
-from ndlab.annotations.making import address_of, make_folder, make_tables
+from ndlab.annotations.making import address_of, labels_beside, make_folder, make_tables
 from ndlab.annotations.space import Space
 from ndlab.annotations.written import Written
 from ndlab.errors import BadRequest, NotFound, ReadOnly
@@ -62,6 +62,7 @@ class Annotations(Written):
         voxel_size: Sequence[float] | None = None,
         name: str | None = None,
         author: str | None = None,
+        labels: Volume | str | os.PathLike[str] | bool | None = None,
         overwrite: bool = False,
     ) -> Annotations:
         """Make an empty set of annotations.
@@ -79,8 +80,11 @@ class Annotations(Written):
             Without it the folder's.
         author : str, optional
             Who writes; without it ``NDLAB_AUTHOR``, else the name of the user.
+        labels : Volume, str, path or True, optional
+            A label volume to attach, see `attach`; True makes an empty one over `space`, which is a Volume then: in
+            ``labels/NAME`` beside ``annotations/NAME`` of an OME-Zarr, else in the folder itself.
         overwrite : bool
-            Delete the annotations that are there, with their history.
+            Delete the annotations that are there, with their history; their label volumes stay.
 
         Raises
         ------
@@ -100,10 +104,16 @@ class Annotations(Written):
         where = Space.of(space, voxel_size)
         database = Database(address)
         said = name if name is not None else database.shown.rstrip("/").rpartition("/")[2]
+        if overwrite:
+            let_go(database)
+        fresh = labels_beside(address, space) if labels is True else labels
         if not database.server:
             make_folder(database, overwrite)
         make_tables(database, where, said, overwrite)
-        return Annotations(database, author=author)
+        ann = Annotations(database, author=author)
+        if fresh:
+            ann.attach(fresh() if callable(fresh) else fresh)
+        return ann
 
     @staticmethod
     def open(path: str | os.PathLike[str], *, author: str | None = None, readonly: bool = False) -> Annotations:
@@ -196,6 +206,14 @@ class Annotations(Written):
         """
         self._writable()
         return attach(self._ledger, labels, name, folder, options)
+
+    def detach(self, name: str) -> None:
+        """Let a label volume belong to this set no longer; what is painted is merged, and stays.
+
+        The history keeps what was written there, but none of it can be taken back.
+        """
+        self._writable()
+        detach(self._ledger, name)
 
     # --- history ----------------------------------------------------------------------------------------------
 
