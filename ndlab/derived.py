@@ -13,6 +13,7 @@ from ndlab.geometry import Box, Calibration
 from ndlab.metadata import Channel, Kind, Multiscale, Scale
 from ndlab.store.arrays import Stored
 from ndlab.store.create import create, exists
+from ndlab.store.files.nifti_header import KEY, Kept
 from ndlab.store.kv import Kv, normal_url
 from ndlab.store.layout import LevelPlan, plan
 from ndlab.store.multiscale import open_store
@@ -85,7 +86,9 @@ def like(
         volume.box.shape, found.itemsize, base.voxel_size, chunk=chunks, shard=shards, levels=levels,
         nbytes=_SHARD_VOXELS * found.itemsize,
     )  # fmt: skip
-    return _created(address, plans, kept, lead, kind, base, volume.channels if "c" in kept else (), found, codec, made)
+    header = Kept.of(volume._stored.attrs, volume._stored.levels[0].calibration)
+    own = {"made": made, KEY: header.moved(base, volume.box.shape) if header else None}
+    return _created(address, plans, kept, lead, kind, base, volume.channels if "c" in kept else (), found, codec, own)
 
 
 def _created(
@@ -98,7 +101,7 @@ def _created(
     channels: tuple[Channel, ...],
     dtype: np.dtype[Any],
     codec: Any,
-    made: Mapping[str, Any],
+    own: Mapping[str, Any],
 ) -> Stored:
     ones = (1,) * len(lead)
     scales = tuple(Scale(str(i), base.coarser(level.factors)) for i, level in enumerate(plans))
@@ -108,7 +111,7 @@ def _created(
     return create(
         url, about, [(*lead, *level.shape) for level in plans], dtype,
         chunks=[(*ones, *level.chunk) for level in plans], shards=[(*ones, *level.unit) for level in plans],
-        codec=codec, attrs={"made": made} if made else None,
+        codec=codec, attrs={name: value for name, value in own.items() if value},
     )  # fmt: skip
 
 

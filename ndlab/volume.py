@@ -23,6 +23,7 @@ from ndlab.store import pyramid, state, writing
 from ndlab.store.arrays import Array, Stored
 from ndlab.store.export import export as write_file
 from ndlab.store.extend import add_levels
+from ndlab.store.files.nifti_header import Kept
 from ndlab.store.memory import memory_stored
 from ndlab.store.multiscale import open_store
 from ndlab.store.output import Output
@@ -554,10 +555,11 @@ class Volume:
                     f"a file takes one {axis} or all of them",
                     f"pick one with .isel({axis}=...)",
                 )
-        calibration = self._stored.levels[self._level].calibration
+        calibration, whole = (self._stored.levels[n].calibration for n in (self._level, 0))
+        kept = Kept.of(self._stored.attrs, whole)
         return write_file(
             self._array, self._stored.axes, calibration, dest, box=self.box, channels=self.channels,
-            time_step=self._stored.time_step, overwrite=overwrite, **picked, **options,
+            time_step=self._stored.time_step, header=kept, overwrite=overwrite, **picked, **options,
         )  # fmt: skip
 
     def like(self, url: str | os.PathLike[str], **options: Any) -> Volume:

@@ -11,7 +11,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ndlab.geometry import Box, Calibration
 from ndlab.metadata import Channel
 from ndlab.store import export_formats
 from ndlab.store.arrays import Array
+from ndlab.store.files.nifti_header import Kept
 
 __all__ = ["FORMATS", "Cut", "export", "format_of"]
 
@@ -55,6 +56,8 @@ class Cut:
         How many bytes are read at once, if planes or chunks are no larger.
     name : str
         What the file will be called.
+    header : Kept, optional
+        Of the NIfTI file that the voxels came from.
     """
 
     array: Array
@@ -67,6 +70,7 @@ class Cut:
     time_step: float | None = None
     slab: int = _SLAB
     name: str = ""
+    header: Kept | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -148,6 +152,7 @@ def export(
     c: int | None = None,
     channels: Sequence[Channel] = (),
     time_step: float | None = None,
+    header: Kept | None = None,
     overwrite: bool = False,
     slab: int = _SLAB,
     progress: Callable[[float], None] | None = None,
@@ -174,6 +179,8 @@ def export(
         Names, colours and windows of the array's channels.
     time_step : float, optional
         Between time points [s].
+    header : Kept, optional
+        Of the NIfTI file that the voxels came from, which another one takes over.
     overwrite : bool
         Whether a file that exists is replaced, once the new one is complete.
     slab : int
@@ -198,7 +205,8 @@ def export(
     Notes
     -----
     What a file keeps besides voxels: HDF5 all of it; NIfTI voxel size and offset, as an affine that counts from
-    voxel centres; TIFF the voxel size (ImageJ, OME-XML) but no offset; npy and PNG nothing.
+    voxel centres, and all of the header if they came from NIfTI; TIFF the voxel size (ImageJ, OME-XML) but no offset;
+    npy and PNG nothing.
 
     Examples
     --------
@@ -215,6 +223,7 @@ def export(
     path = Path(os.path.abspath(os.path.expanduser(os.fspath(dest))))
     kind = format_of(path, format)
     cut = _cut(array, tuple(axes), calibration, box, t, c, tuple(channels), time_step, slab, path.name)
+    cut = replace(cut, header=header)
     writer = export_formats.writer(kind, cut, path)
     _check_place(path, overwrite)
     _complete(path, lambda temporary: writer(cut, temporary, progress or (lambda _: None)))

@@ -115,15 +115,23 @@ def _nifti_header(cut: Cut) -> Any:
         shape.append(lengths.get("t", 1))
     if "c" in lengths:
         shape.append(lengths["c"])
-    # NIfTI-1 counts in 16 bits.
-    kind = nibabel.Nifti2Header if max(shape) > 32767 else nibabel.Nifti1Header
-    header = kind(endianness="<")
+    kept = cut.header.header(cut.calibration, shape) if cut.header and cut.calibration else None
+    header = _new_header(cut, shape) if kept is None else kept
+    wide = isinstance(header, nibabel.Nifti2Header)
     header.set_data_dtype(cut.dtype)
-    header.set_data_shape(shape)
-    header["magic"] = b"n+2" if kind is nibabel.Nifti2Header else b"n+1"
-    header["vox_offset"] = 544 if kind is nibabel.Nifti2Header else 352
-    if kind is nibabel.Nifti2Header:
+    header["magic"] = b"n+2" if wide else b"n+1"
+    header["vox_offset"] = 544 if wide else 352
+    if wide:
         header["eol_check"] = (13, 10, 26, 10)
+    return header
+
+
+def _new_header(cut: Cut, shape: list[int]) -> Any:
+    import nibabel
+
+    # NIfTI-1 counts in 16 bits.
+    header = (nibabel.Nifti2Header if max(shape) > 32767 else nibabel.Nifti1Header)(endianness="<")
+    header.set_data_shape(shape)
     if cut.calibration is not None:
         size = [v * 1e-6 for v in reversed(cut.calibration.voxel_size)]  # nm as mm
         # The affine counts from the centre of the first voxel.
@@ -133,7 +141,7 @@ def _nifti_header(cut: Cut) -> Any:
         header.set_zooms([*size, cut.time_step or 1.0, 1.0][: len(shape)])
         header.set_sform(affine, code="scanner")
         header.set_qform(affine, code="scanner")
-        header.set_xyzt_units("mm", "sec" if "t" in lengths else None)
+        header.set_xyzt_units("mm", "sec" if "t" in cut.axes else None)
     return header
 
 

@@ -25,7 +25,7 @@ from ndlab.errors import BadMetadata, BadRequest
 if TYPE_CHECKING:
     from ndlab.annotations.query import Query
 
-__all__ = ["read", "write"]
+__all__ = ["read", "said", "write"]
 
 _PIECE = 20_000
 _WHOLE = re.compile(r"[+-]?\d{1,19}")
@@ -38,10 +38,11 @@ def write(query: Query, path: Path) -> None:
         out = csv.writer(file)
         out.writerow(query.column_names)
         for batch in query.batches():
-            out.writerows(zip(*(map(_said, column.to_pylist()) for column in batch.columns), strict=True))
+            out.writerows(zip(*(map(said, column.to_pylist()) for column in batch.columns), strict=True))
 
 
-def _said(value: Any) -> Any:
+def said(value: Any) -> Any:
+    """Return a value of a column as it stands in a text."""
     if isinstance(value, list):
         return " ".join(f"{one['id']}:{one['flow']}" if isinstance(one, dict) else str(one) for one in value)
     if isinstance(value, datetime):

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ndlab.annotations.exchange import delimited, documents, feather, flat, layers, parquet, swc
+from ndlab.annotations.exchange import delimited, documents, feather, flat, layers, nifti, parquet, swc
 from ndlab.errors import BadRequest, Conflict, NotFound, ReadOnly, TooLarge
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _WRITERS: dict[str, Callable[..., None]] = {
 _READERS: dict[str, Callable[..., Iterator[Any]]] = {
     ".csv": delimited.read, ".csv.gz": delimited.read, ".json": documents.read, ".jsonl": documents.read_lines,
     ".parquet": parquet.read, ".feather": feather.read, ".arrow": feather.read, ".swc": swc.read,
+    ".nii": nifti.read, ".nii.gz": nifti.read,
 }  # fmt: skip
 
 
@@ -100,7 +101,9 @@ def load(
     read = _of(source, _READERS)
     if not source.is_file():
         raise NotFound(f"no file at {source}", "", "check the path")
-    if unit is not None:
+    if read is nifti.read:
+        options |= {} if unit is None else {"unit": unit}
+    elif unit is not None:
         yield from flat.read(source, partial(read, **options), unit, rows, rename)
         return
     if rows is not None:

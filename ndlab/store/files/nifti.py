@@ -13,6 +13,7 @@ from ndlab.errors import BadMetadata, Unsupported
 from ndlab.geometry import Calibration
 from ndlab.metadata import Channel
 from ndlab.store.arrays import Level, Stored
+from ndlab.store.files import nifti_header
 from ndlab.store.files.array import kind_of, name_of, names_of, same_letters
 from ndlab.store.files.frames import corner_of, frame_notes
 from ndlab.store.files.raw import RawArray, one_stream_note
@@ -29,7 +30,8 @@ def open_nifti(path: str, *, axes: str | Sequence[str] | None = None, unit: str 
 
     Voxels keep their stored order, with the first NIfTI axis as x and the third as z. The affine counts from the
     centre of the first voxel; where it neither turns nor mirrors the axes its translation becomes the volume's
-    offset (a corner), else the offset is 0, a note says so, and ``attrs["affine"]`` keeps it.
+    offset (a corner), else the offset is 0, a note says so, and ``attrs["affine"]`` keeps it. The whole header stays in
+    ``attrs["nifti"]``, and an export to NIfTI writes it again.
 
     Parameters
     ----------
@@ -81,9 +83,16 @@ def open_nifti(path: str, *, axes: str | Sequence[str] | None = None, unit: str 
         name=name_of(path),
         channels=tuple(Channel(n, color=c) for n, c in _COLOURS[:colours]),
         time_step=_time_step(header, shape),
-        attrs={"affine": np.asarray(image.affine, float).tolist()},
+        attrs=_kept(image, calibration),
         notes=(*notes, *((stream,) if stream else ())),
     )
+
+
+def _kept(image: Any, calibration: Calibration | None) -> dict[str, Any]:
+    affine = {"affine": np.asarray(image.affine, float).tolist()}
+    if calibration is None:
+        return affine
+    return affine | {nifti_header.KEY: nifti_header.keep(image.header, calibration.offset)}
 
 
 def _load(path: str) -> Any:

@@ -16,6 +16,7 @@ from ndlab.geometry import Calibration, Int3
 from ndlab.metadata import Channel, Kind, Multiscale, Scale
 from ndlab.pipeline import describe, fingerprint
 from ndlab.store.create import make_documents
+from ndlab.store.files.nifti_header import KEY, Kept
 from ndlab.store.ingest import checks
 from ndlab.store.ingest.slab import needs_slab
 from ndlab.store.ingest.sources import Source, find_source, settle_calibration
@@ -159,8 +160,13 @@ class Plan:
             "chunks": [(*ones, *level.chunk) for level in self.levels],
             "shards": [(*ones, *level.unit) if sharded else None for level in self.levels],
             "codec": self.codec,
-            "attrs": {"source": self.source.words, "records": checks.INGEST_KEY},
+            "attrs": {"source": self.source.words, "records": checks.INGEST_KEY, **self._kept()},
         }
+
+    def _kept(self) -> dict[str, Any]:
+        """Return what of a file's own header goes out with it again."""
+        found = Kept.of(self.source.stored.attrs, self.calibration)
+        return {} if found is None else {KEY: found.values}
 
     @property
     def calibration(self) -> Calibration:
