@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ndlab.annotations import Annotations
-from tests.annotations.places import PLACES, Fresh, new, server, stop
+from tests.annotations.places import PLACES, Fresh, new, release, server, stop
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,9 +19,9 @@ def _server_ends() -> Iterator[None]:
     stop()
 
 
-@pytest.fixture(scope="module", params=PLACES)
+@pytest.fixture(params=PLACES)
 def fresh(request: pytest.FixtureRequest) -> Iterator[Fresh]:
-    """Return what makes an empty set of annotations."""
+    """Return what makes an empty set of annotations, for one test."""
     made: list[Annotations] = []
 
     def make(space: Any = None, **options: Any) -> Annotations:
@@ -29,7 +30,13 @@ def fresh(request: pytest.FixtureRequest) -> Iterator[Fresh]:
 
     yield make
     for one in made:
-        one.close()
+        release(one)
+
+
+@pytest.fixture(scope="module", params=PLACES)
+def lasting(request: pytest.FixtureRequest) -> Fresh:
+    """Return the same for all tests of a module, and for the examples of one; who is done with a set releases it."""
+    return partial(new, request.param)
 
 
 @pytest.fixture(params=PLACES)

@@ -30,7 +30,7 @@ def server() -> Postgres:
 def release(ann: Annotations) -> None:
     """Say that a set is not used any more: its database is emptied for the next one, which is faster than a new one."""
     ann.close()
-    if ann._database.server:
+    if ann._database.server and ann._database.address not in _free:
         _free.append(ann._database.address)
 
 

@@ -54,8 +54,8 @@ def random_objects(count: int = 1000, seed: int = 5) -> list[Annotation]:
 
 
 @pytest.fixture(scope="module")
-def thousand(fresh: Fresh) -> tuple[Annotations, list[Annotation]]:
-    ann = fresh(voxel_size=(40, 4, 4))
+def thousand(lasting: Fresh) -> tuple[Annotations, list[Annotation]]:
+    ann = lasting(voxel_size=(40, 4, 4))
     ids = ann.add(random_objects())
     return ann, ann.get(ids)
 
@@ -300,7 +300,7 @@ def test_r54_top_keys_descend(thousand: Any) -> None:
     assert sorted(ann.where().keys()) == sorted(counts)
 
 
-def test_the_summaries_say_what_is_there(fresh: Fresh, thousand: Any) -> None:
+def test_the_summaries_say_what_is_there(thousand: Any) -> None:
     ann, _ = thousand
     said = repr(ann)
     assert "generic" in said
@@ -310,9 +310,9 @@ def test_the_summaries_say_what_is_there(fresh: Fresh, thousand: Any) -> None:
     assert "<table>" in page
     assert "tracer" in page
     assert "<Query of" in repr(ann.where(confidence__gt=0.5).within(Box.nm((0, 0, 0), (9, 9, 9))).sort("id"))
-    ann2 = fresh()
+    ann2 = Annotations.temporary()
     ann2.add([Generic(keys={"<script>": "<b>"})])
     assert "<script>" not in ann2._repr_html_()
     assert "<b>" not in ann2.where()._repr_html_()
-    assert "none" in repr(fresh())
-    assert fresh()._repr_html_()
+    assert "none" in repr(Annotations.temporary())
+    assert Annotations.temporary()._repr_html_()
