@@ -2,8 +2,8 @@
 
 HOW is ``fill`` for a small file system that is mounted on FOLDER. For each action it leaves no space, then a page, then
 two, until the action succeeds; so space ends at every step that needs some. Prints what was refused how often.
-``limit`` does so with the size of files where nothing can be mounted. ``prepare`` leaves what ``read`` finds when FOLDER
-is mounted read-only.
+``limit`` does so with the size of files where nothing can be mounted. ``prepare`` leaves what ``read`` finds when
+FOLDER is mounted read-only.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def read(folder: Path) -> None:
         assert ann.get(999).keys == {"i": 999}
         assert len(ann) == 101
         assert ann.where(confidence=0.5).count() == 50
-        refused = [*PAINTING.values(), lambda paint: paint.reindex()], list(CHANGING.values())
+        refused: list[list[Callable[[Any], Any]]] = [[*PAINTING.values(), Paint.reindex], [*CHANGING.values()]]
         for one, actions in zip((paint, ann), refused, strict=True):
             for action in actions:
                 with pytest.raises(ReadOnly, match="cannot be written"):
@@ -217,7 +217,13 @@ def fill(folder: Path, how: str) -> None:
 
 
 def main(name: str, how: str) -> None:
-    {"prepare": prepare, "read": read}.get(how, lambda folder: fill(folder, how))(Path(name))
+    folder = Path(name)
+    if how == "prepare":
+        prepare(folder)
+    elif how == "read":
+        read(folder)
+    else:
+        fill(folder, how)
 
 
 if __name__ == "__main__":
