@@ -290,9 +290,7 @@ def test_r49_deleted_ids_are_gone_from_every_level(nd: Objects) -> None:
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.integers(0, 2**32), st.floats(0.001, 0.3), st.sampled_from([0, 1]))
-def test_r50_r51_the_forms_agree_with_each_other_and_with_numpy(
-    nd: Objects, seed: int, dense: float, level: int
-) -> None:
+def test_r50_r51_the_forms_agree_and_equal_numpy(nd: Objects, seed: int, dense: float, level: int) -> None:
     rng = np.random.default_rng(seed)
     start = [int(rng.integers(0, n // 2)) for n in SHAPE]
     shape = [int(rng.integers(1, n // 2)) for n in SHAPE]
