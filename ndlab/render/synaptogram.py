@@ -15,7 +15,7 @@ from ndlab.render.sample import finite
 from ndlab.render.window import to_bytes
 from ndlab.volume import Volume
 
-__all__ = ["around", "brightest", "synaptogram"]
+__all__ = ["REACH", "around", "brightest", "synaptogram", "to_brightest"]
 
 Array = np.ndarray[Any, Any]
 Window = tuple[float, float]
@@ -103,10 +103,11 @@ def _check(stacks: Mapping[str, Array], named: list[str], tile: int, frame: int,
 
 
 def _grey(stack: Array, limits: Window | None) -> Array:
-    return to_bytes(stack, limits or _to_brightest(stack))
+    return to_bytes(stack, limits or to_brightest(stack))
 
 
-def _to_brightest(values: Array) -> Window:
+def to_brightest(values: Array) -> Window:
+    """Return the window from 0, or a lower value if there is one, to the brightest of `values`."""
     known = finite(values)
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
     return min(low, 0.0), max(high, 0.0)
@@ -175,7 +176,7 @@ def brightest(volume: Volume, point: Sequence[int], t: int = 0, c: int | str = 0
     """
     start, stop = ([p + sign * r for p, r in zip(point, REACH, strict=True)] for sign in (-1, 1))
     inside = _inside(volume, start, stop)
-    return _to_brightest(_channel(volume, t, c).read(inside))
+    return to_brightest(_channel(volume, t, c).read(inside))
 
 
 def _inside(volume: Volume, start: Sequence[int], stop: Sequence[int]) -> Box:

@@ -12,9 +12,9 @@ import numpy as np
 
 from ndlab import render
 from ndlab.errors import BadRequest, NdlabError, NotFound
-from ndlab.serve import formats, grammar, planes, squares
+from ndlab.serve import formats, grammar, planes, squares, synaptograms
 from ndlab.serve.cutouts import Limits, Slab, read, read_channels, title
-from ndlab.serve.grammar import Cut, Cutout, Overlay, Picture, Request, Synaptogram, Tile, VoxelId
+from ndlab.serve.grammar import Cut, Cutout, Overlay, Picture, Request, Synaptogram, SynaptogramAt, Tile, VoxelId
 from ndlab.serve.grammar.calls import Call
 from ndlab.serve.source import Channel, Names
 from ndlab.serve.statuses import status_of, told
@@ -113,6 +113,9 @@ def answer(request: Request | Call, names: Names, limits: Limits | None = None) 
             return _png(planes.overlaid(below, above, request, most))
         case VoxelId():
             return _voxel(request, _channels(names, request.token, request.channels), most)
+        case SynaptogramAt():
+            drawn = _channels(names, request.token, request.channels)
+            return _png(synaptograms.around(drawn, request, most))
         case Synaptogram():
             found = planes.synaptogram_json(_channels(names, request.token, request.channels), request, most)
             return Answer(200, "application/json", json.dumps(found).encode())

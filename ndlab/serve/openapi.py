@@ -91,7 +91,7 @@ _FOUNDING = (
     ("ramon", "Objects as JSON, by id, by a key, and the keys that most of them have.", (*_READ, "delete")),
     ("overlay", "Two planes over each other.", _READ),
     ("catmaid", "Tiles of 512 or 256 pixels, plain, in false colours, projected, or as Viking asks for them.", _READ),
-    ("synaptogram", "Every slice of every channel of a box.", _READ),
+    ("synaptogram", "Every slice of every channel of a box, or one picture of what lies around a point.", _READ),
     ("stats", "Histograms, means, deviations and percentiles.", (*_READ, "post")),
     ("resource", "Data sets, projects, channels and tokens: look, make, delete.", (*_READ, "post", "delete")),
 )

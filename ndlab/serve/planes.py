@@ -19,7 +19,7 @@ from ndlab.serve.source import Channel
 from ndlab.serve.space import Level
 from ndlab.volume import Volume
 
-__all__ = ["check_pixels", "colored", "overlaid", "picture", "pixels", "synaptogram_json", "third"]
+__all__ = ["check_pixels", "colored", "default_window", "overlaid", "picture", "pixels", "synaptogram_json", "third"]
 
 Voxels = np.ndarray[Any, Any]
 
@@ -47,8 +47,12 @@ def pixels(values: Voxels, channel: Channel, window: tuple[float, float] | None,
         return values
     if window is None and values.dtype == np.bool_:
         return values.astype(np.uint8) * np.uint8(255)
-    limits = window or channel.window or guarded(channel, lambda: _window(channel.volume, t, channel.volume.version))
-    return render.to_bytes(values, limits)
+    return render.to_bytes(values, window or default_window(channel, t))
+
+
+def default_window(channel: Channel, t: int = 0) -> tuple[float, float]:
+    """Return the window that a channel is drawn through: its own, else the 1 and 99 % percentiles of its volume."""
+    return channel.window or guarded(channel, lambda: _window(channel.volume, t, channel.volume.version))
 
 
 @lru_cache(maxsize=256)

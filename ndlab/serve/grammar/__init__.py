@@ -7,6 +7,7 @@ A path is one of::
     /catmaid/[mcfc/|maxproj/]<token>/<channel,...>/[width:<n>/][size:256/]<plane>/[filter/<ids>/][<t>/]<z>/<y>_<x>_<level>.png
     /catmaid/viking/<token>/volume/<channel>/<level>/X<x>_Y<y>_Z<z>.png
     /synaptogram/<token>/<channel,...>/xy/<cut>
+    /synaptogram/<token>/<channel,...>/<x>,<y>,<z>/<options of its own, see grammar.synaptograms>
 
 A *cut* is ``<level>/<x0>,<x1>/<y0>,<y1>/<z0>,<z1>/[<t0>,<t1>/]``: half-open, counted in the dataset's own
 coordinates at that level, so the first slice of a dataset that starts at z = 2917 is 2917. A plane's cut has one
@@ -26,6 +27,7 @@ from ndlab.serve.grammar.requests import (
     Picture,
     Request,
     Synaptogram,
+    SynaptogramAt,
     Tile,
     VoxelId,
 )
@@ -39,6 +41,7 @@ __all__ = [
     "Picture",
     "Request",
     "Synaptogram",
+    "SynaptogramAt",
     "Tile",
     "VoxelId",
     "format",

@@ -7,7 +7,7 @@ import re
 from urllib.parse import urlsplit
 
 from ndlab.errors import BadRequest, NotFound
-from ndlab.serve.grammar import objects, tiles
+from ndlab.serve.grammar import objects, synaptograms, tiles
 from ndlab.serve.grammar.calls import Call
 from ndlab.serve.grammar.requests import (
     ANNOTATED,
@@ -20,6 +20,7 @@ from ndlab.serve.grammar.requests import (
     Picture,
     Request,
     Synaptogram,
+    SynaptogramAt,
     Tile,
     VoxelId,
 )
@@ -71,7 +72,7 @@ def parse(path: str) -> Request | Call:
     if root == "catmaid":
         return tiles.parse(words)
     if root == "synaptogram":
-        return _synaptogram(words)
+        return synaptograms.parse(words)
     raise NotFound(f"service {shown(root)} was asked for", f"paths begin with {', '.join(_ROOTS)}")
 
 
@@ -148,13 +149,6 @@ def _overlay(words: Words) -> Overlay:
     return Overlay(alpha, below, above, plane, cut, words.options())
 
 
-def _synaptogram(words: Words) -> Synaptogram:
-    token, names = words.name("a token"), channels_of(words.take("channels"))
-    if (plane := words.plane()) != "xy":
-        raise BadRequest(f"a synaptogram of plane {plane}", "its slices are xy")
-    return Synaptogram(token, names, words.cut(), words.options())
-
-
 def format_path(request: Request | Call) -> str:
     """Write a request as the path that `parse` reads back as the same request."""
     return "/" + "/".join(_words_of(request)) + ("" if isinstance(request, Tile) else "/")
@@ -174,9 +168,8 @@ def _words_of(request: Request | Call) -> list[str]:
         case Overlay(alpha, below, above, plane, cut, options):
             layers = [name_word(name) for name in (*below, *above)]
             return ["overlay", repr(alpha), *layers, plane, *plane_words(plane, cut), *option_words(options)]
-        case Synaptogram(token, channels, cut, options):
-            names = channel_word(channels)
-            return ["synaptogram", name_word(token), *names, "xy", *cut_words(cut), *option_words(options)]
+        case Synaptogram() | SynaptogramAt():
+            return synaptograms.words_of(request)
         case _:
             return objects.words_of(request)
 

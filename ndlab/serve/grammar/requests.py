@@ -15,6 +15,7 @@ __all__ = [
     "SERVICES",
     "Cut",
     "Cutout",
+    "Normalize",
     "Options",
     "Overlay",
     "Picture",
@@ -22,12 +23,14 @@ __all__ = [
     "Range",
     "Request",
     "Synaptogram",
+    "SynaptogramAt",
     "Tile",
     "VoxelId",
 ]
 
 Plane = Literal["xy", "xz", "yz"]
 Range = tuple[int, int]
+Normalize = Literal["normalize", "normalize2"]
 
 PLANES = ("xy", "xz", "yz")
 CUTOUTS = ("hdf5", "npz", "blosc", "blaze", "zip", "raw", "jpeg", "tiff", "diff", "ids")
@@ -157,7 +160,33 @@ class Synaptogram:
     options: Options = field(default_factory=Options)
 
 
-Request = Cutout | VoxelId | Picture | Overlay | Tile | Synaptogram
+@dataclass(frozen=True, slots=True)
+class SynaptogramAt:
+    """What lies around a point as one PNG: a row for each channel, a column for each slice.
+
+    `reference` channels lie under the others in colours of their own; `plain` ones, such as EM, are drawn without them
+    and without `enhance`, by which brightness is multiplied. A channel is drawn through its window; with "normalize"
+    from 0 to the brightest voxel of its row, with "normalize2" to the brightest of 16 × 512 × 512 voxels. `width` are
+    voxels, `tile` and `frame` pixels.
+    """
+
+    token: str
+    channels: tuple[str, ...]
+    x: int
+    y: int
+    z: int
+    level: int = 0
+    reference: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
+    enhance: float = 1.0
+    normalize: Normalize | None = None
+    width: int = 11
+    tile: int = 200
+    frame: int = 20
+    t: int | None = None
+
+
+Request = Cutout | VoxelId | Picture | Overlay | Tile | Synaptogram | SynaptogramAt
 
 
 def _flat(plane: str, cut: Cut) -> None:

@@ -17,9 +17,12 @@ __all__ = [
     "colors_of",
     "cut_words",
     "ids_of",
+    "integer",
     "name_word",
+    "number_word",
     "option_words",
     "plane_words",
+    "shown",
 ]
 
 _INT = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
@@ -220,11 +223,12 @@ def option_words(options: Options) -> list[str]:
     """Write options."""
     words = [flag for flag in _FLAGS if getattr(options, flag)]
     if options.window is not None:
-        words += ["window", ",".join(map(_number, options.window))]
+        words += ["window", ",".join(map(number_word, options.window))]
     if options.filter:
         words += ["filter", ",".join(map(str, options.filter))]
     return words
 
 
-def _number(value: float) -> str:
+def number_word(value: float) -> str:
+    """Write a number."""
     return str(int(value)) if value == int(value) and abs(value) < 1 << 53 else repr(float(value))
