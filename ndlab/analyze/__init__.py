@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ndlab.analyze.blocks import count_in_blocks
+from ndlab.analyze.density import BlockCounts
 from ndlab.analyze.identity import IdAgreement, IdsDisagreeWarning, compare_ids
 from ndlab.analyze.invariants import invariants
 from ndlab.analyze.peters_rule import PetersRule, degree_preserving, peters_rule
@@ -11,12 +13,14 @@ from ndlab.analyze.vertices import vertex_statistics
 from ndlab.analyze.window import Window
 
 __all__ = [
+    "BlockCounts",
     "IdAgreement",
     "IdsDisagreeWarning",
     "PairSimilarity",
     "PetersRule",
     "Window",
     "compare_ids",
+    "count_in_blocks",
     "cross_k",
     "degree_preserving",
     "empty_space",
