@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import Phase, given, settings
@@ -94,6 +95,14 @@ def test_parquet_groups_are_compact_regions_with_bounds(fresh: Fresh, tmp_path: 
     inside = pq.read_table(path, filters=filters)
     assert inside.num_rows == int((points < 200).all(axis=1).sum())
     assert sorted(inside.column("id").to_pylist()) == ann.within(Box.nm((0, 0, 0), (200, 200, 200))).ids().tolist()
+    # A reader of a box is shown by the bounds alone which groups it has to look at.
+    (fragment,) = ds.dataset(path).get_fragments()
+    corner = (ds.field("z") < 200) & (ds.field("y") < 200) & (ds.field("x") < 200)
+    assert [one.row_groups[0].id for one in fragment.split_by_row_group(corner)] == [
+        i for i, g in enumerate(stats) if all(s.min < 200 for s in g)
+    ]
+    free = ann.where(kind="synapse").columns("id", "z", "y", "x", "tracer").export(tmp_path / "free.parquet")
+    assert pq.read_table(free).column("id").to_pylist() == pq.read_table(path).column("id").to_pylist()
     by_id = ann.where(kind="synapse").sort("-id").export(tmp_path / "sorted.parquet")
     assert pq.read_table(by_id).column("id").to_pylist() == list(range(8000, 0, -1))
     chosen = ann.where(kind="synapse").columns("id", "z").export(tmp_path / "chosen.parquet")

@@ -32,17 +32,20 @@ _BITS = 21
 
 def write(query: Query, path: Path, row_group: int = _GROUP) -> None:
     """Write a query's objects, in the order of space unless the query is sorted."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     names = query.column_names
     stored = columnar.stored_columns(names, columnar.is_field)
-    fixed = all(columnar.is_field(name) for name in names)
-    schema = columnar.schema(names) if fixed else query.limit(0).to_arrow().schema
-    if not fixed:  # the types of free keys are known only from all of their values
-        table = query.to_arrow()
+    about = {"ndlab": json.dumps({"annotations": 1, "space": query.space.plain()})}
+    if not all(columnar.is_field(name) for name in names):
+        # The types of free keys are known only from all of their values.
+        with query.database.reading() as connection:
+            rows = _rows(query, connection, _ordered(query, connection), stored)
+        table = pa.Table.from_batches([columnar.batch(rows, stored, names)]).replace_schema_metadata(about)
         pq.write_table(table, path, row_group_size=row_group, compression="zstd")
         return
-    schema = schema.with_metadata({"ndlab": json.dumps({"annotations": 1, "space": query.space.plain()})})
+    schema = columnar.schema(names).with_metadata(about)
     with query.database.reading() as connection, pq.ParquetWriter(path, schema, compression="zstd") as out:
         ids = _ordered(query, connection)
         for start in range(0, len(ids), row_group):
