@@ -37,6 +37,10 @@ PROOFS = {
     "R55": [f"{CALLS}::test_r55_swc_comes_back_with_the_same_branches"],
     "R57": [f"{CALLS}::test_r57_an_object_as_csv"],
     "R64": [f"{CALLS}::test_what_was_acknowledged_is_there_after_a_restart"],
+    "R70": [
+        "explore/test_image_view.py::test_a_set_of_annotations_says_what_a_picked_id_is_now",
+        "browser/test_image.py::test_the_object_of_a_picked_id_is_shown",
+    ],
     "R104": [
         f"{CLIENT}::test_r104_the_calls_of_a_claims_notebook",
         f"{CLIENT}::test_r104_reserve_change_merge_and_delete",

@@ -41,7 +41,7 @@ def image(
         Start and stop of each. Ids of points and boxes are a table's column ``id`` or index, else 1, 2, 3 …
     unit : {"nm", "voxel"}
         What points and boxes count in; voxels are those of the first volume.
-    metadata : DataFrame with ids as index, or a mapping by layer, optional
+    metadata : DataFrame with ids as index, Annotations, or a mapping by layer, optional
         What the page shows of an id that is picked.
     state : dict, optional
         A ``view.state`` from before.

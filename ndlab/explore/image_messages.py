@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ndlab.errors import BadRequest, NdlabError
 from ndlab.explore import changes
 from ndlab.explore.draw import Brush, Stroke, drawing
+from ndlab.explore.known import is_annotations, object_facts
 from ndlab.explore.screenshot import Screenshot
 from ndlab.explore.view_state import ids_of, position_of
 
@@ -212,13 +213,18 @@ def tables_of(metadata: Any, kinds: Mapping[str, str]) -> dict[str, Any]:
         if not found:
             raise BadRequest("metadata of ids", "no layer has ids", "pass labels=, points= or boxes= too")
     for table in found.values():
+        if is_annotations(table):
+            continue
         if not hasattr(table, "columns") or not hasattr(table, "index"):
-            raise BadRequest(f"metadata {type(table).__name__}", "it is a pandas DataFrame with ids as its index")
+            raise BadRequest(f"metadata {type(table).__name__}", "it is a pandas DataFrame with ids as its index, or a "
+                             "set of annotations")  # fmt: skip
     return found
 
 
 def facts_of(table: Any, number: int) -> dict[str, Any]:
-    """Return the row of an id as JSON values, empty if there is none; ids and large numbers as text.
+    """Return what is known of an id as JSON values, empty if nothing is; ids and large numbers as text.
+
+    A set of annotations is asked anew each time, so what was changed meanwhile is shown.
 
     Examples
     --------
@@ -226,6 +232,8 @@ def facts_of(table: Any, number: int) -> dict[str, Any]:
     >>> facts_of(pd.DataFrame({"type": ["axon"], "volume": [2.5]}, index=[2**63]), 2**63)
     {'type': 'axon', 'volume': 2.5}
     """
+    if is_annotations(table):
+        return {name: _plain(value) for name, value in object_facts(table, number).items()}
     if table is None or number not in table.index:
         return {}
     row = table.loc[number]

@@ -205,6 +205,31 @@ def test_what_is_picked_is_exact_and_known(lab: Lab, browser: Browser, folder: P
         output.screenshot(path=Path(pictures) / "explore.png")
 
 
+def test_the_object_of_a_picked_id_is_shown(lab: Lab, browser: Browser, folder: Path) -> None:
+    """The annotations of the labels are asked when an id is clicked, so that a change of theirs is on the page."""
+    show = """from ndlab.annotations import Annotations, Segment
+number = int(ids[25, 60, 120])
+ann = Annotations.temporary()
+_ = ann.add([Segment(id=number, segmentclass="dendrite", keys={"tracer": "AB"})])
+view = explore.image(em=em, cells=cells, metadata=ann)
+view"""
+    change = "_ = ann.update(number, status='locked')"
+    notebook, shown = start(lab, browser, "objects", folder, show, change)
+    notebook.run(2)
+    shown = Shown(notebook, 2)
+    shown.idle()
+    notebook.page.mouse.click(*shown.at((25, 60, 120)))
+    cell = notebook.page.locator(".jp-CodeCell").nth(2)
+    for name, value in (("kind", "segment"), ("segmentclass", "dendrite"), ("tracer", "AB")):
+        row = cell.get_by_text(name, exact=True)
+        row.wait_for()
+        assert value in row.locator("xpath=../..").inner_text()
+    notebook.run(3)
+    notebook.page.mouse.click(*shown.at((25, 60, 120)))  # select it no more, and again
+    notebook.page.mouse.click(*shown.at((25, 60, 120)))
+    cell.get_by_text("locked", exact=True).wait_for()
+
+
 def test_keys_do_what_python_then_knows(lab: Lab, browser: Browser, folder: Path) -> None:
     ask = "print(view.state['layout'], view.layers['em'].invert, [int(v) for v in em.calibration.index(view.position)])"
     notebook, shown = start(lab, browser, "keys", folder, ask)

@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 from ndlab import explore
+from ndlab.annotations import Annotations, Neuron, Segment, Synapse
 from ndlab.errors import BadRequest, NotFound, Unsupported
 from ndlab.explore import served
 from ndlab.explore.image_messages import facts_of
@@ -225,6 +226,34 @@ def test_what_is_known_of_a_picked_id_is_told(monkeypatch: pytest.MonkeyPatch) -
     assert big["values"] == {"type": "spine", "volume": None, "near": 3}
     assert page.say({"t": "pick", "layer": name, "id": "5"})[0]["values"] == {}
     assert page.say({"t": "pick", "layer": name, "id": "x"})[0]["t"] == "error"
+    view.close()
+
+
+def test_a_set_of_annotations_says_what_a_picked_id_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = Annotations.temporary()
+    big = 2**63 + 1
+    axon = Segment(id=21, segmentclass="axon", neuron=7, author="Ana", keys={"type": "odd", "n": 2**60})
+    driven = [Synapse(id=100 + i, presegments=[21], centroid=(40.0, 8.5, 8.0)) for i in range(14)]
+    ann.add([Neuron(id=7), axon, *driven, Segment(id=big)])
+    view = explore.image(toy().volume("labels"), points=[[40, 8, 8]], metadata=ann)
+    page = Page(view, monkeypatch)
+    name = next(iter(view.volumes))
+
+    def known(number: int) -> dict[str, Any]:
+        values: dict[str, Any] = page.say({"t": "pick", "layer": name, "id": str(number)})[-1]["values"]
+        assert values.pop("time", None) or not values
+        return values
+
+    synapses = ", ".join(map(str, range(100, 112))) + " … (14)"
+    assert known(21) == {"kind": "segment", "segmentclass": "axon", "neuron": 7, "author": "Ana", "type": "odd",
+                         "n": str(2**60), "synapses": synapses, "presynapses": synapses}  # fmt: skip
+    assert known(7)["segments"] == "21"
+    assert known(100)["centroid"] == "40, 8.5, 8"
+    assert known(big)["kind"] == "segment"
+    assert known(5) == {}
+    ann.update(21, status="locked", type=None)
+    assert known(21)["status"] == "locked"
+    assert "type" not in known(21)
     view.close()
 
 
