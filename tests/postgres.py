@@ -110,7 +110,7 @@ class Postgres:
     def _await(self) -> None:
         until = time.monotonic() + 60
         while time.monotonic() < until:
-            asked = [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+            asked = [str(self._bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
             if subprocess.run(asked, check=False).returncode == 0:
                 return
             time.sleep(0.05)

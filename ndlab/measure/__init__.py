@@ -9,8 +9,11 @@ from __future__ import annotations
 from ndlab.measure.components import components
 from ndlab.measure.contacts import contacts
 from ndlab.measure.interning import unique
+from ndlab.measure.objects import differences, objects
 from ndlab.measure.regions import regions
 from ndlab.measure.statistics import Statistics, statistics
 from ndlab.measure.table import Table
 
-__all__ = ["Statistics", "Table", "components", "contacts", "regions", "statistics", "unique"]
+__all__ = [
+    "Statistics", "Table", "components", "contacts", "differences", "objects", "regions", "statistics", "unique",
+]  # fmt: skip

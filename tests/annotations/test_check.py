@@ -24,7 +24,7 @@ from tests.annotations.model import new_labels, sphere
 from tests.annotations.places import Fresh
 
 SIZE = np.array([40, 4, 4])
-Damage = Callable[[Annotations], None]
+Damage = Callable[[Annotations], object]
 
 
 def found(report: Report) -> set[tuple[str, str]]:
@@ -303,9 +303,9 @@ CASES: list[tuple[str, Damage, str, str]] = [
     ("a voxel of level 1", level_voxel(1, (6, 5, 5)), "levels", "problem"),
     ("a voxel of level 2", level_voxel(2, (6, 2, 2)), "levels", "problem"),
     ("other bounds", unwritten_bounds, "bounds", "problem"),
-    ("a centre far away", lambda ann: ann.update(5, centroid=(0.0, 0.0, 0.0)) and None, "centroid", "problem"),
-    ("another number of voxels", lambda ann: ann.update(2, voxel_count=3) and None, "voxels", "problem"),
-    ("levels that wait", lambda ann: ann.paint.write(4, [(0, 0, 0)]) and None, "stale", "note"),
+    ("a centre far away", lambda ann: ann.update(5, centroid=(0.0, 0.0, 0.0)), "centroid", "problem"),
+    ("another number of voxels", lambda ann: ann.update(2, voxel_count=3), "voxels", "problem"),
+    ("levels that wait", lambda ann: ann.paint.write(4, [(0, 0, 0)]), "stale", "note"),
 ]
 
 
