@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from ndlab.annotations import Annotation, Annotations, Neuron, Segment, Synapse
 from ndlab.errors import BadRequest, Conflict, NotFound
 from ndlab.geometry import Box
+from tests.annotations import places
 from tests.annotations.model import SHAPE, Model, new_labels, sphere
 from tests.annotations.together import Objects, Together
 
@@ -32,24 +33,27 @@ balls = st.tuples(
 class Both(RuleBasedStateMachine):
     """`told[n]` is what is known of transaction n; two people, each with a set of their own, write."""
 
+    where = "sqlite"
+
     @initialize()
     def begin(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.model = Together(NAMES)
         volumes = {name: new_labels(self.folder / "labels" / name) for name in NAMES}
-        with Annotations.create(self.folder / "annotations" / "both", volumes["labels"], author="ada") as ann:
+        with places.new(self.where, volumes["labels"], author="ada") as ann:
             for name, volume in volumes.items():
                 ann.attach(volume, name, background=False)
+        self.made = ann  # a temporary set is there as long as this
         self.open()
 
     def open(self) -> None:
-        path = self.folder / "annotations" / "both"
-        self.people = {who: Annotations.open(path, author=who) for who in ("ada", "bob")}
+        self.people = {who: Annotations.open(self.made._database.address, author=who) for who in ("ada", "bob")}
 
     def teardown(self) -> None:
         if hasattr(self, "people"):
             for ann in self.people.values():
                 ann.close()
+            places.release(self.made)
             shutil.rmtree(self.folder)
 
     def some(self, data: st.DataObject) -> list[int]:
@@ -224,5 +228,13 @@ class Both(RuleBasedStateMachine):
         assert self.people[who].within(box, by="paint").ids().tolist() == sorted(inside & self.model.now.keys())
 
 
+class ServerBoth(Both):
+    """The same on a server."""
+
+    where = "postgresql"
+
+
 TestBoth = Both.TestCase
 TestBoth.settings = settings(max_examples=20, stateful_step_count=20, deadline=None, phases=[Phase.generate])
+TestServerBoth = ServerBoth.TestCase
+TestServerBoth.settings = settings(max_examples=5, stateful_step_count=20, deadline=None, phases=[Phase.generate])
