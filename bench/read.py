@@ -241,6 +241,7 @@ def throughput(bench: Bench, folder: Path) -> None:
     path = folder / "uncompressed-sharded.ome.zarr"
     volume = ndlab.open(path)
     rows: dict[str, dict[str, Any]] = {}
+    alone: dict[float, float] = {}
     for size, published in PUBLISHED.items():
         if bench.quick and size > 4:
             break
@@ -256,8 +257,13 @@ def throughput(bench: Bench, folder: Path) -> None:
             count = max(1, min(8, int(64 / size / threads)))
             rate = _rate(volume, (z, y, x), threads, count)
             row[f"{threads} thr"] = f"{rate:.0f} ({theirs})"
+            if threads == 1:
+                alone[size] = rate
         rows[f"{size:g} MB"] = row
     bench.table("total MB/s by read size and threads: this machine (published, 32 cores)", rows)
+    if 256 in alone:
+        bench.aim("256 MB a read, one thread [MB/s]", alone[256], least=600)
+    bench.aim("one thread: the largest reads, times the smallest", alone[max(alone)] / alone[min(alone)], least=1)
 
 
 def _rate(volume: Volume, shape: tuple[int, int, int], threads: int, count: int) -> float:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+import tifffile
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ndlab.errors import BadRequest, NotFound, OutOfBounds, TooLarge
@@ -255,6 +258,7 @@ def test_unknown_names(names: Held) -> None:
         assert status(names, path)[0] == 404
 
 
+@settings(max_examples=100)
 @given(st.data())
 def test_the_id_of_a_voxel_and_the_ids_of_a_box(names: Held, data: st.DataObject) -> None:
     z, y, x = (data.draw(st.integers(0, n - 1)) for n in IDS.shape)
@@ -265,16 +269,39 @@ def test_the_id_of_a_voxel_and_the_ids_of_a_box(names: Held, data: st.DataObject
     assert [int(one) for one in found.split(", ") if one] == [one for one in np.unique(IDS[box]).tolist() if one]
 
 
-@pytest.mark.parametrize("service", ["raw", "ids", "npz"])
+def _hdf5(body: bytes) -> Array:
+    import h5py
+
+    with h5py.File(io.BytesIO(body)) as file:
+        return np.asarray(file["ids/CUTOUT"])
+
+
+def _blosc(body: bytes) -> Array:
+    from numcodecs import blosc
+
+    return np.asarray(pickle.loads(blosc.decompress(body)))
+
+
+READERS: dict[str, Callable[[bytes], Array]] = {
+    "raw": lambda body: np.frombuffer(body, "u8"),
+    "npz": lambda body: np.load(io.BytesIO(zlib.decompress(body))),
+    "zip": lambda body: np.frombuffer(zlib.decompress(body), "u8"),
+    "blosc": _blosc,
+    "blaze": _blosc,
+    "hdf5": _hdf5,
+    "tiff": lambda body: tifffile.imread(io.BytesIO(body), key=range(len(IDS))),
+}
+
+
+@pytest.mark.parametrize("service", [*READERS, "ids"])
 def test_a_filter_keeps_ids_in_every_service(names: Held, service: str) -> None:
     one, two = (int(v) for v in np.unique(IDS)[[3, 9]])
     body = ask(names, f"/sd/own/ids/{service}/0/5,80/0,65/1,21/filter/{one},{two},{2**64 - 1}/")
     if service == "ids":
         assert body.decode() == f"{one}, {two}"
         return
-    values = np.load(io.BytesIO(zlib.decompress(body))) if service == "npz" else np.frombuffer(body, "u8")
     wanted = np.where(np.isin(IDS, [one, two]), IDS, 0)
-    assert np.array_equal(values.ravel(), wanted.ravel())
+    assert np.array_equal(READERS[service](body).ravel(), wanted.ravel())
 
 
 def test_an_image_has_no_ids(names: Held) -> None:

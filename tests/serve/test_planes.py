@@ -216,6 +216,14 @@ def test_false_colours_add_up(names: Held) -> None:
     assert np.array_equal(found[..., 3] > 0, (red + green + blue) > 0)
 
 
+def test_two_channels_in_one_colour_add_up_to_white_at_most(names: Held) -> None:
+    found = picture(names, "/sd/k/em:C,second:C/mcfc/xy/0/0,80/0,90/3/")
+    total = np.minimum(EM[3, :90, :80].astype(int) + EM[3, :90, :80] // 2, 255)
+    assert np.array_equal(found[..., 1], total)
+    assert np.array_equal(found[..., 2], total)
+    assert not found[..., 0].any()
+
+
 def test_channels_take_cyan_magenta_yellow_in_order(names: Held) -> None:
     c, m, y = (v[3, :90, :80].astype(int) for v in (EM, EM // 2, EM // 3))
     two = picture(names, "/sd/k/em,second/mcfc/xy/0/0,80/0,90/3/")  # two channels raised in the original
