@@ -242,11 +242,15 @@ class Query:
         ----------
         dest : path
             ``.csv``, ``.json``, ``.jsonl``, ``.parquet`` (in the order of a curve through space, each group of rows a
-            compact region with its bounds), or ``.swc`` (one skeleton with its nodes).
+            compact region with its bounds), or ``.swc`` (one skeleton with its nodes). ``precomputed://folder`` is a
+            layer of Neuroglancer's.
         overwrite : bool
             Replace what is there.
         **options
             `scale` for SWC: the file's unit in nm, one number or (z, y, x). `row_group` for Parquet: rows a group.
+            For a layer `geometry` ("point", "line", "box", "ellipsoid"), `properties`, `relationships`, `limit`,
+            `sharded` and more, as for `ndlab.annotations.exchange.precomputed.write`; or `segments=True` for the
+            properties of segments, with `label`, `description`, `tags`, `numbers` and `strings`.
 
         Examples
         --------

@@ -133,7 +133,8 @@ class Written(Asked):
         ----------
         path : path
             ``.csv``, ``.json``, ``.jsonl``, ``.parquet`` or ``.swc``, as `Query.export` writes them, or a table of
-            another program, whose columns that are no fields become free keys.
+            another program, whose columns that are no fields become free keys. Also ``.csv.gz`` and ``.feather``,
+            a ``precomputed://`` folder, and labels as ``.nii`` or ``.nii.gz``.
         kind : str, optional
             Without it a column `kind` says; SWC is a skeleton and its nodes.
         rename : mapping, optional
@@ -141,7 +142,9 @@ class Written(Asked):
         note : str
             For the history.
         **options
-            `scale` for SWC: the file's unit in nm, one number or (z, y, x). `delimiter` for CSV.
+            `scale` for SWC: the file's unit in nm, one number or (z, y, x). `delimiter` for CSV. `unit` for flat
+            tables such as CAVE's: what positions count in, "nm", "um", or voxels (z, y, x) [nm]; `rows`: how many
+            there have to be.
 
         Returns
         -------

@@ -136,15 +136,17 @@ class FileSource(Source):
         self.types = {one.name: one.type for one in schema}
         self.names = tuple(self.types)
         self.where = str(path)
-        self.kind = None
-        self.keys = tuple(self._free_keys()) if self.is_ndlab else ()
+        self.kind, self.keys = self._kind_and_keys() if self.is_ndlab else (None, ())
 
-    def _free_keys(self) -> list[str]:
-        found: set[str] = set()
-        for batch in self.batches(["keys"]):
+    def _kind_and_keys(self) -> tuple[str | None, tuple[str, ...]]:
+        """Return the kind of all objects, where they have one, and their free keys."""
+        kinds: set[str] = set()
+        keys: set[str] = set()
+        for batch in self.batches(["kind", "keys"]):
+            kinds.update(batch.column("kind").unique().to_pylist())
             for text in batch.column("keys").unique().to_pylist():
-                found.update(json.loads(text) if text else ())
-        return sorted(found)
+                keys.update(json.loads(text) if text else ())
+        return kinds.pop() if len(kinds) == 1 else None, tuple(sorted(keys))
 
     def _read(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         read = 0
