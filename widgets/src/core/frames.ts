@@ -3,8 +3,9 @@
  * ndlab/serve/wire.py, whose tests share widgets/test/frames.json with those of this file.
  */
 
+import { Folded } from "./folded";
 import { type Hole, NO_HOLES, parted } from "./holes";
-import { type Indices, unfold } from "./rows";
+import type { Indices } from "./rows";
 
 export const HEADER = 16;
 export const CODEC = { raw: 0, jpeg: 1, palette: 2, rows: 3, constant: 4, text: 5 } as const;
@@ -115,12 +116,18 @@ export type Picture =
       readonly height: number;
       readonly width: number;
       readonly ids: BigUint64Array;
-      /** For each pixel which id, or one for all. */
+      /** For each pixel which id, or one for all; not to be kept, see `Folded`. */
       readonly values: Indices;
       readonly absent: boolean;
     }
   | { readonly kind: "error"; readonly message: string }
   | { readonly kind: "outside" };
+
+/** Bytes of the pixels of a picture. */
+export function pixelBytes(picture: Picture): number {
+  if (picture instanceof Folded) return picture.bytes;
+  return picture.kind === "values" || picture.kind === "labels" ? picture.values.byteLength : 0;
+}
 
 /** Whether `decode` answers at once and not later. */
 export function isQuick(frame: Frame): boolean {
@@ -190,12 +197,8 @@ function palette(frame: Frame): Picture {
   return { kind: "labels", height, width, ids: idsOf(payload), values, absent: (frame.flags & FLAG.absent) !== 0 };
 }
 
-function changes(frame: Frame): Picture {
-  const { height, width, payload } = frame;
-  const kind = payload[4] === 1 ? Uint8Array : payload[4] === 2 ? Uint16Array : Uint32Array;
-  const values = new kind(height * width);
-  unfold(payload.subarray(idsEnd(payload)), values, width);
-  return { kind: "labels", height, width, ids: idsOf(payload), values, absent: (frame.flags & FLAG.absent) !== 0 };
+function changes({ height, width, payload, flags }: Frame): Picture {
+  return new Folded(height, width, idsOf(payload), (flags & FLAG.absent) !== 0, payload.subarray(idsEnd(payload)), payload[4] ?? 1);
 }
 
 interface Decoder {

@@ -134,13 +134,17 @@ export class Painter {
   }
 
   private values(program: Program, tile: Tile, picture: Picture & { kind: "values" | "labels" }, rect: Rect): void {
-    // One value that holds everywhere is a texture of one pixel, which every place of the tile reads.
-    const [width, height] = picture.values.length === 1 ? [1, 1] : [picture.width, picture.height];
-    tile.texture ??= this.gl.upload(picture.values, width, height);
+    tile.texture ??= this.upload(picture);
+    const { width, height } = tile.texture;
     this.gl.bind(0, tile.texture);
     program.int("u_values", 0);
     program.float("u_size", width, height);
     this.place(program, rect, [0, 0, picture.width, picture.height]);
+  }
+
+  /** One value that holds everywhere is a texture of one pixel, which every place of the tile reads. */
+  private upload({ values, width, height }: Picture & { kind: "values" | "labels" }): Texture {
+    return values.length === 1 ? this.gl.upload(values, 1, 1) : this.gl.upload(values, width, height);
   }
 
   private place(program: Program, rect: Rect, texels: readonly [number, number, number, number]): void {

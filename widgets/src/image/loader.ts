@@ -1,7 +1,7 @@
 /** Tiles: asks for what is wanted, most urgent first, drops what is out of date, keeps what came. No DOM here. */
 
 import type { Streams } from "../core/connection";
-import { CODEC, type Frame, type Picture, decode, decodeQuick, isQuick } from "../core/frames";
+import { CODEC, type Frame, type Picture, decode, decodeQuick, isQuick, pixelBytes } from "../core/frames";
 import type { Texture } from "../core/gl";
 import { Lru } from "../core/lru";
 import { Refused, type Transport } from "../core/net";
@@ -257,6 +257,5 @@ function place(source: Source, row: number, col: number): string {
 }
 
 function sizeOf(picture: Picture): number {
-  if (picture.kind === "labels") return OVERHEAD + picture.values.byteLength + 12 * picture.ids.length;
-  return OVERHEAD + (picture.kind === "values" ? picture.values.byteLength : 0);
+  return OVERHEAD + pixelBytes(picture) + (picture.kind === "labels" ? 12 * picture.ids.length : 0);
 }
