@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -21,7 +22,8 @@ from ndlab.errors import BadRequest, Conflict, ReadOnly
 from ndlab.geometry import Box
 from ndlab.store import state
 from tests.annotations.model import new_labels, sphere
-from tests.annotations.places import Fresh
+from tests.annotations.places import PLACES, Fresh, new, release
+from tests.postgres import PASSWORD
 
 SIZE = np.array([40, 4, 4])
 Damage = Callable[[Annotations], object]
@@ -239,11 +241,14 @@ def test_a_file_with_torn_pages_is_named(tmp_path: Path) -> None:
 # --- with paint ---------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def painted(tmp_path: Path) -> Iterator[Annotations]:
+@pytest.fixture(params=PLACES)
+def painted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Annotations]:
     """Three segments of which two touch, a synapse that stands behind one of them, a neuron."""
     volume = new_labels(tmp_path / "b.zarr" / "labels", levels=3)
-    ann = Annotations.create(tmp_path / "b.zarr" / "annotations" / "cells", volume, author="ada")
+    if request.param == "sqlite":
+        ann = Annotations.create(tmp_path / "b.zarr" / "annotations" / "cells", volume, author="ada")
+    else:
+        ann = new(request.param, volume, author="ada")
     ann.attach(volume, background=False)
     ann.add([Neuron(id=1)])
     shapes = [sphere((6, 10, 10), 5), sphere((6, 18, 10), 4), sphere((14, 30, 20), 4), sphere((7, 14, 10), 2)]
@@ -256,7 +261,7 @@ def painted(tmp_path: Path) -> Iterator[Annotations]:
     ann.update(5, centroid=tuple(((ann.paint.voxels(5).mean(0) + 0.5) * SIZE).tolist()))
     ann.paint.flush()
     yield ann
-    ann.close()
+    release(ann)
 
 
 def index_of(ann: Annotations) -> Path:
@@ -427,7 +432,7 @@ def test_quick_leaves_the_labels_unread(painted: Annotations) -> None:
 def test_an_earlier_state_is_not_checked_and_what_cannot_be_written_not_repaired(painted: Annotations) -> None:
     with pytest.raises(BadRequest, match=r"the whole is checked.*check\(\)"):
         painted.as_of(1).check()
-    closed = Annotations.open(painted.url, readonly=True)
+    closed = Annotations.open(painted._database.address, readonly=True)
     assert closed.check(volumes=False).ok
     with pytest.raises(ReadOnly, match="was to be repaired"):
         closed.check(repair=True)
@@ -437,7 +442,8 @@ def test_an_earlier_state_is_not_checked_and_what_cannot_be_written_not_repaired
 def test_the_command_checks_and_repairs(painted: Annotations) -> None:
     def run(*given: str, code: int) -> str:
         command = [sys.executable, "-m", "ndlab", "annotations", "check", painted.url, *given]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        environment = dict(os.environ) | {"PGPASSWORD": PASSWORD}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
