@@ -15,9 +15,22 @@ from ndlab.metadata import colors
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ndlab.analyze.permutation import Null
+    from ndlab.analyze.peters_rule import PetersRule
+    from ndlab.analyze.point_patterns import Envelope
     from ndlab.volume import Volume
 
-__all__ = ["COLORS", "label_colors", "letter", "plane", "scale_bar", "style"]
+__all__ = [
+    "COLORS",
+    "envelope_curve",
+    "label_colors",
+    "letter",
+    "null",
+    "plane",
+    "scale_bar",
+    "style",
+    "touch_curve",
+]
 
 # Okabe and Ito's palette: eight colours that colour-blind readers tell apart.
 COLORS: Mapping[str, str] = {
@@ -132,3 +145,34 @@ def letter(axes: Iterable[Axes]) -> None:
     """Write A, B, C … at the upper left of the panels."""
     for ax, name in zip(axes, "ABCDEFGH", strict=False):
         ax.text(-0.03, 1.02, name, transform=ax.transAxes, fontsize=11, fontweight="bold", ha="right", va="bottom")
+
+
+def touch_curve(found: PetersRule, ax: Axes) -> None:
+    """Draw the share of connected pairs against their number of touches, and what independent touches would give."""
+    table = found.curve
+    reach = table["share"] - table["low"], table["high"] - table["share"]
+    look: dict[str, Any] = {"fmt": "o", "ms": 3.5, "color": COLORS["blue"], "lw": 0.9, "capsize": 2}
+    ax.errorbar(table["touches"], table["share"], reach, label="found", **look)
+    ax.plot(table["touches"], table["independent"], color=COLORS["orange"], lw=1.2, label="if touches were independent")
+    last = int(table["touches"].iloc[-1])
+    ax.set_xticks(table["touches"], [*table["touches"].astype(str)[:-1], f"≥ {last}"])
+    ax.set(xlabel="touches between axon and dendrite", ylabel="share with a synapse", ylim=(0, None))
+    ax.legend(loc="upper left")
+
+
+def null(test: Null, ax: Axes, label: str = "by chance", color: str | None = None) -> None:
+    """Draw what a null model gives as a histogram, and what was observed as a line."""
+    values, counts = np.unique(test.draws, return_counts=True)
+    ax.bar(values, counts / counts.sum(), width=1.0, color=color or COLORS["sky"], alpha=0.7, label=label)
+    ax.axvline(test.observed, color=COLORS["red"], lw=1.3)
+    ax.set(xlabel=test.name, ylabel="share of draws")
+
+
+def envelope_curve(found: Envelope, ax: Axes, unit: str = "µm", name: str = "g(r)") -> None:
+    """Draw a curve in the range that the model's curves stay in."""
+    label = f"model, {found.level:.0%}"
+    ax.fill_between(found.r, found.low, found.high, color=COLORS["grey"], alpha=0.25, lw=0, label=label)
+    ax.plot(found.r, found.mean, color=COLORS["grey"], lw=0.8)
+    ax.plot(found.r, found.observed, color=COLORS["blue"], lw=1.3, label="found")
+    ax.set(xlabel=f"r [{unit}]", ylabel=name)
+    ax.legend()
