@@ -29,7 +29,7 @@ import zarr
 from harness import Bench, arguments, clock, scratch
 from numcodecs.zstd import Zstd
 
-from ndlab.annotations import before, bulk, cutting
+from ndlab.annotations import Annotations, Synapse, before, bulk, cutting
 from ndlab.annotations.bulk import Sheet
 from ndlab.annotations.index import Index
 from ndlab.annotations.journal import Journal
@@ -289,6 +289,34 @@ def acknowledged(paint: Paint, objects: Sequence[Voxels], size: int, threads: in
             "records/CPU s": len(objects) / cpu}  # fmt: skip
 
 
+def belonging(bench: Bench, folder: Path, count: int) -> None:
+    """What it costs that labels belong to a set: strokes are numbered, and objects come with their voxels."""
+    shape = SHAPE if not bench.quick else (64, 512, 512)
+    objects = synapses(count, shape)
+    rows: dict[str, dict[str, Any]] = {}
+    for name, size, threads in [("one a call", 1, 1), ("one a call, 32 threads", 1, 32), ("500 a call", BATCH, 1)]:
+        part = objects[: count if size > 1 else min(count, 1000)]
+        with Paint(new_labels(folder / f"alone-{size}-{threads}", shape), background=False) as paint:
+            alone = acknowledged(paint, part, size, threads)
+        with Annotations.create(folder / f"set-{size}-{threads}") as ann:
+            paint = ann.attach(new_labels(folder / f"owned-{size}-{threads}", shape), background=False)
+            owned = acknowledged(paint, part, size, threads)
+            cpu, wall = 0.0, 1.0
+            if threads == 1:
+                cpu, wall = clock(lambda ann=ann, part=part, size=size: with_rows(ann, part, size))
+        cost = {key: 1e3 / found["records/CPU s"] for key, found in (("alone, CPU ms", alone), ("of a set", owned))}
+        both = {"with rows": cpu / len(part) * 1e3} if threads == 1 else {}
+        rows[name] = cost | both | {"alone, per s": alone["records/s wall"], "of a set, per s": owned["records/s wall"]}
+        rows[name] |= {"with rows, per s": len(part) / wall} if both else {}
+    bench.table("the same strokes alone, of a set, and with their objects (each)", rows)
+
+
+def with_rows(ann: Annotations, objects: Sequence[Voxels], size: int) -> None:
+    for first in range(0, len(objects), size):
+        part = objects[first : first + size]
+        ann.add([Synapse() for _ in part], voxels=part)
+
+
 def reading(bench: Bench, folder: Path, count: int) -> None:
     """Objects and boxes while all is pending, and when all is merged; the pyramid after it."""
     shape = SHAPE if not bench.quick else (64, 512, 512)
@@ -329,6 +357,7 @@ def main() -> None:
     with scratch() as folder:
         painting(bench, folder, count)
         acknowledging(bench, folder, min(count, 10_000))
+        belonging(bench, folder, min(count, 10_000))
         reading(bench, folder, min(count, 10_000))
         annotations.storing(bench, folder, min(count, 20_000) if bench.quick else 100_000, 1 if bench.quick else 3)
     bench.finish()
