@@ -35,6 +35,10 @@ PROOFS = {
     "R53": [f"{CALLS}::test_r53_queries_mean_every_predicate_at_once"],
     "R54": [f"{CALLS}::test_r54_top_keys_are_the_most_frequent_first"],
     "R55": [f"{CALLS}::test_r55_swc_comes_back_with_the_same_branches"],
+    "R56": [
+        "serve/test_nifti.py::test_r56_a_channel_is_made_of_a_file_and_comes_back_with_its_header",
+        "serve/test_nifti.py::test_r56_a_file_is_written_over_a_channel_that_is_there",
+    ],
     "R57": [f"{CALLS}::test_r57_an_object_as_csv"],
     "R64": [f"{CALLS}::test_what_was_acknowledged_is_there_after_a_restart"],
     "R70": [

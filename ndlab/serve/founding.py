@@ -6,10 +6,10 @@ from collections.abc import Collection
 from urllib.parse import unquote
 
 from ndlab.errors import NotFound
-from ndlab.serve import cutouts, grammar
+from ndlab.serve import cutouts, grammar, nifti
 from ndlab.serve.answer import Answer, answer
 from ndlab.serve.grammar import Overlay
-from ndlab.serve.grammar.calls import Call
+from ndlab.serve.grammar.calls import Call, Nifti
 from ndlab.serve.grammar.objects import CHANGING
 from ndlab.serve.guarded import Guarded
 from ndlab.serve.manage import unprefixed
@@ -124,6 +124,8 @@ def _objects(site: Site, call: Call, method: str, body: bytes) -> Answer:
     """Answer a call about objects; HEAD changes nothing."""
     asked = "GET" if method == "HEAD" and not objects.changes(call, "GET") else method
     objects.check_method(call, asked)
+    if isinstance(call, Nifti):
+        return nifti.answer(site, call, asked, body)
     channel = site.names.channel(call.token, call.channel) if call.channel else site.labelled(call.token)
     behind = site.sets.behind(channel, make=objects.changes(call, asked))
     return objects.answer(call, asked, behind, body, site.limits.nbytes)

@@ -148,11 +148,13 @@ class Folder:
 
     # --- making -------------------------------------------------------------------------------------------------
 
-    def make_channel(self, project: str, values: Mapping[str, object]) -> ChannelRecord:
-        """Make an empty array for a new channel of a project, and register it."""
+    def make_channel(
+        self, project: str, values: Mapping[str, object], attrs: Mapping[str, object] | None = None
+    ) -> ChannelRecord:
+        """Make an empty array for a new channel of a project, with further attributes, and register it."""
         dataset, record = self.register.check_channel(project, values)
         if not exists(self._address(record)):
-            _create(self._address(record), dataset, record)
+            _create(self._address(record), dataset, record, attrs)
         added = self.register.add_channel(record)
         self.made(self._made_channel(project, added))
         return added
@@ -254,7 +256,7 @@ def _labels(url: str) -> list[str]:
     return metadata.labels_list(attrs)
 
 
-def _create(url: str, dataset: DatasetRecord, record: ChannelRecord) -> None:
+def _create(url: str, dataset: DatasetRecord, record: ChannelRecord, attrs: Mapping[str, object] | None = None) -> None:
     """Make the empty store of a channel: the data set's space, its times, levels until no axis is longer than 64."""
     voxel = dataset.voxelres[::-1]
     offset = [a * b for a, b in zip(dataset.offset[::-1], voxel, strict=True)]
@@ -269,4 +271,5 @@ def _create(url: str, dataset: DatasetRecord, record: ChannelRecord) -> None:
     create(
         url, about, [(*lead, *one.shape) for one in levels], dtype,
         chunks=[(*ones, *one.chunk) for one in levels], shards=[(*ones, *one.unit) for one in levels],
+        attrs=attrs,
     )  # fmt: skip
