@@ -338,14 +338,14 @@ class Journal:
                     self._damage = f"segment {self._segment} ends {self._torn} bytes early, and {first} follows"
                     break
                 self._segment, self._offset = first, 0
-            found = _read(self.folder / _name(first), self._offset)
-            fresh = [stroke for stroke in found.strokes if stroke.sequence > self._last]
+            # Older segments were merged and are gone: numbers go on where this one begins.
+            self._last = max(self._last, first - 1)
+            found = _read(self.folder / _name(first), self._offset, self._last + 1)
+            fresh = found.strokes
             self._strokes += self._standing(fresh)
             self._offset, self._torn = found.end, found.size - found.end
             if fresh:
                 self._last = fresh[-1].sequence
-            # Older segments were merged and are gone: numbers go on where this one begins.
-            self._last = max(self._last, first - 1)
             if found.damaged:
                 self._damage = (
                     f"{_name(first)} is wrong at byte {found.end} of {found.size}, and whole records follow it"
@@ -369,8 +369,8 @@ class Journal:
         return [stroke for stroke in fresh if stroke.transaction not in gone]
 
 
-def _read(path: Path, offset: int) -> _Found:
-    """Read whole transactions from `offset` on."""
+def _read(path: Path, offset: int, number: int) -> _Found:
+    """Read whole transactions from `offset` on, whose first stroke is `number`; a record out of turn is none."""
     with path.open("rb") as file:
         file.seek(offset)
         raw = file.read()
@@ -379,7 +379,7 @@ def _read(path: Path, offset: int) -> _Found:
     view = memoryview(raw)
     while True:
         found = _record(view, at)
-        if found is None:
+        if found is None or found[0].sequence != number + len(strokes):
             break
         stroke, _, at = found
         strokes.append(stroke)
