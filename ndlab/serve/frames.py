@@ -114,7 +114,10 @@ def warm_up(itemsize: int) -> threading.Thread:
 
 def _compile(itemsize: int) -> None:
     values = np.arange(8, dtype=f"u{itemsize}").reshape(2, 2, 2)
-    indexer = Indexer(values.shape, values.dtype)
-    indexer.add((slice(None),) * 3, values)
+    # A chunk that is all of a slab lies otherwise in memory than one of several, which is another type to compile.
+    for length in (2, 4):
+        indexer = Indexer((2, 2, length), values.dtype)
+        for left in range(0, length, 2):
+            indexer.add((slice(None), slice(None), slice(left, left + 2)), values)
     indexed(indexer.ids[np.newaxis, np.newaxis])
     packed(indexer.index[0], None, 8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -191,6 +193,34 @@ def test_labels_that_were_shown_are_packed_once_and_never_old(tmp_path: Path) ->
         volume.write(None, voxels[..., ::-1])
         assert np.array_equal(assembled(service, name, "xy", 3, 32), voxels[3, :, ::-1])
         assert len(service._recent._kept) == kept + 4
+
+
+@pytest.mark.parametrize("dtype", ["u8", "u4", "u2"])
+def test_nothing_is_compiled_while_somebody_waits_for_labels(tmp_path: Path, dtype: str) -> None:
+    ids = np.repeat(np.arange(40, dtype=dtype), 5)
+    for name, shape in (("one", (9, 60, 60)), ("many", (9, 200, 200))):
+        volume = make(tmp_path / name, [shape], dtype, (64, 64, 64), "labels")
+        volume.write(None, np.broadcast_to(np.resize(ids, shape[2]), shape))
+    # In a process of its own: this one may have compiled anything.
+    code = f"""
+import ndlab
+from ndlab.measure.kernels import interning
+from ndlab.serve import frames, tiles
+from ndlab.serve.kernels import rows
+kernels = (interning.intern, interning.intern_more, interning.rehash, rows.write)
+frames.warm_up({np.dtype(dtype).itemsize}).join()
+before = [len(one.signatures) for one in kernels]
+with tiles.TileService() as service:
+    for name in ("one", "many"):
+        vol = service.add(ndlab.open({str(tmp_path)!r} + "/" + name))
+        for axis in ("xy", "xz", "zy"):
+            list(service.tiles({{"vol": vol, "axis": axis, "s": "128", "k": "3,0,0;4,0,0"}}))
+        list(service.play({{"vol": vol, "from": "0", "to": "2", "box": "0,200,0,200"}}))
+print(before, [len(one.signatures) for one in kernels])
+assert before == [len(one.signatures) for one in kernels], "compiled late"
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_jpeg_shows_the_window(tmp_path: Path) -> None:
