@@ -19,10 +19,13 @@ from ndlab.serve.app import make_site, serving
 from ndlab.serve.limits import Access
 from ndlab.serve.tiles import TileService
 from tests.browser.image_page import STATIC, pixels, site, wait
+from tests.browser.test_image import Shown, alike, cells_of, told
 from tests.browser.test_image_core import BIG, VOXEL, Stand, cells, check_hatched, difference, em, frame, half_written
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+    from tests.browser.lab import Lab
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -251,3 +254,29 @@ def test_planes_play_from_the_store(page: Page, tmp_path: Path) -> None:
         assert now["position"][0] > 160
         stand.check(page, now)
         assert difference(pixels(page), before) > 20
+
+
+SERVED = """
+from ndlab.serve.app import make_site, serving
+from ndlab.serve.limits import Access
+
+server = serving(make_site(str(folder), Access(open=True, cors=("*",))))
+url = server.__enter__().url + "/v1/zarr"
+cells = grey.like(folder / "cells.zarr", dtype="u8", kind="labels")
+cells.write(None, ids)
+view = explore.image(em=ndlab.open(f"{url}/em"), cells=ndlab.open(f"{url}/cells", kind="labels"), transport="zarr")
+view
+"""
+
+
+def test_in_jupyterlab_a_page_reads_a_store_and_python_knows(lab: Lab, browser: Browser, tmp_path: Path) -> None:
+    cells_, ask = [SERVED, "view.set(layout='three', scale=5.0)\nkeep(view)"], "print(view.carrier)"
+    notebook = lab.open(browser, "stored", cells_of(tmp_path)[0], *cells_, ask)
+    assert notebook.text(0) == ""
+    notebook.run(1)
+    shown = Shown(notebook, 1)
+    shown.idle()
+    alike(shown, 2, tmp_path)
+    assert shown.ask("v => v.status.transport") == "zarr"
+    told(notebook, 3, "zarr")
+    assert "from the store" in notebook.page.locator(".ndi-link").first.inner_text()

@@ -91,6 +91,21 @@ describe("tiles", () => {
     expect(asked.length).toBe(3);
   });
 
+  it("that were given up are not taken for left out, though their answer came to its end", async () => {
+    // All bytes are there by the time: nothing breaks off.
+    const ends: (() => void)[] = [];
+    const transport: Transport = { name: "http", close: () => {}, stream: () => new Promise((resolve) => void ends.push(resolve)) };
+    const net = { transport: () => Promise.resolve(transport), lost: () => {} };
+    const loader = new Loader(net, new Streams(2), () => {}, () => {}, () => false);
+    loader.want(plane(5, true));
+    await soon();
+    loader.want(plane(500, true, OTHER));
+    expect(loader.counts.aborted).toBe(1);
+    ends[0]?.();
+    await soon();
+    expect(plane(5, true).map(({ key }) => loader.cache.peek(key))).toEqual([undefined, undefined]);
+  });
+
   it("of the plane before are waited for a moment, then given up", async () => {
     const { loader, asked } = setup();
     loader.want(plane(5, true));

@@ -198,7 +198,8 @@ export class Loader {
       const transport = await this.net.transport();
       this.counts.requests++;
       await transport.stream("tiles", ask(flight), (frame) => this.take(flight, frame), signal);
-      for (const want of flight.wants) if (flight.left.has(want.key)) this.fail(flight, want, "the answer left this tile out");
+      // An answer whose last bytes were there before it was given up ends as if it had not been.
+      for (const want of signal.aborted ? [] : flight.wants) if (flight.left.has(want.key)) this.fail(flight, want, "the answer left this tile out");
       this.retries = 0;
     } catch (error) {
       back();
