@@ -202,7 +202,7 @@ def change_on(told: Connection, place: str, seed: int, first: int, count: int) -
 
 
 def new_objects(place: str) -> None:
-    with Annotations.create(place, voxel_size=(40, 4, 4)) as ann:
+    with Annotations.create(place, voxel_size=(40, 4, 4), overwrite=True) as ann:
         ann.add([Generic(id=one) for one in SHARED], "begun")
 
 
