@@ -144,7 +144,7 @@ def test_each_proof_is_there(requirement: str) -> None:
         assert proof_is_there(proof), proof
 
 
-# --- speeds: measured by benchmarks, whose committed results these tests read, and which they run on little data --------
+# --- speeds: what the committed results of the benchmarks say, and that they still print it on little data -----------
 
 
 def result(name: str, title: str) -> dict[str, dict[str, Any]]:

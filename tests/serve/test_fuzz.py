@@ -208,7 +208,8 @@ ENDINGS = ("zarr.json", "0/zarr.json", "0/c/0/0/0", "info", "0/0-64_0-64_10-20",
            "em/image/npz/0/0,9/0,9/10,12/", "seg/annotation/ids/0/0,9/0,9/1,3/", "em/image/mean/", "em/info/",
            "seg/annotation/1/", "seg/annotation/1/voxels/0/", "seg/annotation/query/type/2/",
            "seg/annotation/swc/", "seg/annotation/topkeys/3/", "seg/annotation/getField/1/status/", "em/image/1/",
-           "0.5/s/em/image/s/seg/annotation/xy/0/0,9/0,9/12/", "dataset/em/", "em/image/xy/0/0_0_0.png")  # fmt: skip
+           "0.5/s/em/image/s/seg/annotation/xy/0/0,9/0,9/12/", "dataset/em/",
+           "em/image/9,9,12/width/3/tile/5/", "em/image/xy/0/0_0_0.png")  # fmt: skip
 
 
 @given(as_documented())

@@ -35,7 +35,7 @@ PATHS: Mapping[str, Sequence[str]] = {
     "/ramon/": ("seg/annotation/1/", "seg/annotation/topkeys/5/", "em/image/1/", "seg/annotation/none/"),
     "/overlay/": ("0.5/self/em/image/self/seg/annotation/xy/0/0,9/0,9/12/", "2/self/em/image/xy/0/0,9/0,9/1/"),
     "/catmaid/": ("em/image/xy/12/0_0_0.png", "em/image/xy/12/9_9_9.png", "viking/em/image/0/X0_Y0_Z12.png"),
-    "/synaptogram/": ("em/image/xy/0/0,9/0,9/12,14/", "em/image/xy/0/0,9/0,9/0,14/"),
+    "/synaptogram/": ("em/image/xy/0/0,9/0,9/12,14/", "em/image/9,9,12/width/3/tile/9/", "em/image/xy/0/0,9/0,9/0,14/"),
     "/stats/": ("em/image/mean/", "em/image/hist/", "em/image/percentile/50/", "em/image/none/"),
     "/resource/": ("dataset/em/", "dataset/", "dataset/made/", "public/token/", "none/"),
     **{f"/{root}/": PLANES for root in ("sd", "ca", "nd")},
