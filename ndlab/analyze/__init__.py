@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ndlab.analyze.blocks import count_in_blocks
+from ndlab.analyze.connectivity import connectome
 from ndlab.analyze.density import BlockCounts
 from ndlab.analyze.identity import IdAgreement, IdsDisagreeWarning, compare_ids
 from ndlab.analyze.invariants import invariants
@@ -20,6 +21,7 @@ __all__ = [
     "PetersRule",
     "Window",
     "compare_ids",
+    "connectome",
     "count_in_blocks",
     "cross_k",
     "degree_preserving",
