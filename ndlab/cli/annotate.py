@@ -128,8 +128,14 @@ def _told(name: str, values: list[Any]) -> bool:
 
 def _export_arguments(parser: argparse.ArgumentParser) -> None:
     _add_address(parser)
-    parser.add_argument("dest", metavar="FILE", help="its name says the format: .csv .json .jsonl .parquet .swc")
+    parser.add_argument(
+        "dest", metavar="FILE", help="its name says the format: .csv .json .jsonl .parquet .swc precomputed://"
+    )
     _add_choice(parser)
+    layer = parser.add_argument_group("of a precomputed:// folder for Neuroglancer")
+    layer.add_argument("--geometry", choices=("point", "line", "box", "ellipsoid", "segments"),
+                       help="points unless said; segments: the properties of segments, without places")  # fmt: skip
+    layer.add_argument("--properties", nargs="+", metavar="NAME[:TYPE]", help="columns and keys, e.g. size:uint32")
     parser.add_argument("--scale", metavar="Z,Y,X", help="of SWC: the file's unit in nm")
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
     add_json(parser)
@@ -138,10 +144,22 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
 def _export(args: argparse.Namespace) -> int:
     with _opened(args) as ann:
         query = _chosen(args, ann)
-        path = query.export(args.dest, overwrite=args.force, **_scale(args))
+        path = query.export(args.dest, overwrite=args.force, **_scale(args), **_layer(args))
         count = query.count()
-    say(args, {"file": str(path), "objects": count}, f"{path}: {count:,} objects, {path.stat().st_size:,} bytes")
+    size = sum(one.stat().st_size for one in [path, *path.rglob("*")] if one.is_file())
+    say(args, {"file": str(path), "objects": count}, f"{path}: {count:,} objects, {size:,} bytes")
     return 0
+
+
+def _layer(args: argparse.Namespace) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if args.geometry is not None:
+        found |= {"segments": True} if args.geometry == "segments" else {"geometry": args.geometry}
+    if args.properties is not None:
+        # NAME=TYPE would be read as a condition.
+        parts = [text.rpartition(":") for text in args.properties]
+        found["properties"] = {name or type_: type_ if name else None for name, _, type_ in parts}
+    return found
 
 
 def _scale(args: argparse.Namespace) -> dict[str, Any]:
@@ -152,12 +170,16 @@ def _scale(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _import_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help=".csv, .json, .jsonl, .parquet or .swc")
+    parser.add_argument(
+        "file", metavar="FILE", help=".csv[.gz] .json .jsonl .parquet .feather .swc .nii precomputed://"
+    )
     _add_address(parser)
     parser.add_argument("--kind", help="of its rows, where no column kind says so")
     parser.add_argument("--rename", nargs="+", default=(), metavar="COLUMN=FIELD", help="columns that are fields")
     parser.add_argument("--delimiter", help="of CSV, where it is no comma; 'tab' for one")
     parser.add_argument("--scale", metavar="Z,Y,X", help="of SWC: the file's unit in nm")
+    parser.add_argument("--unit", help="of flat synapse tables: nm, um, or voxels Z,Y,X in nm")
+    parser.add_argument("--rows", type=int, metavar="N", help="of flat tables: how many there have to be")
     parser.add_argument("--note", default="", help="for the history")
     parser.add_argument("--author", help="who writes; without it NDLAB_AUTHOR, else the user")
     made = parser.add_argument_group("where there are no annotations yet")
@@ -172,6 +194,10 @@ def _import(args: argparse.Namespace) -> int:
     with _opened(args, readonly=False) if not args.create else _made(args) as ann:
         if args.delimiter is not None:
             options["delimiter"] = "\t" if args.delimiter == "tab" else args.delimiter
+        if args.unit is not None:
+            options["unit"] = words.lengths(args.unit, "--unit") if args.unit[:1].isdigit() else args.unit
+        if args.rows is not None:
+            options["rows"] = args.rows
         ids = ann.load(args.file, args.kind, rename=renames or None, note=args.note, **options)
         number, url = ann.version, ann.url
     facts = {"url": url, "objects": len(ids), "transaction": number, "first": int(ids[0]) if len(ids) else None}

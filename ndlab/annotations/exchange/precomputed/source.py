@@ -107,8 +107,7 @@ class QuerySource(Source):
         self.names = query.column_names
         self.types = {one.name: one.type for one in columnar.schema([n for n in self.names if columnar.is_field(n)])}
         free = [name for name in self.names if not columnar.is_field(name)]
-        everything = query.names is None
-        self.keys = tuple(query.keys()) if everything else tuple(free)
+        self.keys = tuple(dict.fromkeys([*free, *(query.keys() if "keys" in self.names else ())]))
         if free:
             self.types["keys"] = columnar.schema(["keys"])[0].type
         kinds = {one.value for one in query.terms if one.name == "kind" and one.operator == "eq"}
