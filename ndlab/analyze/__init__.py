@@ -10,6 +10,7 @@ from ndlab.analyze.invariants import invariants
 from ndlab.analyze.peters_rule import PetersRule, degree_preserving, peters_rule
 from ndlab.analyze.point_patterns import cross_k, empty_space, envelope, nearest_neighbor, pair_function
 from ndlab.analyze.similarity import PairSimilarity, pair_similarity
+from ndlab.analyze.touch import touch
 from ndlab.analyze.vertices import vertex_statistics
 from ndlab.analyze.window import Window
 
@@ -32,5 +33,6 @@ __all__ = [
     "pair_function",
     "pair_similarity",
     "peters_rule",
+    "touch",
     "vertex_statistics",
 ]

@@ -1,0 +1,118 @@
+"""Touch graphs against brute force, for any chunking, and the fault of the published one."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ndlab import samples
+from ndlab.analyze.touch import touch
+from ndlab.errors import BadRequest, TooLarge
+from ndlab.volume import Volume
+
+VOXEL = (30.0, 24.0, 20.0)
+
+
+def blobs(seed: int = 0, shape: tuple[int, int, int] = (14, 22, 26)) -> Any:
+    rng = np.random.default_rng(seed)
+    labels = np.zeros(shape, "u8")
+    for number in range(1, 12):
+        centre = rng.integers(0, shape)
+        size = rng.integers(2, 6, 3)
+        box = tuple(slice(max(0, c - s // 2), c + s) for c, s in zip(centre, size, strict=True))
+        labels[box] = number * 10**12 + number
+    return labels
+
+
+def brute(labels: Any, distance: float) -> dict[tuple[int, int], float]:
+    """The nearest centres of each pair, over all pairs of voxels."""
+    places = {int(i): np.argwhere(labels == i) * VOXEL for i in np.unique(labels[labels > 0])}
+    found = {}
+    for a, b in itertools.combinations(places, 2):
+        gap = np.sqrt(((places[a][:, None] - places[b]) ** 2).sum(-1)).min()
+        steps = np.abs(places[a][:, None] - places[b]) / VOXEL
+        if gap <= distance * (1 + 1e-9) or np.isclose(steps.sum(-1), 1).any():
+            found[a, b] = float(gap)
+    return found
+
+
+def pairs(graph: object) -> list[tuple[int, int]]:
+    ids = graph.ids.tolist()  # type: ignore[attr-defined]
+    ends = zip(graph.source.tolist(), graph.target.tolist(), strict=True)  # type: ignore[attr-defined]
+    return [(ids[a], ids[b]) for a, b in ends]
+
+
+@pytest.mark.parametrize("distance", [20.0, 30.0, 47.0, 96.0])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_r100_near_labels_are_those_of_brute_force(distance: float, seed: int) -> None:
+    labels = blobs(seed)
+    graph = touch(Volume.from_array(labels, VOXEL, kind="labels"), distance=distance, block=9)
+    expected = brute(labels, distance)
+    assert pairs(graph) == sorted(expected)
+    np.testing.assert_allclose(graph.edges["gap"], [expected[p] for p in sorted(expected)])
+    assert graph.edges.units["gap"] == "nm"
+    for (a, b), *place in zip(pairs(graph), *(graph.edges[axis] for axis in "zyx"), strict=True):
+        for one in (a, b):
+            near = ((np.argwhere(labels == one) + 0.5) * VOXEL - place) ** 2
+            assert np.sqrt(near.sum(1).min()) <= distance / 2 + 60
+
+
+@pytest.mark.parametrize("block", [None, 5, (7, 22, 3), 100])
+def test_r100_the_graph_is_the_same_for_any_chunking(block: int | tuple[int, int, int] | None) -> None:
+    volume = Volume.from_array(blobs(3), VOXEL, kind="labels")
+    assert touch(volume, distance=80.0, block=block, workers=2) == touch(volume, distance=80.0, block=64, workers=1)
+    assert touch(volume, block=block) == touch(volume, block=64)
+
+
+def test_faces_are_those_of_measure_and_of_two_cubes() -> None:
+    labels = np.zeros((4, 6, 8), "u4")
+    labels[1:3, 1:4, 1:4] = 7
+    labels[1:3, 2:5, 4:7] = 9
+    volume = Volume.from_array(labels, VOXEL)
+    graph = touch(volume)
+    assert pairs(graph) == [(7, 9)]
+    assert graph.edges["area"].tolist() == [2 * 2 * 30 * 24]
+    assert [graph.edges[a][0] for a in "zyx"] == [60.0, 72.0, 80.0]
+    near = touch(volume, distance=40.0)
+    assert near.edges["gap"].tolist() == [20.0]
+    assert near.edges["area"].tolist() == [2880.0]
+
+
+def test_labels_keep_their_ids_where_a_dilation_would_add_one() -> None:
+    """The published touch graph dilated labels with a flat element of ones, which makes 41 into 42."""
+    labels = np.zeros((3, 20, 20), "u4")
+    labels[1, 5:8, 5:8] = 41
+    labels[1, 5:8, 11:14] = 10_864
+    graph = touch(Volume.from_array(labels, (30.0, 24.0, 24.0)), distance=5 * 24.0)
+    assert pairs(graph) == [(41, 10_864)]
+    assert graph.edges["gap"].tolist() == [96.0]
+    assert touch(Volume.from_array(labels, (30.0, 24.0, 24.0)), distance=80.0).n_edges == 0
+    # Where shells overlap, the largest id wins in a dilation; here each pair counts.
+    labels[1, 5:8, 8:10] = 5
+    graph = touch(Volume.from_array(labels, (30.0, 24.0, 24.0)), distance=5 * 24.0)
+    assert pairs(graph) == [(5, 41), (5, 10_864), (41, 10_864)]
+
+
+def test_a_real_segmentation(shared_data: Path) -> None:
+    labels = samples.fibsem_labels()[:40, :150, :150]
+    volume = Volume.from_array(labels, samples.FIBSEM_VOXEL_SIZE, kind="labels")
+    faces = touch(volume)
+    near = touch(volume, distance=3 * min(samples.FIBSEM_VOXEL_SIZE), block=40)
+    assert set(pairs(faces)) <= set(pairs(near))
+    assert near.n_edges >= faces.n_edges
+    from skimage.graph import RAG
+
+    oracle = {tuple(sorted(e)) for e in RAG(labels.astype(int), connectivity=1).edges if 0 not in e}
+    assert set(pairs(faces)) == oracle
+
+
+def test_what_is_wrong_is_said() -> None:
+    volume = Volume.from_array(blobs(), VOXEL, kind="labels")
+    with pytest.raises(BadRequest, match=r"20 nm apart at least.*share a face"):
+        touch(volume, distance=5.0)
+    with pytest.raises(TooLarge, match=r"steps from each voxel.*level"):
+        touch(volume, distance=5000.0)
