@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import struct
 import threading
 import time
 from bisect import bisect_right
@@ -24,17 +23,12 @@ from typing import Any
 
 import google_crc32c
 
-from ndlab.annotations.strokes import Stroke, pack, unpack
+from ndlab.annotations.records import LONGEST, read, record
+from ndlab.annotations.strokes import Stroke, pack
 from ndlab.errors import BadMetadata, ReadOnly, TooLarge
 
 __all__ = ["Journal", "locked"]
 
-# Magic, checksum of all that follows, bytes of the stroke; mode, shape, last of its transaction; number, transaction,
-# place where the group of records began that was flushed together, time, id.
-_HEAD = struct.Struct("<4sIIBBBxQQQqQ")
-_REST = struct.Struct("<IBBBxQQQqQ")
-_MAGIC = b"NdJ1"
-_LONGEST = 1 << 30
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -48,16 +42,6 @@ class _Waiting:
     sums: list[int]
     done: bool = False
     error: BaseException | None = None
-
-
-@dataclass(slots=True)
-class _Found:
-    """What a segment holds from some place on."""
-
-    strokes: list[Stroke]
-    end: int  # behind the last whole transaction
-    size: int
-    damaged: bool = False
 
 
 @dataclass
@@ -125,9 +109,9 @@ class Journal:
             If acknowledged records are damaged.
         """
         bodies = [pack(stroke) for stroke in strokes]
-        if any(len(body) > _LONGEST for body in bodies):
+        if any(len(body) > LONGEST for body in bodies):
             raise TooLarge("a stroke of more than 1 GiB", "the journal takes 1 GiB at once", "write it box by box",
-                           nbytes=max(map(len, bodies)), limit=_LONGEST)  # fmt: skip
+                           nbytes=max(map(len, bodies)), limit=LONGEST)  # fmt: skip
         mine = _Waiting(strokes, bodies, [google_crc32c.value(body) for body in bodies])
         with self._guard:
             self._queue.append(mine)
@@ -193,10 +177,7 @@ class Journal:
             for i, stroke in enumerate(waiting.strokes):
                 sequence += 1
                 stroke.sequence, stroke.transaction, stroke.time, stroke.last = sequence, transaction, now, i == final
-                rest = _REST.pack(len(waiting.bodies[i]), stroke.mode, stroke.shape, stroke.last, sequence,
-                                  transaction, begin, now, stroke.id)  # fmt: skip
-                total = google_crc32c.extend(waiting.sums[i], rest)
-                raw += (_MAGIC, total.to_bytes(4, "little"), rest, waiting.bodies[i])
+                raw += record(stroke, waiting.bodies[i], waiting.sums[i], begin)
                 strokes.append(stroke)
         whole = b"".join(raw)
         handle = os.open(path, os.O_WRONLY)
@@ -340,7 +321,7 @@ class Journal:
                 self._segment, self._offset = first, 0
             # Older segments were merged and are gone: numbers go on where this one begins.
             self._last = max(self._last, first - 1)
-            found = _read(self.folder / _name(first), self._offset, self._last + 1)
+            found = read(self.folder / _name(first), self._offset, self._last + 1)
             fresh = found.strokes
             self._strokes += self._standing(fresh)
             self._offset, self._torn = found.end, found.size - found.end
@@ -367,54 +348,6 @@ class Journal:
         if not self.writable and fresh[-1].transaction in gone:
             self._open = [stroke for stroke in fresh if stroke.transaction == fresh[-1].transaction]
         return [stroke for stroke in fresh if stroke.transaction not in gone]
-
-
-def _read(path: Path, offset: int, number: int) -> _Found:
-    """Read whole transactions from `offset` on, whose first stroke is `number`; a record out of turn is none."""
-    with path.open("rb") as file:
-        file.seek(offset)
-        raw = file.read()
-    strokes: list[Stroke] = []
-    whole, end, at = 0, 0, 0
-    view = memoryview(raw)
-    while True:
-        found = _record(view, at)
-        if found is None or found[0].sequence != number + len(strokes):
-            break
-        stroke, _, at = found
-        strokes.append(stroke)
-        if stroke.last:
-            whole, end = len(strokes), at
-    size = offset + len(raw)
-    return _Found(strokes[:whole], offset + end, size, _acknowledged_behind(raw, at, offset + at))
-
-
-def _record(view: memoryview, at: int) -> tuple[Stroke, int, int] | None:
-    """Return the stroke at a place, where its group began, and the place behind it; None if it is not whole."""
-    if len(view) < at + _HEAD.size:
-        return None
-    magic, total, length, mode, shape, last, sequence, transaction, begin, now, number = _HEAD.unpack_from(view, at)
-    end = at + _HEAD.size + length
-    if magic != _MAGIC or length > _LONGEST + (1 << 20) or len(view) < end:
-        return None
-    body = view[at + _HEAD.size : end]
-    if google_crc32c.extend(google_crc32c.value(bytes(body)), bytes(view[at + 8 : at + _HEAD.size])) != total:
-        return None
-    stroke = unpack(mode, shape, number, memoryview(bytes(body)))
-    stroke.sequence, stroke.transaction, stroke.time, stroke.last = sequence, transaction, now, bool(last)
-    return stroke, begin, end
-
-
-def _acknowledged_behind(raw: bytes, at: int, place: int) -> bool:
-    """Whether a whole record behind a broken one was begun after it: then the broken one had been acknowledged."""
-    view = memoryview(raw)
-    seek = at + 1
-    while (seek := raw.find(_MAGIC, seek)) >= 0:
-        found = _record(view, seek)
-        if found is not None and found[1] > place:
-            return True
-        seek += 1
-    return False
 
 
 def _name(first: int) -> str:

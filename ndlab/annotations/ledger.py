@@ -167,6 +167,7 @@ class Ledger:
         """Append the strokes of a write to the journals, which are held; they stand once its rows do."""
         accepted = []
         for name, (paint, listed) in write.strokes.items():
+            paint.journal.check_writable()
             token = secrets.randbits(62) + 1
             if self.database.server:
                 # Held to the end of the transaction: see `owner.committed`.
@@ -248,15 +249,11 @@ class Ledger:
         With `held` every journal is held until that is closed.
         """
         known = self.volumes(connection)
-        if held is not None:
-            paints = [self.paint(one) for one in known]
-            _hold(paints, held)
-            return self._numbered(connection, known, paints)
-        if not any(self._news(one) for one in known):
+        if held is None and not any(self._news(one) for one in known):
             return {}
         there = [(one, paint) for one in known if (paint := self._reachable(one)) is not None]
         with ExitStack() as moment:  # Of several journals one state is seen.
-            _hold([paint for _, paint in there if paint.journal.writable], moment)
+            _hold([paint for _, paint in there if paint.journal.writable], moment if held is None else held)
             return self._numbered(connection, [one for one, _ in there], [paint for _, paint in there])
 
     def _numbered(

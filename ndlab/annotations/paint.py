@@ -6,19 +6,18 @@ import contextlib
 import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from ndlab.annotations.chunking import Chunking
+from ndlab.annotations import tending
 from ndlab.annotations.drawing import as_mode, box_stroke, cutout_stroke, paint_id, voxel_strokes
+from ndlab.annotations.ground import chunking_of, label_array, paint_folder, paint_index
 from ndlab.annotations.ids import as_ids
-from ndlab.annotations.index import Index, Write
+from ndlab.annotations.index import Write
 from ndlab.annotations.journal import Journal
 from ndlab.annotations.merging import Merger
 from ndlab.annotations.overlay import Overlay
@@ -28,11 +27,10 @@ from ndlab.annotations.reindexing import differences, reindex
 from ndlab.annotations.strokes import Mode, Shape, Stroke
 from ndlab.annotations.undoing import listed_writes, restoring, taking_back
 from ndlab.annotations.units import Units
-from ndlab.errors import BadRequest, Conflict, ReadOnly, Unsupported
-from ndlab.geometry import Box, Int3
+from ndlab.errors import BadRequest, Conflict
+from ndlab.geometry import Box
 from ndlab.store import pyramid
 from ndlab.store.engine import TensorStoreArray
-from ndlab.store.kv import local_path, normal_url
 from ndlab.volume import Volume
 from ndlab.volume import open as open_volume
 
@@ -87,16 +85,14 @@ class Paint(Painted):
         _verdict: Callable[[set[int]], set[int]] | None = None,
     ) -> None:
         volume = labels if isinstance(labels, Volume) else open_volume(labels)
-        array = _checked(volume)
-        self.folder = _folder(volume, folder)
+        array, chunking = label_array(volume), chunking_of(label_array(volume))
+        self.folder = paint_folder(volume, folder)
         self.author = author
         self._options = {"author": author, "merge_bytes": merge_bytes, "merge_seconds": merge_seconds,
                          "background": background, "history_bytes": history_bytes}  # fmt: skip
-        shape, chunk, unit = _int3(array.shape), _int3(array.chunks), _int3(array.shards or array.chunks)
-        chunking = Chunking(shape, chunk, unit)
         self._stored = volume._stored
         self.journal = Journal(self.folder / "journal")
-        index = _opened_index(self.folder, self.journal.writable)
+        index = paint_index(self.folder, self.journal.writable)
         self.journal.verdict = _verdict or partial(verdict_of, self.folder, index)
         workers = max(1, os.cpu_count() or 1)
         units = Units(array, chunking)
@@ -108,9 +104,7 @@ class Paint(Painted):
         self._trouble: Exception | None = None
         self._worker: threading.Thread | None = None
         if background and self.journal.writable:
-            how = (weakref.ref(self), self._wake, merge_bytes, merge_seconds)
-            self._worker = threading.Thread(target=_merge_on, args=how, name="ndlab-paint", daemon=True)
-            self._worker.start()
+            self._worker = tending.start(self, self._wake, merge_bytes, merge_seconds)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (self._stored.url, str(self.folder), self._options)
@@ -340,9 +334,12 @@ class Paint(Painted):
         """The label volume as it is in the store: what is pending is not in it yet."""
         return Volume(self._stored)
 
-    def _merge_quietly(self) -> None:
-        """Merge in the background; what goes wrong is kept for `trouble`, and tried again."""
+    def merge_when_due(self, nbytes: float, seconds: float) -> None:
+        """Merge if that much is pending, or for so long; what goes wrong is kept for `trouble`, and tried again."""
         try:
+            strokes = self.journal.pending(self._merger.index.merged)
+            if not strokes or (self.journal.nbytes < nbytes and time.time() - strokes[0].time / 1e6 < seconds):
+                return
             with contextlib.suppress(BlockingIOError):
                 if self._merger.merge(wait=False):
                     with contextlib.suppress(Conflict):
@@ -352,61 +349,5 @@ class Paint(Painted):
             self._trouble = error
 
 
-def _merge_on(whose: weakref.ref[Paint], wake: threading.Event, nbytes: float, seconds: float) -> None:
-    """Merge whenever enough is pending, or something has been for long enough."""
-    while not wake.wait(min(max(seconds, 0.002), 0.25)):
-        paint = whose()
-        if paint is None or paint._closed:
-            return
-        with contextlib.suppress(OSError):
-            strokes = paint.journal.pending(paint._merger.index.merged)
-            if strokes and (paint.journal.nbytes >= nbytes or time.time() - strokes[0].time / 1e6 >= seconds):
-                paint._merge_quietly()
-        del paint
-
-
 def _again(url: str, folder: str, options: dict[str, Any]) -> Paint:
     return Paint(url, folder, **options)
-
-
-def _checked(volume: Volume) -> TensorStoreArray:
-    """Return the array of a volume that can be painted."""
-    array = volume._stored.levels[0].array
-    where = volume.url or "a volume in memory"
-    if not isinstance(array, TensorStoreArray):
-        raise Unsupported(f"paint over {where}", "objects are painted into a store of Zarr or precomputed",
-                          "make one with volume.like(url), or ndlab.ingest(volume, url)", feature="paint")  # fmt: skip
-    if volume._stored.axes != ("z", "y", "x") or array.dtype.kind not in "iu":
-        raise BadRequest(
-            f"paint over {where} with axes {volume._stored.axes} of {array.dtype}",
-            "labels have axes z, y, x and whole numbers",
-            'make them with volume.like(url, dtype="uint64", kind="labels")',
-        )
-    return array
-
-
-def _folder(volume: Volume, folder: str | os.PathLike[str] | None) -> Path:
-    if folder is not None:
-        found = local_path(normal_url(folder))
-        if found is None:
-            raise BadRequest(
-                f"the folder {os.fspath(folder)!r}", "a journal is locked and flushed: it is a local folder"
-            )
-        return found
-    local = local_path(volume.url)
-    if local is None:
-        raise BadRequest(f"paint over {volume.url}", "its journal is a local folder",
-                         "pass folder=, a local folder that all writers share")  # fmt: skip
-    return local / ".ndlab" / "paint"
-
-
-def _opened_index(folder: Path, writable: bool) -> Index:
-    if not writable and not (folder / "index.sqlite").exists():
-        raise ReadOnly(f"{folder} cannot be written", "no journal or index is there yet",
-                       "pass folder=, a local folder that can be written")  # fmt: skip
-    return Index(folder / "index.sqlite")
-
-
-def _int3(values: Sequence[int]) -> Int3:
-    z, y, x = values
-    return int(z), int(y), int(x)

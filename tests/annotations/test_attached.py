@@ -447,10 +447,23 @@ def test_a_volume_that_is_gone_is_named_and_objects_go_on(tmp_path: Path, ann: A
         with pytest.warns(UserWarning, match="the volume 'labels' of .* cannot be reached"):
             without.add([Segment()])
         assert without.count() == 2
-        for call in (lambda: without.delete(1), lambda: without.paint, without.undo):
-            with pytest.raises(NdlabError):
+        for call in (lambda: without.delete(1), lambda: without.paint, lambda: without.undo(1)):
+            with pytest.raises(NdlabError, match="labels/cells"):
                 call()
+        assert without.undo() is not None  # which was of objects alone
     shutil.move(tmp_path / "elsewhere", tmp_path / "brain.zarr" / "labels")
     with opened(ann) as back:
         back.delete(1)
         assert back.paint.ids() == []
+
+
+def test_a_volume_that_is_only_read_does_not_stop_the_others(tmp_path: Path, ann: Annotations) -> None:
+    other = ann.attach(new_labels(tmp_path / "still"), "still", background=False)
+    ann.add([Segment(id=1)], voxels=[[(1, 1, 1)]], volume="still")
+    other.journal.writable = False  # as of a disk that is mounted read-only
+    ann.add([Segment(id=2)], voxels=[[(2, 2, 2)]])
+    ann.delete(2)
+    for call in (lambda: ann.delete(1), lambda: ann.undo(1), lambda: other.write(1, [(0, 0, 0)])):
+        with pytest.raises(ReadOnly, match="still.* cannot be written"):
+            call()
+    assert (ann.paint.ids(), other.ids(), [one.id for one in ann], ann.version) == ([], [1], [1], 3)
