@@ -75,7 +75,9 @@ def engine_of(address: str, patience: float) -> Engine:
     options: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "max_overflow": -1, "pool_pre_ping": True}
     if driver == "psycopg":
         alive = {f"keepalives_{name}": value for name, value in _ALIVE.items()}
-        engine = create_engine(url, connect_args={"connect_timeout": int(_CONNECTING)} | alive, **options)
+        given = {"connect_timeout": int(_CONNECTING), "client_encoding": "UTF8"} | alive
+        # What the address says goes first.
+        engine = create_engine(url, connect_args={k: v for k, v in given.items() if k not in url.query}, **options)
     else:
         engine = create_engine(URL.create(url.drivername), connect_args=_plain_arguments(url), **options)
         event.listen(engine, "do_connect", _connected)
@@ -243,7 +245,15 @@ def state_of(error: BaseException | None) -> tuple[str, str]:
     first = error.args[0] if error is not None and error.args else ""
     if isinstance(first, dict):  # pg8000
         return str(first.get("C", "")), str(first.get("M", ""))
-    return str(getattr(error, "sqlstate", None) or ""), str(error).strip()
+    said = " ".join(str(error).split())
+    return str(getattr(error, "sqlstate", None) or "") or _guessed(said), said
+
+
+def _guessed(said: str) -> str:
+    """Return the state of a connection that was refused, of which libpq gives the words alone."""
+    if "password" in said or 'role "' in said or "pg_hba" in said:
+        return "28000"
+    return "3D000" if 'database "' in said and "does not exist" in said else ""
 
 
 def refuse_other_text(connection: Connection, shown: str) -> None:

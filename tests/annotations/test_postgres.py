@@ -71,12 +71,12 @@ def test_every_form_of_an_address_reaches_the_same_set(url: str, tmp_path: Path)
         assert isinstance(ann, Annotations), address
         assert (len(ann), ann.name) == (2, "spines")
         ann.close()
-    assert python(OPENS, bare, PGPASSWORD=PASSWORD) == "2 pg8000"
+    assert python(OPENS, bare, PGPASSWORD=PASSWORD) in ("2 pg8000", "2 psycopg")
     kept = tmp_path / "passwords"
     escaped = PASSWORD.replace("\\", "\\\\").replace(":", "\\:")
     kept.write_text(f"# a comment\nelsewhere:*:*:*:wrong\n127.0.0.1:{parts.port}:*:{USER}:{escaped}\n")
     kept.chmod(0o600)
-    assert python(OPENS, bare, PGPASSFILE=str(kept)) == "2 pg8000"
+    assert python(OPENS, bare, PGPASSFILE=str(kept)) in ("2 pg8000", "2 psycopg")
     kept.chmod(0o644)  # as libpq, nothing is taken from a file that others can read
     with pytest.raises(AssertionError, match="is closed to this user"):
         python(OPENS, bare, PGPASSFILE=str(kept))
@@ -105,7 +105,7 @@ def test_no_password_is_ever_shown(url: str) -> None:
         (f"postgresql://{USER}:{quote(PASSWORD, safe='')}@{at}/nothing_there", NotFound),
         (f"postgresql://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:9/test", NotFound),
         (f"postgresql://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:port/test", BadRequest),
-        (f"{url}?sslmod={quote(PASSWORD, safe='')}", BadRequest),
+        (f"{url}?sslmod={quote(PASSWORD, safe='')}", (BadRequest, NotFound)),
         (server().url(), NotFound),
     ]
     for address, kind in refused:
@@ -135,11 +135,11 @@ def test_no_password_is_ever_shown(url: str) -> None:
         (lambda url: url.replace(USER, "nobody", 1), ReadOnly, "closed to this user.*PGPASSWORD"),
         (lambda url: url.rpartition("/")[0] + "/none", NotFound, r'is no database.*"none" does not exist.*createdb'),
         (lambda url: url, NotFound, "has no annotations.*Annotations.create"),
-        (lambda url: url.rpartition(":")[0] + ":9/x", NotFound, "does not answer.*127.0.0.1:9.*check that the server"),
+        (lambda url: url.rpartition(":")[0] + ":9/x", NotFound, "does not answer.*127.0.0.1.*9.*check that the server"),
         (lambda url: url.rpartition(":")[0] + ":z/x", BadRequest, "cannot be read.*it is postgresql://.*%2F"),
-        (lambda url: url + "?target=1", BadRequest, "says target.*pg8000 knows host"),
-        (lambda url: url + "?sslmode=often", BadRequest, "sslmode=often.*verify-full"),
-        (lambda url: url + "?sslmode=require", NotFound, "does not answer.*refuses SSL"),
+        (lambda url: url.replace("://", "+pg8000://") + "?target=1", BadRequest, "says target.*pg8000 knows host"),
+        (lambda url: url.replace("://", "+pg8000://") + "?sslmode=often", BadRequest, "sslmode=often.*verify-full"),
+        (lambda url: url + "?sslmode=require", NotFound, "does not answer.*(refuses|not support) SSL"),
         (lambda url: "postgresql:///x?host=/nowhere", NotFound, "does not answer"),
     ],
 )
@@ -367,6 +367,6 @@ def test_a_batch_takes_few_round_trips(url: str) -> None:
     for call in (lambda: ann.update(ids, a=1, presegments=[6]), lambda: ann.undo(), lambda: ann.delete(ids)):
         asked.clear()
         call()
-        assert len(asked) <= 75, len(asked)
+        assert len(asked) <= 80, len(asked)
     assert len(ann) == 3945
     assert np.all(ann.as_of(2).where(a=7).ids() == [8, 3953])
