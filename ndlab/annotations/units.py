@@ -152,6 +152,7 @@ class Units:
             try:
                 work.begin()
                 for chunk, box in boxes.items():
+                    self.array.empty_left_locks(box.start, box.stop)
                     labels = _whole(np.asarray(store[box.slices].read(order="C").result()), self.chunking)
                     work.change(chunk, labels)
                     inside = tuple(slice(0, n) for n in box.shape)

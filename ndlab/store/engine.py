@@ -21,7 +21,7 @@ import tensorstore as ts
 from ndlab.errors import BadMetadata, BadRequest, NotFound, OutOfBounds, ReadOnly, TooLarge, Unsupported
 from ndlab.store.direct import DirectReader, direct_reader
 from ndlab.store.kv import context, kvstore_spec, local_path, stamp
-from ndlab.store.left_locks import ChunkFiles, chunk_files, empty_left_lock
+from ndlab.store.left_locks import Files, chunk_files, empty_left_lock
 
 __all__ = ["TensorStoreArray", "forget", "io_error"]
 
@@ -160,9 +160,9 @@ class TensorStoreArray:
         return None if path is None else direct_reader(self.driver, path, self.order)
 
     @cached_property
-    def _files(self) -> ChunkFiles | None:
-        path = local_path(self.url)
-        return None if path is None else chunk_files(self.driver, path, self.order)
+    def _files(self) -> Files | None:
+        path, scale = local_path(self.url), json.loads(self.extra).get("scale_index", 0)
+        return None if path is None else chunk_files(self.driver, path, self.order, scale)
 
     @property
     def direct(self) -> bool:
@@ -187,11 +187,15 @@ class TensorStoreArray:
             raise io_error(self, start, stop, error) from None
         return out
 
+    def empty_left_locks(self, start: Sequence[int], stop: Sequence[int]) -> None:
+        """Empty what killed writers left beside the files that a write of the half-open box takes; `write` does."""
+        for file in self._files.touched(start, stop) if self._files is not None else ():
+            empty_left_lock(file)
+
     def write(self, start: Sequence[int], values: np.ndarray[Any, Any]) -> None:
         """Store `values` with their first element at `start`; returns once they are readable by others."""
         stop = tuple(a + n for a, n in zip(start, values.shape, strict=True))
-        for file in self._files.touched(start, stop) if self._files is not None else ():
-            empty_left_lock(file)
+        self.empty_left_locks(start, stop)
         try:
             view = self.writer[tuple(map(slice, start, stop))]
             # Who writes part of the same chunk meanwhile starts from what was just written. By reference that would

@@ -13,17 +13,27 @@ import json
 import os
 import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-__all__ = ["ChunkFiles", "chunk_files", "empty_left_lock"]
+__all__ = ["Files", "chunk_files", "empty_left_lock"]
+
+_LOCK = ".__lock"
+
+
+class Files(Protocol):
+    """Knows the files of an array."""
+
+    def touched(self, start: Sequence[int], stop: Sequence[int]) -> Iterable[str]:
+        """Return the files that hold voxels [start, stop) of (t)(c)zyx; more where only lock files tell them."""
 
 
 def empty_left_lock(path: str | os.PathLike[str]) -> None:
     """Empty the lock file beside `path` unless its writer is alive."""
-    lock = f"{os.fspath(path)}.__lock"
+    lock = os.fspath(path) + _LOCK
     if not os.path.exists(lock):
         return
     with suppress(OSError), open(lock, "r+b") as file:
@@ -47,7 +57,7 @@ def _lock_open_file(descriptor: int) -> None:
 
 @dataclass(frozen=True)
 class ChunkFiles:
-    """Where a local Zarr array keeps its units of writing.
+    """Where a local Zarr or N5 array keeps its units of writing.
 
     Parameters
     ----------
@@ -77,8 +87,55 @@ class ChunkFiles:
             yield f"{self.path}/{self.prefix}{self.separator.join(map(str, index))}"
 
 
-def chunk_files(driver: str, path: Path, order: tuple[int | None, ...]) -> ChunkFiles | None:
-    """Return how the array in `path` names its files; None where that is not known (N5, precomputed)."""
+@dataclass(frozen=True)
+class RangeFiles:
+    """Where a local precomputed scale keeps its chunks: in files named after the voxels that they hold.
+
+    Parameters
+    ----------
+    path : str
+        Folder of the scale.
+    offset, size, unit : tuple of 3 int
+        First voxel, extent and shape of a chunk, (x, y, z).
+    order : tuple of int or None
+        For each axis of (t)(c)zyx, which of x, y, z, channel it is. A chunk holds all channels.
+    """
+
+    path: str
+    offset: tuple[int, ...]
+    size: tuple[int, ...]
+    unit: tuple[int, ...]
+    order: tuple[int | None, ...]
+
+    def touched(self, start: Sequence[int], stop: Sequence[int]) -> Iterator[str]:
+        """Yield the files that hold voxels [start, stop) of (t)(c)zyx."""
+        names: list[list[str]] = [[], [], []]
+        for low, high, axis in zip(start, stop, self.order, strict=True):
+            if axis is not None and axis < 3:
+                begin, unit, end = self.offset[axis], self.unit[axis], self.size[axis]
+                corners = range(low // unit * unit, high, unit)
+                names[axis] = [f"{begin + corner}-{begin + min(corner + unit, end)}" for corner in corners]
+        for index in itertools.product(*names):
+            yield f"{self.path}/{'_'.join(index)}"
+
+
+@dataclass(frozen=True)
+class ShardFiles:
+    """The shards of a local precomputed scale: few, so that all of them count as touched that have a lock file.
+
+    Their index stands in front: what is left behind a shard is never read, and only makes the file longer.
+    """
+
+    path: str
+
+    def touched(self, start: Sequence[int], stop: Sequence[int]) -> Iterator[str]:
+        """Yield the shards that have a lock file."""
+        with suppress(FileNotFoundError), os.scandir(self.path) as found:
+            yield from sorted(one.path.removesuffix(_LOCK) for one in found if one.name.endswith(".shard" + _LOCK))
+
+
+def chunk_files(driver: str, path: Path, order: tuple[int | None, ...], scale: int = 0) -> Files | None:
+    """Return how the array in `path` names its files, of precomputed its `scale`; None where that is not known."""
     if driver == "zarr3":
         meta = json.loads((path / "zarr.json").read_bytes())
         encoding = meta["chunk_key_encoding"]
@@ -89,4 +146,14 @@ def chunk_files(driver: str, path: Path, order: tuple[int | None, ...]) -> Chunk
     if driver == "zarr":
         meta = json.loads((path / ".zarray").read_bytes())
         return ChunkFiles(str(path), "", meta.get("dimension_separator", "."), tuple(meta["chunks"]), order)
+    if driver == "n5":
+        meta = json.loads((path / "attributes.json").read_bytes())
+        return ChunkFiles(str(path), "", "/", tuple(meta["blockSize"]), order)
+    if driver == "neuroglancer_precomputed":
+        about = json.loads((path / "info").read_bytes())["scales"][scale]
+        folder = str(path / about["key"])
+        if about.get("sharding"):
+            return ShardFiles(folder)
+        offset, size = tuple(about.get("voxel_offset", (0, 0, 0))), tuple(about["size"])
+        return RangeFiles(folder, offset, size, tuple(about["chunk_sizes"][0]), order)
     return None

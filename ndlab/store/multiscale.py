@@ -362,9 +362,10 @@ def _precomputed(kv: Kv, info: Mapping[str, Any], calibrated: _Calibrate) -> Sto
     names = canonical_order(m.axes)[0]
     order = tuple("xyzc".index(a) for a in names)
     look_again(kv.url)
+    keys = [scale.get("key") for scale in info["scales"]]  # hidden ones among them, which the engine counts
     arrays = [
-        TensorStoreArray("neuroglancer_precomputed", kv.url, order, f'{{"scale_index": {i}}}')
-        for i in range(len(m.scales))
+        TensorStoreArray("neuroglancer_precomputed", kv.url, order, f'{{"scale_index": {keys.index(scale.path)}}}')
+        for scale in m.scales
     ]
     _ = arrays[0].dtype  # Refused here, with its reason, rather than at the first read.
     m = calibrated(m, arrays)

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+import tensorstore as ts
 import zarr
 
 from ndlab.errors import BadMetadata, BadRequest, NdlabError, NotFound, OutOfBounds, Unsupported
@@ -552,3 +553,23 @@ def test_every_array_is_the_engines_where_it_can_be(tmp_path: Path) -> None:
     for version in ("0.5", "0.4", "precomputed"):
         stored = make(tmp_path / version, version=version, codec="raw" if version == "precomputed" else "zstd")
         assert isinstance(stored.levels[0].array, TensorStoreArray)
+
+
+def test_hidden_scales_of_precomputed_are_passed_over(tmp_path: Path) -> None:
+    """The engine counts them, too: without them in the count the second level would be read for the first."""
+    sizes = {"8": (8, 8, 40), "16": (16, 16, 40), "32": (32, 32, 40)}
+    for i, (key, resolution) in enumerate(sizes.items()):
+        shape = [64 >> i, 48 >> i, 10]
+        spec = {
+            "driver": "neuroglancer_precomputed", "kvstore": f"file://{tmp_path}/",
+            "scale_metadata": {"key": key, "size": shape, "resolution": resolution, "encoding": "raw",
+                               "chunk_size": [16, 16, 10]},
+            "multiscale_metadata": {"type": "segmentation", "data_type": "uint16", "num_channels": 1},
+        }  # fmt: skip
+        ts.open(spec, create=True).result()[...] = i + 1
+    info = json.loads((tmp_path / "info").read_bytes())
+    info["scales"][0]["hidden"] = True
+    (tmp_path / "info").write_text(json.dumps(info))
+    stored = open_store(tmp_path)
+    found = [np.unique(level.array.read((0, 0, 0), level.array.shape)).tolist() for level in stored.levels]
+    assert found == [[2], [3]]
