@@ -342,6 +342,7 @@ def drawn(bench: Bench, page: Shown) -> None:
         for name in random.sample(list(views), len(views)):
             page.cold()
             page.view = views[name]
+            page.view.evaluate("v => v.loader.cache.clear()")
             page.view.evaluate("v => v.update((s) => ({...s, position: [15, s.position[1], s.position[2]]}))")
             page.view.evaluate("v => v.idle()")
             before, stats = cpu_ms(), page.view.evaluate("v => v.stats")
