@@ -21,7 +21,7 @@ _FRAMES = "application/x-ndlab-frames"
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a route: part of the path where the path names it, else of the query."""
+    """One parameter of a route: part of the path where the path names it, else of the query, or a header."""
 
     name: str
     about: str
@@ -30,6 +30,7 @@ class Parameter:
     pattern: str | None = None
     least: int | None = 0
     most: int | None = None
+    header: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ _AXIS = Parameter("axis", "Columns, then rows.", pattern="^(xy|xz|yz|zy)$")
 _Q = Parameter("q", "raw, or jpeg and a quality from 1 to 95.", pattern="^(raw|jpeg([1-9]|[1-8][0-9]|9[0-5]))$")
 _WIN = Parameter("win", "lo,hi: the window of a JPEG of anything but uint8; lo below hi.", pattern=f"^{_NUMBERS}$")
 _REST = Parameter("path", "The rest of the path.", required=True)
+_PARTLY = (
+    Parameter("Range", "bytes=FIRST-LAST, or bytes=-COUNT for the end; anything else is answered whole.", header=True),
+    Parameter("If-None-Match", "The ETag of what the asker has.", header=True),
+    Parameter("If-Range", "The ETag of what the asker has a part of; without it, the range holds.", header=True),
+)
 _READ = ("get", "head")
 _WRITE = (*_READ, "post", "put", "delete")
 _KIND = Parameter("kind", "One kind of objects.",
@@ -126,7 +132,7 @@ ROUTES: tuple[Route, ...] = (
         Parameter("box", "row0,row1,col0,col1, half-open.", required=True, pattern="^[0-9]{1,15}(,[0-9]{1,15}){3}$"),
         _Q, _WIN, Parameter("v", "Version."))),
     Route("zarr", "/v1/zarr/{name}/{path+}", "A key of the store as it lies on disk; takes Range and If-None-Match.",
-          (_BYTES, _JSON), (_NAME, _REST)),
+          (_BYTES, _JSON), (_NAME, _REST, *_PARTLY)),
     Route("precomputed", "/v1/precomputed/{name}/{path+}", "A Neuroglancer precomputed volume made on the fly: "
           "[CHANNEL/][t=N/]info, and its chunks.", (_JSON, _BYTES), (_NAME, _REST), schema="Precomputed"),
     Route("annotations", "/v1/annotations", "Channels that have annotations.", (_JSON,), schema="Sets"),
@@ -206,7 +212,7 @@ def _operation(route: Route, method: str) -> dict[str, Any]:
         "summary": route.about,
         "parameters": [_parameter(one, route) for one in route.parameters],
         "responses": {
-            **{status: _answer(route, about, method) for status, about in _answered(route, method).items()},
+            **{status: _answer(route, status, about, method) for status, about in _answered(route, method).items()},
             **{status: _mistake(status, about) for status, about in MISTAKES.items()},
         },
     }
@@ -226,10 +232,10 @@ def _answered(route: Route, method: str) -> dict[str, str]:
     return found
 
 
-def _answer(route: Route, about: str, method: str) -> dict[str, Any]:
+def _answer(route: Route, status: str, about: str, method: str) -> dict[str, Any]:
     described = {kind: _content(kind, route, method) for kind in route.answers}
-    headers = {"headers": HEADERS[route.name]} if route.name in HEADERS else {}
-    return {"description": about, "content": described, **headers}
+    headers = HEADERS.get(route.name, {}) | HEADERS.get(status, {})
+    return {"description": about, "content": described, **({"headers": headers} if headers else {})}
 
 
 def _content(kind: str, route: Route, method: str) -> dict[str, Any]:
@@ -256,6 +262,6 @@ def _parameter(one: Parameter, route: Route) -> dict[str, Any]:
     if one.type == "integer":
         bounds = {"minimum": one.least, "maximum": one.most}
         schema |= {name: bound for name, bound in bounds.items() if bound is not None}
-    where = "path" if inside else "query"
+    where = "path" if inside else "header" if one.header else "query"
     return {"name": one.name, "in": where, "required": inside or one.required, "description": one.about,
             "schema": schema}  # fmt: skip

@@ -140,6 +140,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "ETag": _header("Changes with the value."),
         "Accept-Ranges": _header("Parts may be asked for.", {"type": "string", "const": "bytes"}),
     },
+    "206": {"Content-Range": _header("Which part it is.", {"type": "string", "pattern": r"^bytes [0-9]+-[0-9]+/"})},
     "405": {"Allow": _header("Methods that the address takes.")},
     "416": {"Content-Range": _header("How long the value is.", {"type": "string", "pattern": r"^bytes \*/[0-9]+$"})},
     "429": {"Retry-After": _header("Seconds after which to ask again.")},

@@ -186,7 +186,7 @@ def as_documented(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
         value = draw(values_of(one))
         if one["in"] == "path":
             path = path.replace(f"{{{one['name']}}}", quote(value, safe="/,"))
-        elif one["required"] or draw(st.booleans()):
+        elif one["in"] == "query" and (one["required"] or draw(st.booleans())):
             query[one["name"]] = value
     return method.upper(), encoded(path, query), operation
 

@@ -41,6 +41,7 @@ PATHS: Mapping[str, Sequence[str]] = {
     **{f"/{root}/": PLANES for root in ("sd", "ca", "nd")},
     "/ocp/": [f"ca/{one}" for one in PLANES],
 }
+RANGES = ("bytes=0-9", "bytes=-5", "bytes=3-", "bytes=99999999-", "lines=1-2")
 VALUES: Mapping[str, Sequence[str]] = {
     "name": ("em", "seg", "none"), "channel": ("image", "annotation"), "vol": ("em", "em/image", "seg/annotation"),
     "where": ('{"confidence__gt": 0.5}', '{"name": "axon"}'), "sort": ("id", "-confidence"), "ids": ("1", "1,2"),
@@ -64,7 +65,9 @@ def told(document: Mapping[str, Any]) -> dict[str, Any]:
             for one in operation["parameters"]:
                 root = next((root for root in PATHS if path.startswith(root)), "")
                 values = PATHS[root] if one["name"] == "path" else VALUES.get(one["name"])
-                if values:
+                if one["name"] == "Range":
+                    one["examples"] = {text: {"value": text} for text in RANGES}
+                elif values:
                     one["schema"] = {"type": "string", "enum": list(values)}
                 elif one["schema"]["type"] == "integer" and one["name"] != "s":
                     one["schema"] |= {"minimum": 0, "maximum": 20 if one["name"] in ("from", "to", "step") else 2}
@@ -85,10 +88,8 @@ def run(ask: Client, folder: Path, schema: Mapping[str, Any], *more: str) -> str
     command = [
         sys.executable, "-m", "schemathesis.cli", "--config-file", str(folder / "schemathesis.toml"), "run",
         str(folder / "openapi.json"), "--url", ask.server.url, "--header", f"Authorization: Bearer {TOKEN}",
-        "--phases", "coverage,fuzzing", "--max-examples", "5", "--seed", "1",
-        "--request-timeout", str(SLOWEST), "--max-response-time", str(SLOWEST), "--generation-deterministic",
-        "--suppress-health-check", "all", "--warnings", "off",
-        "--continue-on-failure",
+        "--max-examples", "8", "--request-timeout", str(SLOWEST), "--max-response-time", str(SLOWEST),
+        "--generation-deterministic", "--suppress-health-check", "all", "--warnings", "off", "--continue-on-failure",
         *more,
     ]  # fmt: skip
     environment = dict(os.environ) | {"NO_PROXY": "127.0.0.1", "COLUMNS": "120"}
@@ -106,12 +107,13 @@ def operations(report: str) -> tuple[int, int]:
 def test_the_document_as_it_is_served(ask: Client, tmp_path: Path) -> None:
     document = ask("/v1/openapi.json").json
     count = sum(len(methods) for methods in document["paths"].values())
-    assert operations(run(ask, tmp_path, document)) == (count, count)
+    assert operations(run(ask, tmp_path, document, "--phases", "coverage")) == (count, count)
 
 
 def test_the_document_with_what_this_server_has(ask: Client, tmp_path: Path) -> None:
     # What two values have to be to each other (lo below hi, a step from the first to the last) no schema says.
-    report = run(ask, tmp_path, told(ask("/v1/openapi.json").json), "--exclude-checks", "positive_data_acceptance")
+    how = ("--phases", "examples,fuzzing", "--mode", "positive", "--exclude-checks", "positive_data_acceptance")
+    report = run(ask, tmp_path, told(ask("/v1/openapi.json").json), *how)
     assert operations(report)[0] == operations(report)[1]
 
 
@@ -120,7 +122,7 @@ def test_it_finds_what_a_document_promises_in_vain(ask: Client, tmp_path: Path) 
     document["components"]["schemas"]["Volumes"]["required"].append("count")
     document["paths"] = {"/v1/volumes": document["paths"]["/v1/volumes"]}
     with pytest.raises(AssertionError, match=r"(?s)Response violates schema.*count"):
-        run(ask, tmp_path, document)
+        run(ask, tmp_path, document, "--phases", "coverage")
 
 
 def test_nothing_of_the_document_asks_for_a_token_where_none_is_needed(tmp_path: Path) -> None:
