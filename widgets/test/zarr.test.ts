@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { CODEC, FLAG, decodeQuick } from "../src/core/frames";
 import { Answers } from "../src/zarr/answer";
 import { together } from "../src/zarr/array";
-import { undo } from "../src/zarr/codecs";
+import { crc32c, undo } from "../src/zarr/codecs";
 import { intern } from "../src/zarr/intern";
 import { halfOf, parse2, parse3 } from "../src/zarr/metadata";
 import type { Made } from "../src/zarr/planes";
@@ -20,6 +20,16 @@ describe("chunks that numcodecs packed", () => {
   it.each(chunks)("$about", async ({ codec, bytes, noise, hex: packed }) => {
     const found = await undo(hex(packed), [{ name: codec, configuration: {} }]);
     expect(found).toEqual(pattern(bytes, noise));
+  });
+
+  it("are checked against their checksum", async () => {
+    // The check value of CRC-32C in the catalogues.
+    expect(crc32c(new TextEncoder().encode("123456789"))).toBe(0xe3069283);
+    const bytes = Uint8Array.of(...new TextEncoder().encode("123456789"), 0x83, 0x92, 0x06, 0xe3);
+    const codecs = [{ name: "crc32c", configuration: {} }];
+    expect(await undo(bytes, codecs)).toEqual(bytes.subarray(0, 9));
+    await expect(undo(bytes.map((byte, i) => (i === 4 ? byte ^ 1 : byte)), codecs)).rejects.toThrow("damaged");
+    await expect(undo(bytes.subarray(0, 3), codecs)).rejects.toThrow("damaged");
   });
 
   it("of an unknown codec are refused by name", async () => {

@@ -1,5 +1,6 @@
 /** What a picture that was drawn can say of itself. */
 
+import { around } from "../core/holes";
 import type { Drawn } from "./explorer";
 import type { Loader, Tile } from "./loader";
 import { type LayerPlane, type PanelPlan, lowestImage, want } from "./planes";
@@ -27,12 +28,27 @@ export function absentIn(plans: readonly PanelPlan[], loader: Loader): boolean {
 /** Values of the tiles on show of an image layer, evenly thinned out. */
 export function sampleOf(plans: readonly PanelPlan[], loader: Loader, layer: string): Float32Array {
   const planes = plans.flatMap(({ layers }) => layers.filter((one) => one.layer.id === layer));
-  const tiles = planes.flatMap((plane) => pictures(plane, loader).flatMap((one) => (one.kind === "values" ? [one.values] : [])));
+  const tiles = planes.flatMap((plane) => pictures(plane, loader).flatMap((one) => (one.kind === "values" && !one.absent ? [stored(one)] : [])));
   const total = tiles.reduce((sum, values) => sum + values.length, 0);
   const every = Math.max(1, Math.floor(total / SAMPLE));
   const found = new Float32Array(tiles.reduce((sum, values) => sum + Math.ceil(values.length / every), 0));
   let at = 0;
   for (const values of tiles) for (let i = 0; i < values.length; i += every) found[at++] = values[i] ?? 0;
+  return found;
+}
+
+/** The values of a tile but those of its holes. */
+function stored({ values, holes, width, height }: Tile["picture"] & { kind: "values" }): Float32Array | Uint8Array | Uint16Array {
+  if (holes.length === 0 || values.length === 1) return values;
+  const rows = around(holes, width, height).flatMap(({ top, bottom, left, right }) =>
+    Array.from({ length: bottom - top }, (_, i) => values.subarray((top + i) * width + left, (top + i) * width + right)),
+  );
+  const found = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));
+  let at = 0;
+  for (const row of rows) {
+    found.set(row, at);
+    at += row.length;
+  }
   return found;
 }
 

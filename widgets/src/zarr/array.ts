@@ -64,12 +64,20 @@ export class ZarrArray {
     const bytes = this.meta.chain.chunk.reduce((a, b) => a * b, this.meta.dtype.size);
     const stored = this.meta.sharding === null ? places.map((at) => this.reach.get(`${this.url}/${this.meta.key(at)}`)) : this.shards(places);
     return places.map((at, i) => {
-      const chunk: Promise<Chunk> = (stored[i] as Promise<Uint8Array | null>).then((found) => (found === null ? null : decode(found, this.meta.dtype, this.meta.chain)));
+      const chunk: Promise<Chunk> = (stored[i] as Promise<Uint8Array | null>).then((found) => (found === null ? null : this.decoded(found, at)));
       const key = this.keyOf(at);
       this.kept.set(key, chunk, bytes);
       chunk.catch(() => this.kept.delete(key));
       return chunk;
     });
+  }
+
+  private async decoded(stored: Uint8Array, at: readonly number[]): Promise<Chunk> {
+    try {
+      return await decode(stored, this.meta.dtype, this.meta.chain);
+    } catch (error) {
+      throw new Error(`chunk ${at.join()} of ${this.url} cannot be decoded: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   // --- shards ------------------------------------------------------------------------------------------------------
@@ -128,7 +136,9 @@ export class ZarrArray {
     const length = plain + 4 * codecs.filter(({ name }) => name.endsWith("crc32c")).length;
     const stored = await this.reach.get(url, { offset: atStart ? 0 : -1, length });
     if (stored === null) return null;
-    const bytes = await undo(stored, codecs);
+    const bytes = await undo(stored, codecs).catch((error: Error) => {
+      throw new Error(`the index of ${url}: ${error.message}`);
+    });
     if (bytes.length !== plain) throw new Error(`${url}: an index of ${bytes.length} bytes where ${plain} belong`);
     return new BigUint64Array(bytes.slice().buffer);
   }

@@ -39,10 +39,31 @@ function undoing(name: string): (bytes: Uint8Array) => Uint8Array | Promise<Uint
       return (bytes) => lz4(bytes.subarray(4), new Uint8Array(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true)));
     case "crc32c":
     case "numcodecs.crc32c":
-      return (bytes) => bytes.subarray(0, bytes.length - 4);
+      return whole;
     default:
       throw new Error(`codec ${name}, which this page cannot undo`);
   }
+}
+
+/** What a checksum (CRC-32C, at the end) says was written; nothing else is taken for it. */
+function whole(bytes: Uint8Array): Uint8Array {
+  const found = bytes.subarray(0, Math.max(0, bytes.length - 4));
+  const stated = bytes.length < 4 ? -1 : new DataView(bytes.buffer, bytes.byteOffset + found.length).getUint32(0, true);
+  if (crc32c(found) !== stated) throw new Error("its checksum says that it is damaged");
+  return found;
+}
+
+let table: Uint32Array | null = null;
+
+/** CRC-32C (Castagnoli). */
+export function crc32c(bytes: Uint8Array): number {
+  table ??= Uint32Array.from({ length: 256 }, (_, n) => {
+    for (let k = 0; k < 8; k++) n = n & 1 ? (n >>> 1) ^ 0x82f63b78 : n >>> 1;
+    return n >>> 0;
+  });
+  let sum = 0xffffffff;
+  for (let i = 0; i < bytes.length; i++) sum = (sum >>> 8) ^ (table[(sum ^ (bytes[i] as number)) & 255] as number);
+  return (sum ^ 0xffffffff) >>> 0;
 }
 
 const TYPES = {
