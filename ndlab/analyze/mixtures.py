@@ -1,0 +1,33 @@
+"""Clusters of places: mixtures of Gaussians, their number by BIC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["gaussian_clusters"]
+
+Array = np.ndarray[Any, Any]
+
+
+def gaussian_clusters(places: Array, clusters: int | None, most: int, seed: int) -> tuple[Array, Array]:
+    """Return the cluster of each place (n, dim), and the BIC of each number tried, larger being better.
+
+    Parameters
+    ----------
+    places : ndarray, shape (n, dim)
+    clusters : int or None
+        None takes the number from 1 to `most` of the best BIC.
+    most, seed : int
+    """
+    from sklearn.mixture import GaussianMixture
+    from threadpoolctl import threadpool_limits
+
+    counts = [clusters] if clusters is not None else range(1, min(most, len(places)) + 1)
+    least = 1e-6 * max(float(places.var()), 1e-12)
+    with threadpool_limits(1):  # The matrices are tiny: threads would only wait for each other.
+        fits = [GaussianMixture(k, n_init=3, random_state=seed, reg_covar=least).fit(places) for k in counts]
+    bic = np.array([-fit.bic(places) for fit in fits])
+    labels: Array = fits[int(np.argmax(bic))].predict(places)
+    return labels, bic
