@@ -18,7 +18,58 @@ NIFTI, FLAT, PROPERTIES = (
     "annotations/test_segment_properties.py",
 )
 
+KINDS, QUERY = "annotations/test_kinds.py", "annotations/test_query.py"
+PAINT, BULK, ATTACHED = "annotations/test_paint.py", "annotations/test_bulk.py", "annotations/test_attached.py"
+DURABLE, KILLED = "annotations/test_durability.py", "annotations/test_killed.py"
+DISK, TAIL = "annotations/test_full_disk.py", "annotations/test_journal_tail.py"
+
 PROOFS = {
+    "R42": [
+        f"{KINDS}::test_r42_there_are_nine_kinds_with_exactly_these_fields",
+        f"{KINDS}::test_r42_codes_are_the_founding_ones",
+        f"{KINDS}::test_r42_every_object_comes_back_as_it_was",
+        f"{KINDS}::test_r42_unknown_fields_become_key_values",
+        f"{KINDS}::test_r42_what_is_no_value_is_refused_before_it_is_stored",
+    ],
+    "R43": [f"{KINDS}::test_r43_derived_fields_equal_brute_force_and_cannot_be_set"],
+    # The ratio itself is measured by bench/annotations.py: a test counts what makes it.
+    "R44": [
+        f"{DURABLE}::test_r44_a_batch_takes_few_round_trips",
+        f"{DURABLE}::test_r44_a_batch_that_is_wrong_leaves_nothing",
+    ],
+    "R45": [f"{PAINT}::test_two_overlapping_cubes_r45"],
+    "R46": [
+        f"{PAINT}::test_shave_removes_exactly_what_is_listed_r46",
+        f"{ATTACHED}::test_r46_metadata_alone_paint_alone_both_and_reduce",
+    ],
+    "R47": [
+        f"{DURABLE}::test_r47_reserved_ids_are_contiguous_and_disjoint_among_processes",
+        f"{DURABLE}::test_r47_reserved_ids_are_disjoint_among_threads_and_from_those_given",
+    ],
+    "R48": [
+        f"{PAINT}::test_merged_objects_are_one_at_all_levels_r48",
+        f"{ATTACHED}::test_r48_r49_all_levels_index_and_metadata",
+    ],
+    "R49": [
+        f"{PAINT}::test_deleted_objects_are_gone_at_all_levels_r49",
+        f"{ATTACHED}::test_r48_r49_all_levels_index_and_metadata",
+    ],
+    "R50": [f"{PAINT}::test_the_index_answers_without_a_scan_r50"],
+    "R51": [f"{PAINT}::test_six_forms_agree_r51"],
+    "R52": [
+        f"{PAINT}::test_a_neuron_is_the_union_of_its_segments_r52",
+        f"{ATTACHED}::test_r52_a_neuron_is_the_union_of_its_segments",
+    ],
+    "R53": [
+        f"{QUERY}::test_r53_fields_compare_as_python_does",
+        f"{QUERY}::test_r53_keys_compare_values_of_their_own_sort",
+        f"{QUERY}::test_r53_several_predicates_are_anded_across_keys",
+        f"{QUERY}::test_r53_text_lists_sets_and_absence",
+        f"{QUERY}::test_r53_boxes_in_nm_equal_brute_force",
+        f"{QUERY}::test_r53_boxes_of_voxels_are_half_open_at_every_level",
+        f"{ATTACHED}::test_r53_objects_in_a_box_by_their_voxels",
+    ],
+    "R54": [f"{QUERY}::test_r54_top_keys_descend"],
     "R55": [
         f"{EXCHANGE}::test_r55_swc_round_trip_keeps_the_tree",
         f"{EXCHANGE}::test_r55_a_bad_swc_is_named_line_by_line",
@@ -40,6 +91,15 @@ PROOFS = {
         f"{PROPERTIES}::test_r57_segments_come_back",
         f"{FLAT}::test_r57_positions_and_roots_of_any_size_come_through",
     ],
+    "R64": [
+        f"{KILLED}::test_r64_killed_at_random_moments",
+        f"{KILLED}::test_r64_a_thousand_small_writes_are_replayed",
+        f"{DURABLE}::test_r64_a_killed_writer_loses_no_acknowledged_batch_and_leaves_none_partly",
+        f"{DISK}::test_r64_a_disk_that_fills_up_at_any_step",
+        f"{TAIL}::test_r64_a_journal_damaged_at_any_byte",
+    ],
+    # The ratio itself is measured by bench/annotate.py.
+    "R65": [f"{BULK}::test_r65_a_shard_is_written_once_however_many_objects_touch_it"],
 }
 
 

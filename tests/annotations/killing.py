@@ -52,6 +52,11 @@ class Writer:
         assert self.process.pid is not None
         os.kill(self.process.pid, signal.SIGKILL)
 
+    def next(self) -> int:
+        """Wait for the next write that is acknowledged."""
+        found: int = self._told.recv()
+        return found
+
     def told(self) -> list[int]:
         """Return what it has told, when it has ended."""
         found = []

@@ -17,6 +17,7 @@ from ndlab.annotations.chunking import Chunking
 from ndlab.annotations.cutting import cut
 from ndlab.annotations.drawing import as_mode, voxel_strokes
 from ndlab.annotations.paint import Paint
+from ndlab.store.kv import Kv
 from tests.annotations.model import CHUNK, SHAPE, new_labels
 from tests.annotations.test_paint import IDS, SMALL, Painting
 
@@ -149,6 +150,31 @@ def test_a_new_object_takes_voxels_of_an_old_one(tmp_path: Path, bulk: None) -> 
         assert paint.check() == []
         assert {one: paint.size(one) for one in (1, 2, 3, 4)} == {1: 3, 2: 0, 3: 2, 4: 1}
         assert paint._merger.index.of(1)[0].high == (1, 1, 2)
+
+
+@pytest.mark.parametrize("many", [0, 1 << 60])
+def test_r65_a_shard_is_written_once_however_many_objects_touch_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    """What makes it fast; how fast, bench/annotate.py says."""
+    monkeypatch.setattr(cutting, "MANY", many)
+    written: list[str] = []
+    plain = Kv.update
+
+    def counted(self: Kv, key: str, how: Any) -> Any:
+        written.append(key)
+        return plain(self, key, how)
+
+    rng = np.random.default_rng(3)
+    with Paint(new_labels(tmp_path / "labels"), tmp_path / "paint", background=False) as paint:
+        lists = some_lists(rng, 400)
+        for first in range(0, 400, 50):
+            paint.write_many(range(first + 1, first + 51), lists[first : first + 50])
+        monkeypatch.setattr(Kv, "update", counted)
+        paint.flush(levels=False)
+        shards = [key for key in written if key.startswith("c/")]
+        assert len(set(shards)) == len(shards) == 2 * 3 * 2
+        assert paint.check() == []
 
 
 class PaintingInBulk(Painting):
