@@ -19,6 +19,8 @@ def lines(ann: Asked) -> dict[str, str]:
     found = {"objects": ", ".join(f"{n:,} {kind}" for kind, n in counts.items()) or "none"}
     if ann.space.levels:
         found["voxel (z, y, x)"] = " × ".join(f"{v:g}" for v in ann.calibration.voxel_size) + " nm"
+    if ann.paints:
+        found["labels"] = ", ".join(ann.paints)
     keys = ann.top_keys(8)
     if keys:
         found["keys"] = ", ".join(f"{key} ({n:,})" for key, n in keys)
