@@ -20,11 +20,18 @@ def writes_of(strokes: Sequence[Stroke]) -> list[Write]:
     return [
         Write(
             number, several[-1].sequence, several[0].time, several[0].author, int(several[0].mode),
-            sum(_objects(stroke) for stroke in several), sum(stroke.voxels for stroke in several), 0, several[0].undoes,
-            several[0].note,
+            *_named(several), 0, several[0].undoes, several[0].note,
         )
         for number, several in found.items()
     ]  # fmt: skip
+
+
+def _named(strokes: Sequence[Stroke]) -> tuple[int, int]:
+    """Return how many objects and voxels strokes name; most of them are lists of voxels, each of one object."""
+    lists = [len(stroke.data[0]) for stroke in strokes if stroke.shape is Shape.VOXELS]
+    if len(lists) == len(strokes):
+        return len(lists), sum(lists)
+    return sum(map(_objects, strokes)), sum(stroke.voxels for stroke in strokes)
 
 
 def _objects(stroke: Stroke) -> int:
