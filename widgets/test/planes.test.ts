@@ -135,6 +135,12 @@ describe("the rim of a tile", () => {
     expect([...bytes]).toEqual([0, 0, 0, 1, 0, 0, 0, 0]);
   });
 
+  it("tells ids apart by either half of them", () => {
+    const tile = labels([5n, 5n + 2n ** 32n, 6n], [0, 1, 2], 1);
+    const left = labels([5n, 5n + 2n ** 32n], [0, 0, 1], 1);
+    expect([...rim(tile, [left, undefined, undefined, undefined]).bytes].slice(0, 3)).toEqual([0, 1, 1]);
+  });
+
   it("knows tiles of one id, and those cut short", () => {
     const one = { ...labels([7n], [0], 1), height: 3, width: 2 } as const;
     const below = labels([7n, 8n], [0, 1], 2);
