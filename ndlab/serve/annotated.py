@@ -9,9 +9,10 @@ from typing import Any
 from ndlab.errors import BadRequest, NdlabError
 from ndlab.serve.guarded import Guarded
 from ndlab.serve.handlers import query_of
-from ndlab.serve.ramon import resource
+from ndlab.serve.ramon import resource, resource_changes
 from ndlab.serve.ramon.behind import Behind
-from ndlab.serve.ramon.resource import Asked, body_of, ids_in, transaction
+from ndlab.serve.ramon.resource import Asked, ids_in, transaction
+from ndlab.serve.ramon.resource_changes import body_of
 from ndlab.serve.site import Site
 
 __all__ = [
@@ -84,7 +85,7 @@ class ObjectsHandler(_Answering):
     async def post(self, name: str, channel: str) -> None:
         """Store new ones."""
         body = self.body
-        made = await self.work(lambda behind: resource.created(behind, body), name, channel, True)
+        made = await self.work(lambda behind: resource_changes.created(behind, body), name, channel, True)
         self.answer(made, 201)
 
     async def delete(self, name: str, channel: str) -> None:
@@ -104,7 +105,7 @@ class ObjectHandler(_Answering):
     async def patch(self, name: str, channel: str, one: str) -> None:
         """Change it."""
         body = self.body
-        self.answer(await self.work(lambda behind: resource.changed(behind, one, body), name, channel, True))
+        self.answer(await self.work(lambda behind: resource_changes.changed(behind, one, body), name, channel, True))
 
     async def delete(self, name: str, channel: str, one: str) -> None:
         """Delete it."""

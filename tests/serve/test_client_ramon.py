@@ -102,13 +102,14 @@ def test_what_is_refused_comes_back_as_an_error_of_ndlab(nd: Counted) -> None:
 
 
 def test_r44_3945_objects_take_few_requests_and_a_tenth_of_the_time(nd: Counted) -> None:
-    """As many objects as the synapses of the claims; 60 of them one by one tell what all would take."""
+    """As many objects as the synapses of the claims; some of them one by one tell what all would take."""
     made = [ramon.RAMONSynapse(weight=i / 8, kvpairs={"i": str(i)}, centroid=[10, 10, 10]) for i in range(3945)]
 
     def timed(call: Any) -> tuple[float, int, Any]:
-        before, began = nd.asked, time.perf_counter()
+        """Return the processor's time of client and server, which run in this process; a busy machine has its own."""
+        before, began = nd.asked, time.process_time()
         found = call()
-        return time.perf_counter() - began, nd.asked - before, found
+        return time.process_time() - began, nd.asked - before, found
 
     posting, posts, ids = timed(lambda: nd.post_ramon(T, C, made))
     getting, gets, found = timed(lambda: nd.get_ramon(T, C, ids))

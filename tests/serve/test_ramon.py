@@ -126,6 +126,21 @@ def test_any_text_survives_hdf5_and_json(nd: Objects, keys: Any, confidence: flo
     assert {k: plain(v) for k, v in after.items()} == {k: plain(v) for k, v in before.items()}
 
 
+def test_numbers_stay_numbers_when_a_file_of_text_brings_them_back(nd: Objects) -> None:
+    keys = {"length": 2.5, "count": 3, "good": True, "text": "3", "gone": 1}
+    body = json.dumps({"0": {"type": "segment", "metadata": {"kvpairs": keys}}}).encode()
+    one = int(nd.good("json/", "POST", body))
+    (said,) = plain(nd.get(one)[one]["METADATA"]["KVPAIRS"])
+    assert "good,true" in said
+    back = {"METADATA": {"KVPAIRS": said.replace("count,3", "count,4").replace("gone,1\r\n", "")}}
+    nd.good("update/", "POST", file_of({one: back}))
+    found = nd(f"{one}/json/").json[str(one)]["metadata"]["kvpairs"]
+    assert found == {"length": 2.5, "count": "4", "good": True, "text": "3"}
+    # A query says every value as text, and means the number, too.
+    assert [nd.query(path) for path in ("length/2.5/", "length/2.50/", "good/true/", "text/3/", "count/3/")] == [
+        [one], [one], [one], [one], []]  # fmt: skip
+
+
 def test_r43_derived_fields_are_computed_and_refuse_to_be_set(nd: Objects) -> None:
     rng = np.random.default_rng(1)
     kinds = [5] * 3 + [4] * 8 + [2] * 20 + [6] * 6 + [8] * 2 + [7] * 9 + [9] * 4

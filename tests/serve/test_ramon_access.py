@@ -124,6 +124,17 @@ def test_labels_that_nothing_is_attached_to_get_annotations_when_they_are_first_
         assert nd.get(7, "voxels/0/")[7]["VOXELS"].tolist() == [[4, 3, 2]]
 
 
+def test_large_labels_are_not_indexed_while_somebody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ndlab.serve.ramon import sets
+
+    monkeypatch.setattr(sets, "_INDEXED", 1000)
+    ingest(np.zeros((8, 32, 32), "u4"), tmp_path / "seg.zarr", voxel_size=(40, 4, 4), kind="labels")
+    with serving(make_site(str(tmp_path), Access(open=True), writable=True)) as server:
+        said = Objects(Client(server, None), "seg", "annotation")("overwrite/", "POST", file_of({"x": {}}))
+        assert (said.status, "do that once" in said.json["remedy"]) == (413, True)
+        assert not (tmp_path / "seg.zarr" / "annotations").exists()
+
+
 BAD: list[tuple[str, str, bytes | None, int]] = [
     ("GET", "0/", None, 400), ("GET", "99/", None, 404), ("GET", "1,99/json/", None, 404),
     ("GET", "1/voxels/99/", None, 404), ("GET", "1/cutout/0/0,999999/0,5/0,5/", None, 404),

@@ -27,7 +27,7 @@ from ndlab.serve.grammar.calls import (
     TopKeys,
     Write,
 )
-from ndlab.serve.ramon import asking, documents, files, posting, skeletons
+from ndlab.serve.ramon import asking, documents, files, posting, sent, skeletons
 from ndlab.serve.ramon.behind import Behind
 from ndlab.serve.ramon.fields import type_of
 from ndlab.serve.ramon.files import Found
@@ -132,8 +132,8 @@ def _changed(call: Call, method: str, behind: Behind, body: bytes, nbytes: int) 
             raise BadRequest("DELETE of a form of objects", "objects are deleted whole", "DELETE the path of their ids")
         case Write(json=as_json):
             plain = as_json or body.lstrip()[:1] == b"{"
-            sent = documents.read(body) if plain else files.read(body, nbytes)
-            return _text(",".join(map(str, posting.post(behind, call, sent))))
+            objects = documents.read(body) if plain else sent.read(body, nbytes)
+            return _text(",".join(map(str, posting.post(behind, call, objects))))
         case Field(id=one, field=field, value=str(value)):
             set_field(behind, one, field, value)
             return _text("")
@@ -164,7 +164,7 @@ def _listed_ids(body: bytes) -> list[int]:
     """Return the ids that a body lists: HDF5 with ANNOIDS, or a JSON list."""
     if body.lstrip()[:1] == b"[":
         return documents.ids(body)
-    return files.listed(body)
+    return sent.listed(body)
 
 
 def _objects(behind: Behind, ids: Sequence[int], form: str, level: int | None, cut: Cut | None, nbytes: int) -> Answer:

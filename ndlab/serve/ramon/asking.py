@@ -14,7 +14,7 @@ from ndlab.geometry import Box, NmBox
 from ndlab.serve.grammar.calls import Predicate, Query
 from ndlab.serve.ramon.behind import Behind
 from ndlab.serve.ramon.fields import Name, names_of, type_of
-from ndlab.serve.ramon.files import box_of
+from ndlab.serve.ramon.sent import box_of
 from ndlab.serve.space import Level, voxels_of
 
 __all__ = ["ids_of", "number_of", "values_of"]

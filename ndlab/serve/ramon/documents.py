@@ -15,8 +15,8 @@ from ndlab.annotations.ids import LARGEST, as_ids
 from ndlab.annotations.kinds import KINDS
 from ndlab.errors import BadRequest
 from ndlab.serve.ramon.fields import field_called, names_of, to_wire, type_of
-from ndlab.serve.ramon.files import Sent
 from ndlab.serve.ramon.frame import Frame
+from ndlab.serve.ramon.sent import Sent
 
 __all__ = ["ids", "plain", "read", "write"]
 
@@ -34,10 +34,9 @@ def plain(one: Annotation, derived: Mapping[str, Sequence[int]], frame: Frame) -
     """Return one object as JSON values."""
     values = to_wire(one, frame)
     flat: dict[str, Any] = {"ann_id": one.id, "ann_type": one.code}
-    metadata: dict[str, Any] = {"kvpairs": dict(one.keys)}
-    for name in names_of(one.kind):
-        flat[name.flat] = values[name.field]
-        metadata[name.plain] = values[name.field]
+    metadata: dict[str, Any] = {"kvpairs": one.keys}
+    for name, value in zip(names_of(one.kind), values.values(), strict=True):
+        flat[name.flat] = metadata[name.plain] = value
     metadata |= {name: list(ids) for name, ids in derived.items()}
     # The object's own names stand before free keys that are called like them; those are whole among kvpairs.
     return {**one.keys, **flat, "type": one.kind, "metadata": metadata}

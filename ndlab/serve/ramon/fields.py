@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -80,6 +80,7 @@ _OWN: dict[str, tuple[Name, ...]] = {
 }
 
 
+@cache
 def names_of(kind: str) -> tuple[Name, ...]:
     """Return the stored fields of a kind, the common ones first."""
     return (*COMMON, *_OWN[kind])
@@ -126,22 +127,33 @@ _VOXELS = ("centroid", "position")
 
 def to_wire(one: Annotation, frame: Frame) -> dict[str, Any]:
     """Return the stored fields of an object as whole numbers, floats, text and lists; points in (x, y, z)."""
-    known = holds(one.kind)
-    return {name.field: _out(one.__dict__[name.field], known[name.field].sort, name.field, frame)
-            for name in names_of(one.kind)}  # fmt: skip
+    values = one.__dict__
+    return {field: values[field] if out is None else out(values[field], frame) for field, out in _plan(one.kind)}
 
 
-def _out(value: Any, sort: str, field: str, frame: Frame) -> Any:
-    if sort == "point":
-        if value is None:
-            return []
-        return list(frame.voxel(value)) if field in _VOXELS else list(value[::-1])
-    if sort == "flows":
-        pairs = [[target, int(flow)] for target, flow in value]
-        return pairs if any(flow for _, flow in pairs) else [target for target, _ in pairs]
-    if sort == "ids":
-        return list(value)
-    return int(value) if sort == "code" else value
+@cache
+def _plan(kind: str) -> list[tuple[str, Callable[[Any, Frame], Any] | None]]:
+    """Return how each field of a kind goes out; None for one that goes as it is."""
+    known = holds(kind)
+    return [(name.field, _voxel if name.field in _VOXELS else _OUT.get(known[name.field].sort))
+            for name in names_of(kind)]  # fmt: skip
+
+
+def _voxel(value: Any, frame: Frame) -> list[int]:
+    return [] if value is None else list(frame.voxel(value))
+
+
+def _flows(value: Any, frame: Frame) -> list[Any]:
+    pairs = [[target, int(flow)] for target, flow in value]
+    return pairs if any(flow for _, flow in pairs) else [target for target, _ in pairs]
+
+
+_OUT: dict[str, Callable[[Any, Frame], Any]] = {
+    "point": lambda value, frame: [] if value is None else list(value[::-1]),
+    "flows": _flows,
+    "ids": lambda value, frame: list(value),
+    "code": lambda value, frame: int(value),
+}
 
 
 def from_wire(kind: str, raw: Mapping[str, Any], frame: Frame) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,10 +75,15 @@ class Frame:
     def _space(self) -> Volume:
         return self.channel.space or self.channel.volume
 
-    @property
+    @cached_property
     def corner(self) -> Float3:
         """Where the space that paths count in begins [nm]."""
         return _corner(self._space)
+
+    @cached_property
+    def own(self) -> tuple[Level, Float3]:
+        """The level that is painted, and where its voxels begin [nm]."""
+        return ladder(self.channel.volume)[0], _corner(self.channel.volume)
 
     def level(self, number: int) -> Level:
         """Return a level, or raise `OutOfBounds` naming those that exist."""
@@ -95,24 +101,24 @@ class Frame:
 
     def nm(self, voxel: Sequence[float]) -> Float3:
         """Return the centre of a voxel of level 0, counted as paths count [nm]."""
-        base, corner = self.levels[0], _corner(self._space)
-        z, y, x = (c + (v - o + 0.5) * s for v, c, o, s in zip(voxel, corner, base.offset, base.voxel_size,
-                                                               strict=True))  # fmt: skip
+        z, y, x = (c + (v - o + 0.5) * s for v, c, s, o in zip(voxel, *self._finest, strict=True))
         return z, y, x
 
     def voxel(self, nm: Sequence[float]) -> Int3:
         """Return the voxel of level 0 in which a point lies, as paths count: (x, y, z)."""
-        base, corner = self.levels[0], _corner(self._space)
-        z, y, x = (int(np.floor((p - c) / s)) + o for p, c, o, s in zip(nm, corner, base.offset, base.voxel_size,
-                                                                        strict=True))  # fmt: skip
+        z, y, x = (math.floor((p - c) / s) + o for p, c, s, o in zip(nm, *self._finest, strict=True))
         return x, y, z
+
+    @cached_property
+    def _finest(self) -> tuple[Float3, Float3, Int3]:
+        """Where level 0 begins [nm], the size of its voxels [nm], and the number of the first."""
+        return self.corner, self.levels[0].voxel_size, self.levels[0].offset
 
     # --- paint ----------------------------------------------------------------------------------------------------
 
     def grid(self, level: Level) -> Grid | None:
         """Return how a level lies over the voxels that are painted; None where their borders do not meet."""
-        own = ladder(self.channel.volume)[0]
-        begin, first = _corner(self._space), _corner(self.channel.volume)
+        (own, first), begin = self.own, self.corner
         shift = [(a - b) / s for a, b, s in zip(begin, first, own.voxel_size, strict=True)]
         factor = [a / b for a, b in zip(level.voxel_size, own.voxel_size, strict=True)]
         if not all(_near_whole(v) for v in (*shift, *factor)) or min(factor) < 0.5:
@@ -121,8 +127,7 @@ class Frame:
 
     def numbered(self, painted: Box, level: Level) -> Box:
         """Return the smallest box of a level around a box of painted voxels, counted as paths count."""
-        own = ladder(self.channel.volume)[0]
-        begin, first = _corner(self._space), _corner(self.channel.volume)
+        (own, first), begin = self.own, self.corner
         start, stop = (
             [(f + a * v - b) / s for a, f, v, b, s in zip(corner, first, own.voxel_size, begin, level.voxel_size,
                                                           strict=True)]
@@ -143,7 +148,7 @@ class Frame:
         level = self.level(number)
         found = self.grid(level)
         if found is None:
-            sizes = ", ".join(f"{v:g}" for v in ladder(self.channel.volume)[0].voxel_size)
+            sizes = ", ".join(f"{v:g}" for v in self.own[0].voxel_size)
             raise BadRequest(f"voxels of level {number} for {self.channel.token}/{self.channel.name}",
                              f"its voxels have {sizes} nm (z, y, x), which those of the level do not make up",
                              "post at a coarser level")  # fmt: skip

@@ -14,7 +14,7 @@ from ndlab.geometry import Box
 from ndlab.serve.grammar.calls import Write
 from ndlab.serve.ramon.behind import Behind
 from ndlab.serve.ramon.fields import from_wire, text_of
-from ndlab.serve.ramon.files import Brush, Sent
+from ndlab.serve.ramon.sent import Brush, Sent
 
 __all__ = ["post"]
 

@@ -188,9 +188,12 @@ def from_json(said: Mapping[str, Mapping[str, Any]]) -> list[RAMONBase]:
 
 def _made(number: str, said: Mapping[str, Any]) -> RAMONBase:
     kind = _CLASSES[_named(said["type"])]
-    known = {one.name for one in fields(kind)}
+    known = _FIELDS[_named(said["type"])]
     given = {_spelled(name): value for name, value in said["metadata"].items()}
     return kind(**{**{name: value for name, value in given.items() if name in known}, "id": number})
+
+
+_FIELDS = {name: frozenset(one.name for one in fields(kind)) for name, kind in _CLASSES.items()}
 
 
 def _spelled(name: str) -> str:

@@ -15,7 +15,8 @@ from typing import Any
 
 from ndlab.annotations import Annotations
 from ndlab.annotations.database import FILE
-from ndlab.errors import BadRequest, NdlabError, NotFound
+from ndlab.describe import si_bytes
+from ndlab.errors import BadRequest, NdlabError, NotFound, TooLarge
 from ndlab.serve.ramon.behind import Behind
 from ndlab.serve.ramon.frame import Frame
 from ndlab.serve.source import Channel
@@ -24,6 +25,8 @@ from ndlab.store.kv import local_path, normal_url
 __all__ = ["Sets"]
 
 FOLDER = "annotations"
+# Labels that are indexed when somebody first posts objects.
+_INDEXED = 2 << 30
 
 
 @dataclass
@@ -80,6 +83,7 @@ class Sets:
         with self._lock:
             found = self._found(channel)
             if found is None and make and not channel.readonly:
+                _check_size(channel)
                 found = self._made(channel)
         if found is None:
             raise NotFound(f"objects of {channel.token}/{channel.name}", "there are no annotations beside it",
@@ -143,6 +147,15 @@ class Sets:
         except NdlabError:
             labels = None  # labels of several times, or of a format that is not painted: objects alone
         return Behind(annotations, labels, Frame(channel))
+
+
+def _check_size(channel: Channel) -> None:
+    """Refuse to index labels while somebody waits for an answer that would take minutes."""
+    if channel.volume.nbytes > _INDEXED:
+        raise TooLarge(f"annotations for {channel.token}/{channel.name} to be made",
+                       f"its labels, {si_bytes(channel.volume.nbytes)}, are to be indexed first",
+                       f"do that once: Annotations.create('STORE/{FOLDER}/{channel.name}', space=labels)"
+                       ".attach(labels)", nbytes=channel.volume.nbytes, limit=_INDEXED)  # fmt: skip
 
 
 def _roots(channel: Channel) -> list[Path]:
