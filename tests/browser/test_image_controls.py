@@ -274,6 +274,8 @@ def test_help_marker_cross_hair_and_read_out(page: Page, stage: Locator) -> None
     page.keyboard.press("?")
     help_ = page.locator(".ndi-help")
     assert "through the planes" in help_.inner_text()
+    for told in ("keep a view, go to one", "dark, light, as the page is", "Two fingers"):
+        assert told in help_.inner_text()
     page.keyboard.press("Escape")
     assert not help_.is_visible()
     page.keyboard.press("c")
