@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from ndlab.analyze.blocks import count_in_blocks
+from ndlab.analyze.communities import communities, compare, variation_of_information
 from ndlab.analyze.connectivity import connectome
 from ndlab.analyze.density import BlockCounts
+from ndlab.analyze.embedding import adjacency_embedding, block_model, laplacian_embedding
+from ndlab.analyze.generators import generate
 from ndlab.analyze.identity import IdAgreement, IdsDisagreeWarning, compare_ids
 from ndlab.analyze.invariants import invariants
 from ndlab.analyze.peters_rule import PetersRule, degree_preserving, peters_rule
@@ -21,6 +24,10 @@ __all__ = [
     "PairSimilarity",
     "PetersRule",
     "Window",
+    "adjacency_embedding",
+    "block_model",
+    "communities",
+    "compare",
     "compare_ids",
     "connectome",
     "count_in_blocks",
@@ -28,11 +35,14 @@ __all__ = [
     "degree_preserving",
     "empty_space",
     "envelope",
+    "generate",
     "invariants",
+    "laplacian_embedding",
     "nearest_neighbor",
     "pair_function",
     "pair_similarity",
     "peters_rule",
     "touch",
+    "variation_of_information",
     "vertex_statistics",
 ]
