@@ -34,6 +34,27 @@ wait $server
 [ "$keep" ] || rm -rf "$folder"
 """
 
+# Of no secret: made for these tests, for 127.0.0.1, until 2120.
+_KEY = """\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgg8TN2PUu/Z0BGtkn
+nj16nDUcfBxLnB8f70azm/UW+f6hRANCAATMJU30rzKeLmzWAkSLDxpECJ5XEPT+
+RzYM1rWuXkflQDTvnWuxPTZgotzTjmZxAEvIJXSR7ZVu4jh6luJd94md
+-----END PRIVATE KEY-----
+"""
+_CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBbTCCARKgAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAkxMjcuMC4w
+LjEwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM
+CTEyNy4wLjAuMTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABMwlTfSvMp4ubNYC
+RIsPGkQInlcQ9P5HNgzWta5eR+VANO+da7E9NmCi3NOOZnEAS8gldJHtlW7iOHqW
+4l33iZ2jUzBRMA8GA1UdEQQIMAaHBH8AAAEwDwYDVR0TAQH/BAUwAwEB/zAdBgNV
+HQ4EFgQUdJD0IxwyokBIkrdd5xkCwll4b9QwDgYDVR0PAQH/BAQDAgKEMAoGCCqG
+SM49BAMCA0kAMEYCIQCPEFHP9CHu60bttnUXRzpQOdEnpZoPs5ExhwYPvly4iQIh
+AK5xmWjFYzV0xtqaKCmvH1scLXL8oATBL4lY7MALKCyc
+-----END CERTIFICATE-----
+"""
+
 
 def binaries() -> Path:
     """Return the folder of initdb and postgres: what PATH has, or the newest that Debian installed."""
@@ -115,6 +136,18 @@ class Postgres:
                 return
             time.sleep(0.05)
         raise RuntimeError(f"PostgreSQL did not start: {(self.folder / 'log').read_text()[-2000:]}")
+
+    def encrypt(self) -> Path:
+        """Let the server take encrypted connections, too, and return its certificate, which signs itself."""
+        for name, text in (("server.key", _KEY), ("server.crt", _CERTIFICATE)):
+            path = self.folder / "data" / name
+            path.write_text(text)
+            path.chmod(0o600)
+            if self._as:
+                os.chown(path, self._as["user"], self._as["group"])
+        self.run("ALTER SYSTEM SET ssl = on")
+        self.run("SELECT pg_reload_conf()")
+        return self.folder / "data" / "server.crt"
 
     def kill(self) -> None:
         """End the server at once, as `kill -9` of all of its processes would; `start` recovers what was committed."""

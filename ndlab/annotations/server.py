@@ -167,6 +167,9 @@ def _connected(dialect: Any, record: Any, args: Any, arguments: dict[str, Any]) 
     driver = dialect.loaded_dbapi
     try:
         return _kind_of(driver)(**_reached(driver, **arguments))
+    except OSError as error:
+        place = f"{arguments['host']}:{arguments['port']}"
+        raise driver.InterfaceError(f"no connection to {place}: {error}") from None
     except AttributeError:
         if arguments["password"] is not None:
             raise

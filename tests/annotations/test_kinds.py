@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ndlab.annotations import (
@@ -31,7 +31,7 @@ from ndlab.annotations.ids import signed, unsigned
 from ndlab.errors import BadRequest, ReadOnly
 from ndlab.geometry import Box
 from tests.annotations.objects import any_object
-from tests.annotations.places import Fresh, release
+from tests.annotations.places import Fresh, new, release
 
 # RAMON as the founding system had it: code, and the fields beyond the common ones.
 RAMON = {
@@ -71,9 +71,21 @@ def test_r42_codes_are_the_founding_ones() -> None:
     assert [int(s) for s in Status] == [0, 1, 2, 3]
 
 
-@given(made=st.lists(any_object, min_size=1, max_size=5, unique_by=lambda one: one.id or object()))
-def test_r42_every_object_comes_back_as_it_was(lasting: Fresh, made: list[Annotation]) -> None:
-    ann = lasting(author="ada")
+MADE = st.lists(any_object, min_size=1, max_size=5, unique_by=lambda one: one.id or object())
+
+
+@given(made=MADE)
+def test_r42_every_object_comes_back_as_it_was(made: list[Annotation]) -> None:
+    comes_back(new("sqlite", author="ada"), made)
+
+
+@settings(max_examples=15)
+@given(made=MADE)
+def test_r42_every_object_comes_back_from_a_server(made: list[Annotation]) -> None:
+    comes_back(new("postgresql", author="ada"), made)
+
+
+def comes_back(ann: Annotations, made: list[Annotation]) -> None:
     # An id of one's own may be the very one that is given out.
     made = [replace(one, id=one.id or 2**63 + i) for i, one in enumerate(made)]
     given_ids = ann.add(made)

@@ -316,4 +316,4 @@ TestMachine.settings = settings(
     max_examples=25, stateful_step_count=20, deadline=None, phases=[Phase.generate, Phase.shrink]
 )
 TestServerMachine = ServerMachine.TestCase
-TestServerMachine.settings = settings(TestMachine.settings, max_examples=10)
+TestServerMachine.settings = settings(TestMachine.settings, max_examples=8)

@@ -148,6 +148,30 @@ def test_what_is_wrong_with_an_address_is_said(url: str, change: Any, kind: Any,
         Annotations.open(change(url))
 
 
+def test_connections_are_encrypted_as_the_address_asks(own: Postgres, tmp_path: Path) -> None:
+    url = own.url().replace("://", "+pg8000://")
+    Annotations.create(url).close()
+    certificate = tmp_path / "root.crt"
+    certificate.write_bytes(own.encrypt().read_bytes())
+    own.kill()
+    own.start()
+    for words, encrypted in (
+        ("", True), ("?sslmode=prefer", True), ("?sslmode=disable", False), ("?sslmode=require", True),
+        (f"?sslmode=verify-ca&sslrootcert={certificate}", True),
+        (f"?sslmode=verify-full&sslrootcert={certificate}", True),
+    ):  # fmt: skip
+        ann = Annotations.open(url + words)
+        with ann._database.reading() as connection:
+            asked = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+            assert connection.exec_driver_sql(asked).scalar_one() is encrypted, words
+        ann.close()
+    other = url.replace("127.0.0.1", "localhost")
+    Annotations.open(f"{other}?sslmode=verify-ca&sslrootcert={certificate}").close()
+    for refused in (f"{url}?sslmode=verify-full", f"{other}?sslmode=verify-full&sslrootcert={certificate}"):
+        with pytest.raises(NotFound, match=r"does not answer.*(?i:certificate)"):
+            Annotations.open(refused)
+
+
 def test_a_database_that_cannot_hold_every_letter_is_refused() -> None:
     server().run("CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII'")
     with pytest.raises(Unsupported, match=r"keeps text as SQL_ASCII, they need UTF8.*createdb -E UTF8"):
