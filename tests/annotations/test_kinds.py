@@ -15,6 +15,7 @@ from ndlab.annotations import (
     KINDS,
     ROI,
     Annotation,
+    Annotations,
     Flow,
     Generic,
     Neuron,
