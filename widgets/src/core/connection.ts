@@ -19,7 +19,11 @@ export class Connection {
   transport(): Promise<Transport> {
     if (this.found === null) {
       // A kernel that was busy answers after all: it is asked again.
-      const revived = (): void => (this.found === asked ? this.lost() : undefined);
+      const revived = (): void => {
+        if (this.found !== asked) return;
+        this.lost();
+        void this.transport();
+      };
       const asked = connect(this.model, this.endpoint(), this.stores(), revived);
       this.found = asked;
       asked.then(

@@ -14,6 +14,7 @@ interface Waiting {
 export class ZarrTransport implements Transport {
   readonly name = "zarr";
   private readonly worker: Worker;
+  private readonly address: string;
   private readonly waiting = new Map<number, Waiting>();
   private next = 1;
   private broken: Error | null = null;
@@ -28,8 +29,8 @@ export class ZarrTransport implements Transport {
     private readonly volumes: () => Volumes,
     private readonly others: Transport,
   ) {
-    const address = URL.createObjectURL(new Blob([reader], { type: "text/javascript" }));
-    this.worker = new Worker(address);
+    this.address = URL.createObjectURL(new Blob([reader], { type: "text/javascript" }));
+    this.worker = new Worker(this.address);
     this.worker.onmessage = ({ data }: MessageEvent<FromReader>) => this.receive(data);
     this.worker.onerror = (event) => this.fail(new Refused(`the page's reader of stores broke: ${event.message || "it may not be started here"}`, 400));
     this.tell({ t: "volumes", volumes: volumes() });
@@ -62,6 +63,7 @@ export class ZarrTransport implements Transport {
   close(): void {
     this.fail(new DOMException("closed", "AbortError"));
     this.worker.terminate();
+    URL.revokeObjectURL(this.address);
     this.others.close();
   }
 
