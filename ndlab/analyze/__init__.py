@@ -10,6 +10,7 @@ from ndlab.analyze.embedding import adjacency_embedding, block_model, laplacian_
 from ndlab.analyze.generators import generate
 from ndlab.analyze.identity import IdAgreement, IdsDisagreeWarning, compare_ids
 from ndlab.analyze.invariants import invariants
+from ndlab.analyze.layouts import layout
 from ndlab.analyze.peters_rule import PetersRule, degree_preserving, peters_rule
 from ndlab.analyze.point_patterns import cross_k, empty_space, envelope, nearest_neighbor, pair_function
 from ndlab.analyze.similarity import PairSimilarity, pair_similarity
@@ -38,6 +39,7 @@ __all__ = [
     "generate",
     "invariants",
     "laplacian_embedding",
+    "layout",
     "nearest_neighbor",
     "pair_function",
     "pair_similarity",
