@@ -12,6 +12,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+import tifffile
 
 from ndlab.ingesting import ingest
 from ndlab.serve.app import make_site, serving
@@ -35,6 +36,12 @@ def nii(values: Array, affine: Array = AFFINE, packed: bool = True) -> bytes:
 
 def read(body: bytes) -> Any:
     return nibabel.Nifti1Image.from_stream(io.BytesIO(gzip.decompress(body)))
+
+
+def tiff(values: Array) -> bytes:
+    out = io.BytesIO()
+    tifffile.imwrite(out, values, photometric="minisblack")
+    return out.getvalue()
 
 
 def labels(seed: int = 0, most: int = 5) -> Array:
@@ -103,7 +110,8 @@ def test_what_is_no_whole_channel_is_refused(ask: Client, tmp_path: Path) -> Non
     bad: list[tuple[str, bytes, int]] = [
         ("nii/", b"", 400), ("nii/", b"nonsense" * 100, 400), ("nii/", good[: len(good) // 2], 400),
         ("nii/", nii(labels()[1:]), 400), ("nii/", nii(-labels()), 400), ("nii/", nii(labels() + 0.5), 400),
-        ("nii/", gzip.compress(b"\0" * 1000), 400), ("nii/create/", good, 400), ("nii/more/", good, 400),
+        ("nii/", gzip.compress(b"\0" * 1000), 400),
+        ("nii/", tiff(labels()), 400), ("nii/create/", good, 400), ("nii/more/", good, 400),
     ]  # fmt: skip
     for path, body, status in bad:
         said = nd(path, "POST", body)
