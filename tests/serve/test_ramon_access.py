@@ -124,6 +124,21 @@ def test_labels_that_nothing_is_attached_to_get_annotations_when_they_are_first_
         assert nd.get(7, "voxels/0/")[7]["VOXELS"].tolist() == [[4, 3, 2]]
 
 
+def test_a_damaged_set_is_told_and_the_voxels_beside_it_are_served(tmp_path: Path) -> None:
+    for name in ("seg", "other"):
+        vol = ingest(np.ones((8, 32, 32), "u4"), tmp_path / f"{name}.zarr", voxel_size=(40, 4, 4), kind="labels")
+        with Annotations.create(tmp_path / f"{name}.zarr" / "annotations" / "cells", vol) as ann:
+            ann.attach(vol)
+    (tmp_path / "seg.zarr" / "annotations" / "cells" / "objects.sqlite").write_bytes(b"nonsense" * 2000)
+    with serving(make_site(str(tmp_path), Access(open=True))) as server:
+        ask = Client(server, None)
+        assert Objects(ask, "other", "annotation").query() == []
+        said = Objects(ask, "seg", "annotation")("query/")
+        assert (said.status, str(tmp_path) in said.body.decode()) == (502, False)
+        assert ask("/sd/seg/annotation/ids/0/0,9/0,9/0,3/").body == b"1"
+        assert ask("/v1/annotations").json == {"annotations": [{"name": "other", "channel": "annotation"}]}
+
+
 def test_large_labels_are_not_indexed_while_somebody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ndlab.serve.ramon import sets
 

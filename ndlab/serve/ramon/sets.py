@@ -106,8 +106,11 @@ class Sets:
     def settle(self, channel: Channel) -> None:
         """Bring what was painted here into the volume of a channel, for who reads that."""
         if channel.kind == "annotation" and self._known:
-            with self._lock:
-                found = self._found(channel)
+            try:
+                with self._lock:
+                    found = self._found(channel)
+            except NdlabError:
+                return  # a set that cannot be opened has painted nothing here; who asks for its objects is told
             if found is not None and found.labels is not None and found.labels.pending:
                 found.settle()
 
