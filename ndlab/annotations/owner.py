@@ -60,15 +60,21 @@ def take(database: Database, folder: Path, index: Index, name: str, *, writable:
         If it does: only that one knows which of its unfinished writes stand.
     """
     mine, owner = database.shown, owner_of(folder, index)
-    if owner == (mine, name):
+    ours = owner is not None and _same(owner[0], mine)
+    if owner is not None and ours and owner[1] == name:
         return
-    if owner is not None and owner[0] != mine and _lists(owner[0], owner[1]):
+    if owner is not None and not ours and _lists(owner[0], owner[1]):
         raise Conflict(f"the paint in {folder} for the annotations at {mine}", f"it belongs to those at {owner[0]}",
                        f"open them: ndlab.open({owner[0]!r})")  # fmt: skip
     if writable:
         base = Path(mine)
         address = mine if database.server else kept_as(mine, folder, root_of(base))
         _note(index, json.dumps({"address": address, "name": name}))
+
+
+def _same(one: str, other: str) -> bool:
+    """Tell whether two addresses are of one set, which links may give several."""
+    return one == other or ("://" not in one + other and os.path.realpath(one) == os.path.realpath(other))
 
 
 def release(index: Index) -> None:

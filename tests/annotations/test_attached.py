@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import warnings
 from collections.abc import Callable
@@ -49,6 +50,16 @@ def test_a_set_gives_its_volumes_again(ann: Annotations) -> None:
         assert not again.paint._options["background"]
     with pytest.raises(NotFound, match=r"'other'.*\['labels'\].*ann.attach"):
         ann.paints["other"]
+
+
+def test_a_set_and_its_paint_travel_to_other_processes(ann: Annotations) -> None:
+    ann.add([Segment(id=1)], voxels=[[(1, 1, 1)]])
+    paint, again, then = pickle.loads(pickle.dumps((ann.paint, ann, ann.as_of(0))))
+    assert paint.write(2, [(2, 2, 2)]) == 2
+    assert again.add([Segment(id=3)], voxels=[[(3, 3, 3)]]).tolist() == [3]
+    assert (ann.paint.ids(), again.paint.ids(), then.paint.ids(), ann.version) == ([1, 2, 3], [1, 2, 3], [], 3)
+    for one in (paint, again, then):
+        one.close()
 
 
 def test_without_a_volume_the_error_says_how_to_attach_one() -> None:
@@ -118,6 +129,15 @@ def test_a_volume_belongs_to_one_set(tmp_path: Path, ann: Annotations) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # said once
             copy.add([Segment()])
+
+
+def test_a_set_is_the_same_by_another_path(tmp_path: Path) -> None:
+    with Annotations.create(tmp_path / "here" / "set") as ann:
+        ann.attach(new_labels(tmp_path / "there" / "labels"), background=False)
+    (tmp_path / "link").symlink_to(tmp_path / "here")
+    with Annotations.open(tmp_path / "link" / "set") as again:
+        again.add([Segment(id=3)], voxels=[[(1, 1, 1)]])
+        assert again.paint.ids() == [3]
 
 
 def test_detached_volumes_keep_what_was_painted(tmp_path: Path, ann: Annotations) -> None:
@@ -464,6 +484,6 @@ def test_a_volume_that_is_only_read_does_not_stop_the_others(tmp_path: Path, ann
     ann.add([Segment(id=2)], voxels=[[(2, 2, 2)]])
     ann.delete(2)
     for call in (lambda: ann.delete(1), lambda: ann.undo(1), lambda: other.write(1, [(0, 0, 0)])):
-        with pytest.raises(ReadOnly, match="still.* cannot be written"):
+        with pytest.raises(ReadOnly, match=r"still.* cannot be written"):
             call()
     assert (ann.paint.ids(), other.ids(), [one.id for one in ann], ann.version) == ([], [1], [1], 3)
