@@ -148,8 +148,12 @@ def test_what_was_painted_is_measured_with_what_stands_behind(tmp_path: Path) ->
     paint.write(5, [(0, 0, 0)])
     assert measure.differences(ann)["id"].tolist() == [5]
     assert [f.what for f in ann.check().problems] == ["bounds", "voxels"]
+    assert ann.check(repair=True).ok
+    assert len(measure.differences(ann)) == 0
+    ann.undo(ann.version)  # the repair
     assert measure.objects(ann).tolist() == [5]
     assert ann.check().ok
+    assert len(measure.differences(ann)) == 0
     with pytest.raises(BadRequest, match="as they are now"):
         measure.differences(ann.as_of(ann.version))
     ann.close()

@@ -26,6 +26,8 @@ __all__ = ["COUNT", "both_findings"]
 
 # The free key by which a row declares how many voxels its object has.
 COUNT = "voxel_count"
+# And those of its centre, of a kind that has no point.
+CENTRE = ("centroid_z", "centroid_y", "centroid_x")
 _TOLD = 20
 _COLUMNS = ("id", "kind", "z", "y", "x", "z0", "y0", "x0", "z1", "y1", "x1", "keys")
 # Of these no voxels are expected: a neuron's are its segments', the others are points and trees.
@@ -162,7 +164,8 @@ def _mend(write: Write, paints: Sequence[OwnedPaint]) -> int:
     """Let rows say what their voxels do."""
     painted = _Painted.of(paints)
     differ = _compare(write.connection, painted)
-    centred = set(differ.centroid)
+    # Where the number is another, so is the centre.
+    centred = {*differ.centroid, *differ.voxels}
     ids = sorted({*differ.bounds, *differ.centroid, *differ.voxels})
     for piece in changes.pieces(ids):
         made = []
@@ -170,22 +173,25 @@ def _mend(write: Write, paints: Sequence[OwnedPaint]) -> int:
             one = from_row(row)
             i = painted.at[one.id]
             new: dict[str, Any] = {} if one.bounds is None else {"bounds": painted.bounds(i)}
-            if COUNT in one.keys:
-                new["keys"] = {**one.keys, COUNT: int(painted.sizes[i])}
+            keys = {**one.keys, COUNT: int(painted.sizes[i])} if COUNT in one.keys else dict(one.keys)
             if one.id in centred:
-                new |= _centre(one, paints)
-            made.append(replace(one, **new))
+                new |= _centred(one, keys, paints)
+            made.append(replace(one, keys=keys, **new))
         changes.update_objects(write, made)
     return 0  # they were counted one by one
 
 
-def _centre(one: Annotation, paints: Sequence[OwnedPaint]) -> dict[str, Any]:
-    """Return the mean of the voxels' centres, as the field of the object's kind."""
+def _centred(one: Annotation, keys: dict[str, Any], paints: Sequence[OwnedPaint]) -> dict[str, Any]:
+    """Let an object have the mean of its voxels' centres, where it has one: as the point of its kind, or as keys."""
+    name = type(one).point()
+    if one.position is None and CENTRE[0] not in keys:
+        return {}
     parts = []
     for paint in paints:
         if one.id <= np.iinfo(paint.dtype).max:
             space = paint.volume.calibration
             parts.append(np.array(space.offset) + (paint.voxels(one.id) + 0.5) * np.array(space.voxel_size))
-    name = type(one).point()
-    assert name is not None
-    return {name: tuple(np.concatenate(parts).mean(0).tolist())}
+    mean = np.concatenate(parts).mean(0).tolist()
+    if CENTRE[0] in keys:
+        keys |= dict(zip(CENTRE, mean, strict=True))
+    return {} if name is None or one.position is None else {name: tuple(mean)}
