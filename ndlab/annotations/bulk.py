@@ -82,8 +82,8 @@ class Sheet:
         # (id, chunk) pairs whose old rows are void.
         self.touched: list[tuple[int, int]] = []
 
-    def apply(self, chunk: int, labels: Voxels) -> int:
-        """Apply all pieces of a chunk to its labels, flat, in place; return a position of the last."""
+    def apply(self, chunk: int, labels: Voxels) -> Voxels:
+        """Apply all pieces of a chunk to its labels, flat, in place; return their positions."""
         from ndlab.annotations.kernels import paint_chunk
 
         bulk, cuts = self._bulk, self._bulk.cuts
@@ -101,7 +101,7 @@ class Sheet:
         if self._done and self._done[-1][1] == first:
             first = self._done.pop()[0]
         self._done.append((first, last))
-        return int(cuts.inside[stop - 1])
+        return cuts.inside[start:stop]
 
     def _search(self, chunk: int, plain: Voxels, first: int, last: int, before: Voxels) -> None:
         """Count the ids that may be elsewhere in the chunk: known ones, and those that lost voxels."""

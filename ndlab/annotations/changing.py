@@ -86,17 +86,17 @@ class UnitWork:
         self._positions: list[Voxels] = []
         self.touched, self.exceptions = [], {}
 
-    def change(self, chunk: int, labels: Voxels) -> int:
-        """Apply the chunk's strokes."""
+    def change(self, chunk: int, labels: Voxels) -> tuple[Voxels, bool]:
+        """Apply the chunk's strokes; return positions that they changed, and whether those are all."""
         if chunk in self.interrupted:
             where, was = before.first_labels(self.interrupted[chunk])
             labels[where] = was
         exceptions = self.exceptions_of(chunk)
         if self._sheet is None or exceptions or chunk in self.strokes.pieces:
-            return self._change_one_by_one(chunk, labels, exceptions)
-        return self._sheet.apply(chunk, labels)
+            return self._change_one_by_one(chunk, labels, exceptions), False
+        return self._sheet.apply(chunk, labels), chunk not in self.interrupted
 
-    def _change_one_by_one(self, chunk: int, labels: Voxels, exceptions: Exceptions) -> int:
+    def _change_one_by_one(self, chunk: int, labels: Voxels, exceptions: Exceptions) -> Voxels:
         known = bool(exceptions)
         found = self.strokes.of(chunk)
         seen = apply(labels, exceptions, found)
@@ -112,8 +112,7 @@ class UnitWork:
             else:
                 self.touched.append((one, chunk))
                 self._positions.append(positions_of(labels, exceptions, one))
-        painted = found[-1].mode < Mode.REDUCE and len(found[-1].inside)
-        return int(found[-1].inside[0]) if painted else 0
+        return found[-1].inside if found[-1].mode < Mode.REDUCE else np.empty(0, "u4")
 
     def end(self) -> None:
         """Put what was found on disk."""

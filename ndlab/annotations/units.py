@@ -37,8 +37,8 @@ class Work(Protocol):
     def begin(self) -> None:
         """Forget what an earlier attempt found."""
 
-    def change(self, chunk: int, labels: Voxels) -> int:
-        """Change the labels of a chunk, flat, in place; return a position where one is likely to be."""
+    def change(self, chunk: int, labels: Voxels) -> tuple[Voxels, bool]:
+        """Change the labels of a chunk, flat, in place; return positions that were, and whether none else was."""
 
     def end(self) -> None:
         """Do what has to be done before the unit is written."""
@@ -100,14 +100,19 @@ class Units:
         sharded = self._direct.shards is not None
         parts = self._parts(raw, key) if sharded else [None if raw is None else memoryview(raw)]
         # Every chunk passes through the same memory: decoded, changed and encoded while it is near the processor.
-        labels = np.empty(self.chunking.voxels, self.array.dtype)
+        labels, blank = np.zeros(self.chunking.voxels, self.array.dtype), True
         work.begin()
         places = self.chunking.inside(chunks) if sharded else [0] * len(chunks)
         for chunk, place in zip(chunks, places, strict=True):
-            self._decode(parts[place], key, labels)
-            likely = work.change(chunk, labels)
-            empty = sharded and not labels[likely] and not labels.any()
+            begun = parts[place]
+            if begun is not None or not blank:
+                self._decode(begun, key, labels)
+            changed, alone = work.change(chunk, labels)
+            empty = sharded and not labels[changed[-1:]].any() and not labels.any()
             parts[place] = None if empty else self._encoded(labels)
+            blank = begun is None and alone
+            if blank:  # Most chunks of a sparse volume: a few voxels are cleared faster than all.
+                labels[changed] = 0
         work.end()
         return _shard(parts) if sharded else bytes(parts[0] or b"")
 
