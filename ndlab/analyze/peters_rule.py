@@ -326,6 +326,8 @@ def _named(observed: tuple[int, ...], drawn: Array) -> dict[str, Null]:
 
 
 _CHAINS = 4
+# Pairs of axon and target that are counted in a table, 64 MB a thread.
+_MOST_COUNTS = 1 << 24
 
 
 def _swapped(
@@ -397,9 +399,11 @@ def degree_preserving(
     """
     from ndlab.analyze.kernels import partners
 
-    axon = np.unique(synapses["axon"], return_inverse=True)[1]
+    axons, axon = np.unique(synapses["axon"], return_inverse=True)
     targets, target = np.unique(synapses["target"], return_inverse=True)
-    counts = np.bincount(axon * len(targets) + target)
+    counts = np.unique(axon * len(targets) + target, return_counts=True)[1]
     observed = partners.statistics(counts)
-    drawn = draw(lambda rng, out: partners.shuffle(rng, axon, target, len(targets), out), draws, 3, seed, workers)
+    n, size = len(targets), len(axons) * len(targets)
+    table = size if size <= _MOST_COUNTS else 0
+    drawn = draw(lambda rng, out: partners.shuffle(rng, axon, target, n, table, out), draws, 3, seed, workers)
     return _named(observed, drawn)

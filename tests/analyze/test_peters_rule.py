@@ -148,6 +148,15 @@ def test_partners_without_geometry() -> None:
     assert null["pairs of synapses"].mean == pytest.approx(36.4, abs=0.6)
 
 
+def test_shuffles_counted_in_a_table_or_sorted_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = samples.kasthuri_synapses().rename(columns={"axon_id": "axon", "dendrite_id": "target"})
+    counted = degree_preserving(table, draws=300)
+    monkeypatch.setattr("ndlab.analyze.peters_rule._MOST_COUNTS", 0)
+    for name, null in degree_preserving(table, draws=300).items():
+        assert null.observed == counted[name].observed
+        np.testing.assert_array_equal(null.draws, counted[name].draws)
+
+
 def test_the_result_is_the_same_for_any_order_number_of_threads_and_repeated_rows() -> None:
     touches, synapses = planted(5)
     first = peters_rule(touches, synapses, draws=700, workers=1)

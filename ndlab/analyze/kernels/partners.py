@@ -149,20 +149,36 @@ def swap_chain(
 
 
 @jit
-def shuffle(rng: Any, source: Array, target: Array, n_targets: int, out: Array) -> None:
-    """Fill `out` (draws, 3): the targets are dealt anew to all synapses, so that both ends keep their degree."""
+def shuffle(rng: Any, source: Array, target: Array, n_targets: int, n_pairs: int, out: Array) -> None:
+    """Fill `out` (draws, 3): the targets are dealt anew to all synapses, so that both ends keep their degree.
+
+    `n_pairs` is one more than the largest ``source * n_targets + target``, or 0 where a table of counts would be too
+    large, and pairs are sorted in its place.
+    """
     dealt = target.copy()
+    counts = np.zeros(n_pairs, np.int32)
     for draw in range(len(out)):
         for i in range(len(dealt) - 1, 0, -1):
             j = rng.integers(0, i + 1)
             dealt[i], dealt[j] = dealt[j], dealt[i]
-        keys = np.sort(source * n_targets + dealt)
-        two = three = pairs = run = 0
-        for i in range(len(keys)):
-            run += 1
-            if i + 1 == len(keys) or keys[i + 1] != keys[i]:
-                two += run >= 2
-                three += run >= 3
-                pairs += run * (run - 1) // 2
-                run = 0
+        two = three = pairs = 0
+        if n_pairs:
+            for i in range(len(dealt)):
+                c = counts[source[i] * n_targets + dealt[i]]
+                counts[source[i] * n_targets + dealt[i]] = c + 1
+                two += c == 1
+                three += c == 2
+                pairs += c
+            for i in range(len(dealt)):
+                counts[source[i] * n_targets + dealt[i]] = 0
+        else:
+            keys = np.sort(source * n_targets + dealt)
+            run = 0
+            for i in range(len(keys)):
+                pairs += run
+                run += 1
+                two += run == 2
+                three += run == 3
+                if i + 1 == len(keys) or keys[i + 1] != keys[i]:
+                    run = 0
         out[draw, 0], out[draw, 1], out[draw, 2] = two, three, pairs
