@@ -223,7 +223,7 @@ def crashes(folder: Path, seed: int, kills: int) -> None:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_killed_at_random_moments(tmp_path: Path, seed: int) -> None:
-    crashes(tmp_path, seed, 4)
+    crashes(tmp_path, seed, 3)
 
 
 @pytest.mark.soak
@@ -257,3 +257,47 @@ def test_processes_and_threads_have_one_history(tmp_path: Path) -> None:
             ann.paints[name].flush()
             assert ann.paints[name].check() == []
         same(ann, model)
+
+
+FULL = """
+import resource, sys
+import numpy as np
+from ndlab.annotations import Annotations, Segment
+
+folder, where = sys.argv[1:]
+ann = Annotations.open(folder + "/set")
+before, ids, version = ann.paint.read(), sorted(one.id for one in ann), ann.version
+voxels = np.argwhere(np.ones(before.shape))[np.random.default_rng(0).permutation(before.size)]
+many, text = (20, "") if where == "journal" else (1, "x" * 100)
+rows = [Segment(keys={"note": text + str(i)}) for i in range(20 if where == "journal" else 20_000)]
+looks = [voxels] * many + [None] * (len(rows) - many)
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, hard))
+try:
+    ann.add(rows, voxels=looks)
+except OSError as error:
+    assert "no space left" in str(error) or "disk is full" in str(error), error
+except MemoryError as error:
+    assert "no space left" in str(error), error
+else:
+    raise SystemExit("nothing failed")
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+for again in (ann, Annotations.open(folder + "/set")):
+    assert np.array_equal(again.paint.read(), before) and sorted(one.id for one in again) == ids
+    assert again.version == version
+(one,) = ann.add([Segment()], voxels=[voxels[:5]]).tolist()
+assert ann.paint.size(one) == 5 and ann.version == version + 1
+ann.paint.flush()
+assert ann.paint.check() == [] and ann.undo() is not None
+assert np.array_equal(ann.paint.read(), before)
+"""
+
+
+@pytest.mark.parametrize("where", ["journal", "rows"])
+def test_a_full_disk_leaves_neither_half(tmp_path: Path, begun: tuple[Path, Together], where: str) -> None:
+    # A file that may not grow is the full disk that an ordinary user can have.
+    folder = tmp_path / "copy"
+    shutil.copytree(begun[0], folder)
+    command = [sys.executable, "-c", FULL, str(folder), where]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-3000:]
