@@ -683,6 +683,33 @@ def test_calls_in_any_order_are_what_the_model_says(nd: Objects) -> None:
     run_state_machine_as_test(machine, settings=settings(max_examples=8, stateful_step_count=12, deadline=None))
 
 
+def test_many_who_post_at_once_over_each_other_lose_nothing(nd: Objects) -> None:
+    cubes: dict[int, set[Voxel]] = {}
+
+    def work(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for _ in range(6):
+            low = rng.integers(0, 12, 3)
+            voxels = box(tuple(low.tolist()), tuple((low + rng.integers(1, 6, 3)).tolist()))
+            (one,) = nd.post({"x": {"ANNOTATION_TYPE": 4, "RESOLUTION": 0, "VOXELS": placed(voxels)}})
+            cubes[one] = set(voxels)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert nd.query() == sorted(cubes)
+    assert len(cubes) == 36
+    labels = nd.volume()
+    assert set(map(tuple, np.argwhere(labels).tolist())) == set().union(*cubes.values())
+    for at in np.argwhere(labels).tolist():
+        assert tuple(at) in cubes[int(labels[tuple(at)])]
+    for number, found in nd.get(sorted(cubes), "voxels/0/").items():
+        shown = {(x + OFFSET[2], y + OFFSET[1], z + OFFSET[0]) for z, y, x in np.argwhere(labels == number).tolist()}
+        assert {tuple(v) for v in found.get("VOXELS", np.empty((0, 3), "u4")).tolist()} == shown
+
+
 def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path) -> None:
     with served(tmp_path) as ask:
         nd = Objects(ask)
