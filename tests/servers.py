@@ -164,6 +164,9 @@ def _send(request: BaseHTTPRequestHandler, status: int, body: bytes = b"", **hea
     for name, value in headers.items():
         request.send_header(name, value)
     request.send_header("Content-Length", str(len(body)))
+    # For pages of another port; files are served here for tests alone.
+    request.send_header("Access-Control-Allow-Origin", "*")
+    request.send_header("Access-Control-Expose-Headers", "Content-Range, Content-Length")
     request.end_headers()
     if request.command != "HEAD":
         request.wfile.write(body)
