@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -319,6 +320,8 @@ class ImageView(LiveWidget):
 
     def close(self) -> None:
         """Close the view; its volumes are served no more."""
+        if sys.is_finalizing():  # Nothing can be loaded any more, and all of it goes anyway.
+            return
         if self.comm is not None and getattr(self, "tile_ids", None):
             changes.unfollow(self)
             self.tiles.close()

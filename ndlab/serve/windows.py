@@ -100,7 +100,8 @@ class Windows:
         with self._lock:
             if (version, c) in self._looking:
                 return
-            thread = threading.Thread(target=self._find, args=(version, c), name="ndlab-window", daemon=True)
+            # Not a daemon: one that comes out of the engine while the interpreter ends would abort the process.
+            thread = threading.Thread(target=self._find, args=(version, c), name="ndlab-window")
             self._looking[version, c] = thread
             thread.start()
 
@@ -118,5 +119,6 @@ class Windows:
             if volume._stored.levels[volume.level_index].array.codec == "computed":
                 return spread(sample(volume, c=c, voxels=_COMPUTED_VOXELS).values)
             return window(volume, c=c)
-        except (NdlabError, OSError):  # one chunk that cannot be read must not hide the others
+        # One chunk that cannot be read must not hide the others; and where the program ends no thread is begun.
+        except (NdlabError, OSError, RuntimeError):
             return (volume.isel(c=c) if "c" in volume.axes else volume).window

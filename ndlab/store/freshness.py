@@ -7,6 +7,7 @@ minutes: what is kept of them is read anew after that.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 import time
@@ -68,7 +69,9 @@ class _Watched:
         return self.changes + ages
 
     def _ask_soon(self) -> None:
-        threading.Thread(target=self._ask, name="ndlab-freshness", daemon=True).start()
+        # Not a daemon: one that comes out of the engine while the interpreter ends would abort the process.
+        with contextlib.suppress(RuntimeError):  # where the program ends no thread is begun
+            threading.Thread(target=self._ask, name="ndlab-freshness").start()
 
     def _ask(self) -> None:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -118,3 +120,22 @@ def test_voxels_that_cannot_be_read_leave_the_view_open(server: Gated) -> None:
     view.look(wait=True)
     assert view.infos["em"]["levels"][0]["shape"] == [6, 80, 90]
     view.close()
+
+
+@pytest.mark.parametrize("patience", [0, 0.8])
+def test_a_program_may_end_while_it_is_looked_for(server: Gated, patience: float) -> None:
+    code = f"""
+import time
+import ndlab
+from ndlab import explore
+view = explore.image(em=ndlab.open("{server.url}/em.zarr"))
+print(view.infos["em"]["window"])
+time.sleep({patience})
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "[0.0, 65535.0]\n"
+        threading.Timer(1.5, server.open.set).start()
+        _, said = running.communicate(timeout=60)
+    assert (running.returncode, said) == (0, "")
