@@ -30,7 +30,7 @@ from ndlab.annotations.ledger import Ledger
 from tests.annotations.model import sphere
 
 folder, what, where, nth = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
-owner, name = {"journal": (Journal, "prepare"), "note": (Ledger, "_note"), "append": (Ledger, "_append"),
+owner, name = {"journal": (Journal, "prepare"), "append": (Ledger, "_append"),
                "remember": (Ledger, "_remember"), "adopt": (Ledger, "_adopt")}[where.split("-")[0]]
 plain, calls = getattr(owner, name), 0
 
@@ -62,11 +62,10 @@ else:
 raise SystemExit("it was not killed")
 """
 # Whether what was under way is there afterwards.
-STEPS = [("journal-first", False), ("journal", False), ("note", False), ("append-first", False), ("append", False),
-         ("remember-first", True), ("remember", True)]  # fmt: skip
+STEPS = [("journal-first", False), ("journal", False), ("append", False), ("remember-first", True), ("remember", True)]
 CASES = [
     *(("add", where, 1, there) for where, there in STEPS),
-    *((what, where, 1, there) for what in ("update", "undo") for where, there in (STEPS[4], STEPS[5])),
+    *((what, where, 1, there) for what in ("update", "undo") for where, there in STEPS[2:4]),
     # Into two volumes: in one, in both, and all of it.
     *((what, "journal", nth, False) for what in ("delete", "merge") for nth in (1, 2)),
     *((what, "remember-first", 1, True) for what in ("delete", "merge")),
