@@ -161,6 +161,7 @@ class Postgres:
         if self._watch is not None:
             self._watch.communicate(timeout=60)
             self._watch = None
+        shutil.rmtree(self.folder, ignore_errors=True)  # of one that was killed and not started again
 
     def url(self, name: str | None = None) -> str:
         """Return the address of a database, with user and password."""
