@@ -25,12 +25,15 @@ FIRST, KILLS = 100, 2
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument(
+        "--first", type=int, default=FIRST, help="the first seed; another than the usual is added to the results"
+    )
     parser.add_argument("--quick", action="store_true", help="two seeds: does it run at all?")
     parser.add_argument("--data", help="not used")
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no seed after that long")
     parser.add_argument("--save", action="store_true", help="write bench/results/crashes.json")
     options = parser.parse_args()
-    seeds = range(FIRST, FIRST + (2 if options.quick else options.seeds))
+    seeds = range(options.first, options.first + (2 if options.quick else options.seeds))
     until, outcomes = time.monotonic() + options.seconds, dict[str, list[Outcome]](paint=[], objects=[])
     for seed in seeds:
         if time.monotonic() > until:
@@ -44,8 +47,10 @@ def main() -> None:
     told = {name: summed(several) for name, several in outcomes.items()}
     print(json.dumps(told, indent=1))
     if options.save:
-        record = {"machine": machine(), "code": code(), "first seed": FIRST, "found": told}
-        (RESULTS / "crashes.json").write_text(json.dumps(record, indent=1) + "\n")
+        path = RESULTS / "crashes.json"
+        earlier = json.loads(path.read_bytes())["runs"] if path.exists() and options.first != FIRST else []
+        runs = [*earlier, {"code": code(), "first seed": options.first, "found": told}]
+        path.write_text(json.dumps({"machine": machine(), "runs": runs}, indent=1) + "\n")
 
 
 def summed(several: list[Outcome]) -> dict[str, object]:
