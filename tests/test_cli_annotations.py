@@ -235,7 +235,7 @@ def test_a_table_of_another_program_and_a_skeleton_are_imported(tmp_path: Path, 
     ndlab("export", tmp_path / "ann", swc, "id__in=50,51,52", "--scale", "8")
     ndlab("import", swc, tmp_path / "ann", "--scale", "8")
     new = ann.where(kind="node", id__gt=52)
-    assert sorted(one.position or () for one in new) == [(0, 0, 0), (8, 8, 16)]
+    assert sorted(tuple(one.position or ()) for one in new) == [(0, 0, 0), (8, 8, 16)]
     assert "there are some already" in ndlab("import", path, tmp_path / "ann", "--create", code=2)
 
 
