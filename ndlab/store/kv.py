@@ -260,7 +260,7 @@ class Kv:
     def read_part(self, key: str, start: int, stop: int | None = None) -> Part | int | None:
         """Bytes [start, stop) of the value at `key`, no more of it being moved than that; None if there is no such key.
 
-        Where the value ends before `stop`, its size if the store tells it, else -1; the same where `start` is beyond it.
+        Where the value ends before `stop`, its size if the store tells it, else -1; as it is where `start` is beyond.
 
         Raises
         ------
