@@ -11,6 +11,7 @@ from ndlab.analyze.generators import generate
 from ndlab.analyze.identity import IdAgreement, IdsDisagreeWarning, compare_ids
 from ndlab.analyze.invariants import invariants
 from ndlab.analyze.layouts import layout
+from ndlab.analyze.motifs import motifs
 from ndlab.analyze.peters_rule import PetersRule, degree_preserving, peters_rule
 from ndlab.analyze.point_patterns import cross_k, empty_space, envelope, nearest_neighbor, pair_function
 from ndlab.analyze.similarity import PairSimilarity, pair_similarity
@@ -40,6 +41,7 @@ __all__ = [
     "invariants",
     "laplacian_embedding",
     "layout",
+    "motifs",
     "nearest_neighbor",
     "pair_function",
     "pair_similarity",
