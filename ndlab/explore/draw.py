@@ -18,7 +18,7 @@ from ndlab.volume import Volume
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Brush", "Drawing", "Drawn", "Stroke", "drawing"]
+__all__ = ["Brush", "Drawing", "Drawn", "Stroke", "covered", "drawing", "paintable"]
 
 Array = np.ndarray[Any, Any]
 
@@ -171,9 +171,9 @@ class Brush:
         ReadOnly
             If the volume cannot be written.
         """
-        _paintable(volume, number)
+        paintable(volume, number)
         size, offset = calibrated or (volume.voxel_size, volume.offset)
-        found = _covered(volume.box.shape, size, offset, np.array([position_of(p) for p in points]), radius, plane)
+        found = covered(volume.box.shape, size, offset, np.array([position_of(p) for p in points]), radius, plane)
         with self._lock:
             stroke = self._write(volume, found, number, t, c)
             self._strokes.append(stroke)
@@ -181,11 +181,7 @@ class Brush:
                 self._strokes.popleft()
         return stroke
 
-    def _write(
-        self, volume: Volume, found: tuple[tuple[int, ...], Array] | None, number: int, t: int, c: int
-    ) -> Stroke:
-        if found is None:
-            raise BadRequest("a stroke beside the volume", "nothing of it lies inside")
+    def _write(self, volume: Volume, found: tuple[tuple[int, ...], Array], number: int, t: int, c: int) -> Stroke:
         start, mask = found
         corner = volume.box.start
         first = [a + b for a, b in zip(start, corner, strict=True)]
@@ -222,7 +218,8 @@ def _picked(volume: Volume, t: int, c: int) -> Volume:
     return volume.isel(**{axis: index for axis, index in (("t", t), ("c", c)) if axis in volume.axes})
 
 
-def _paintable(volume: Volume, number: int) -> None:
+def paintable(volume: Volume, number: int) -> None:
+    """Refuse a volume that holds no labels, or cannot hold an id."""
     if volume.kind != "labels" or volume.dtype.kind not in "ui":
         raise BadRequest(
             f"a brush over {volume.name or 'a volume'}, {volume.kind} of {volume.dtype}",
@@ -234,10 +231,18 @@ def _paintable(volume: Volume, number: int) -> None:
         raise BadRequest(f"id {number} in {volume.dtype}", f"the largest is {np.iinfo(volume.dtype).max}")
 
 
-def _covered(
+def covered(
     shape: Sequence[int], size: Sequence[float], offset: Sequence[float], points: Array, radius: float, plane: str
-) -> tuple[tuple[int, ...], Array] | None:
-    """Return the first voxel and the mask (z, y, x) of what a stroke covers of a volume."""
+) -> tuple[tuple[int, ...], Array]:
+    """Return the first voxel and the mask (z, y, x) of what a stroke covers of a volume.
+
+    Raises
+    ------
+    BadRequest
+        If it is no stroke, or lies beside the volume.
+    TooLarge
+        If it covers too many voxels.
+    """
     if plane not in AXES or not points.size or not np.isfinite(radius) or radius < 0:
         raise BadRequest(f"a stroke of {len(points)} vertices, radius {radius} nm, in plane {plane!r}",
                          f"it has vertices, a radius from 0, and one of the planes {', '.join(AXES)}")  # fmt: skip
@@ -251,7 +256,7 @@ def _covered(
     last = np.minimum(np.floor(at.max(axis=0) + reach) + 1, count).astype(int)
     level = int(np.floor((points[0, depth] - offset[depth]) / size[depth] + 1e-9))
     if (first >= last).any() or not 0 <= level < shape[depth]:
-        return None
+        raise BadRequest("a stroke beside the volume", "nothing of it lies inside")
     nbytes = int(np.prod((last - first).astype(np.int64)))
     if nbytes > MOST_STROKE_VOXELS:
         raise TooLarge(f"a stroke over {nbytes} voxels", f"it may cover {MOST_STROKE_VOXELS}",

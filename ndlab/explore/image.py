@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from ndlab.errors import Unsupported
+from ndlab.errors import BadRequest, Unsupported
 
 if TYPE_CHECKING:
+    from ndlab.explore.annotating import Annotating
     from ndlab.explore.image_widget import ImageView
+    from ndlab.explore.layers import Source
     from ndlab.volume import Volume
 
 __all__ = ["image", "project"]
@@ -21,6 +23,8 @@ def image(
     boxes: Any = None,
     unit: Literal["nm", "voxel"] = "nm",
     metadata: Any = None,
+    annotations: Any = None,
+    kinds: Mapping[str, str] | None = None,
     state: Mapping[str, Any] | None = None,
     height: int = 480,
     transport: Literal["auto", "comm", "zarr"] | None = None,
@@ -42,7 +46,13 @@ def image(
     unit : {"nm", "voxel"}
         What points and boxes count in; voxels are those of the first volume.
     metadata : DataFrame with ids as index, Annotations, or a mapping by layer, optional
-        What the page shows of an id that is picked.
+        What the page shows of an id that is picked; without it the set that is drawn into, if any.
+    annotations : Annotations, optional
+        Where what is drawn goes, each point, line, box and stroke as a transaction of its own: a point as a seed, a box
+        as a region of interest, a line as a skeleton, strokes into the labels that belong to the set. Without `labels`
+        these are shown. What any view drew there is shown; what this one did, it takes back.
+    kinds : mapping, optional
+        Other kinds of annotation: ``{"point": "synapse", "box": "organelle"}``.
     state : dict, optional
         A ``view.state`` from before.
     height : int
@@ -63,6 +73,8 @@ def image(
     ------
     BadRequest
         If something is no volume, array or table, or the state does not fit.
+    ReadOnly
+        If the annotations cannot be written.
     Unsupported
         Where anywidget is not installed.
 
@@ -82,17 +94,41 @@ def image(
     widget = _widget()
     from ndlab.explore.layers import collect
 
+    pen = _pen(annotations, kinds)
+    if pen is not None and labels is None:
+        labels = {name: paint.volume for name, paint in pen.ann.paints.items()}
     sources = collect(volumes, named, labels, points, boxes, unit)
-    return widget(sources, state, metadata=metadata, height=height, transport=transport)
+    metadata = _known(metadata, pen, sources)
+    return widget(sources, state, metadata=metadata, annotating=pen, height=height, transport=transport)
 
 
-def project(given: Any, *, metadata: Any = None, height: int = 480, **volumes: Volume) -> ImageView:
+def _known(metadata: Any, pen: Annotating | None, sources: Sequence[Source]) -> Any:
+    """Return what is known of ids: unless something is said, what the set says that is drawn into."""
+    if metadata is None and pen is not None and any(one.kind != "image" for one in sources):
+        return pen.ann
+    return metadata
+
+
+def _pen(annotations: Any, kinds: Mapping[str, str] | None) -> Annotating | None:
+    from ndlab.explore.annotating import Annotating
+
+    if annotations is not None:
+        return Annotating(annotations, kinds)
+    if kinds is not None:
+        raise BadRequest(f"kinds={dict(kinds)}", "they are those of annotations", "pass annotations=ann, too")
+    return None
+
+
+def project(
+    given: Any, *, metadata: Any = None, annotations: Any = None, kinds: Mapping[str, str] | None = None,
+    height: int = 480, **volumes: Volume,
+) -> ImageView:  # fmt: skip
     """Open what ``view.save(path)`` or ``view.project()`` kept: layers, state and named views.
 
     Parameters
     ----------
     given : path, JSON text or mapping
-    metadata, height
+    metadata, annotations, kinds, height
         As for `image`.
     **volumes
         Volumes by layer, instead of what is at the address; those that were in memory have none.
@@ -107,8 +143,9 @@ def project(given: Any, *, metadata: Any = None, height: int = 480, **volumes: V
     widget = _widget()
     from ndlab.explore.named_views import loaded, sources_of
 
-    found = loaded(given)
-    view = widget(sources_of(found, volumes), found["state"], metadata=metadata, height=height)
+    found, pen = loaded(given), _pen(annotations, kinds)
+    sources = sources_of(found, volumes)
+    view = widget(sources, found["state"], metadata=_known(metadata, pen, sources), annotating=pen, height=height)
     view.views.update(found["views"])
     return view
 

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from ndlab.errors import BadRequest, NdlabError
 from ndlab.explore import changes
-from ndlab.explore.draw import Brush, Stroke, drawing
+from ndlab.explore.draw import Brush, drawing
 from ndlab.explore.known import is_annotations, object_facts
 from ndlab.explore.screenshot import Screenshot
+from ndlab.explore.settling import Settling
 from ndlab.explore.view_state import ids_of, position_of
 
 if TYPE_CHECKING:
+    from ndlab.explore.annotating import Annotating
     from ndlab.explore.image_widget import ImageView
     from ndlab.volume import Volume
 
@@ -22,7 +24,6 @@ __all__ = ["Messages", "facts_of", "tables_of"]
 
 # The still picture of a saved notebook may hold a cell up this long.
 _STILL_SECONDS = 1.5
-_LEVELS_AFTER_SECONDS = 0.6
 
 
 class Messages:
@@ -33,14 +34,16 @@ class Messages:
     view : ImageView
     tables : mapping
         What is known of the ids of each layer, as `tables_of` gives it.
+    annotating : Annotating, optional
+        What is drawn goes there; without it into ``view.drawn``, and strokes into the volumes.
     """
 
-    def __init__(self, view: ImageView, tables: Mapping[str, Any]) -> None:
-        self._view, self._metadata = view, tables
+    def __init__(self, view: ImageView, tables: Mapping[str, Any], annotating: Annotating | None = None) -> None:
+        self._view, self._metadata, self._annotating = view, tables, annotating
         self._brush = Brush()
         self._shots: dict[int, Screenshot] = {}
         self._numbers = itertools.count(1)
-        self._settling: threading.Timer | None = None
+        self._settling = Settling(self._update_levels, view.look, self._lag)
         self.there = False
 
     def receive(self, message: Mapping[str, Any], buffers: Sequence[Any]) -> None:
@@ -99,14 +102,25 @@ class Messages:
         if message.get("kind") == "brush":
             self.paint(message)
             return
+        if self._annotating is not None:
+            self._annotating.draw(drawing(message))
+            self.take_drawn()
+            return
         self._view.drawn.append(drawing(message, self._view.drawn.next_id()))
         self._tell_drawn()
+
+    def take_drawn(self) -> None:
+        """Take over what is drawn in the set of annotations, if anybody wrote there since."""
+        found = None if self._annotating is None else self._annotating.news()
+        if found is not None and found != self._view.drawn:
+            self._view.drawn[:] = found
+            self._tell_drawn()
 
     def _tell_drawn(self) -> None:
         drawn = [{"id": str(one.id), "kind": one.kind, "points": one.points} for one in self._view.drawn]
         self._view.send({"t": "drawn", "drawn": drawn})
 
-    def paint(self, message: Mapping[str, Any]) -> Stroke:
+    def paint(self, message: Mapping[str, Any]) -> None:
         """Paint an id along a line into the labels of a layer."""
         view = self._view
         name = str(message.get("layer"))
@@ -116,48 +130,54 @@ class Messages:
             raise BadRequest(f"a brush over {name!r}", f"labels are painted; there are {labels}")
         level = view.infos[name]["levels"][0]
         layer = next(one for one in view.state["layers"] if one["id"] == name)
-        stroke = self._brush.paint(
-            volume,
-            [position_of(one) for one in message.get("points") or ()],
-            int(ids_of("id", [message.get("id", "1")])[0]),
-            radius=float(message.get("radius", 0)),
-            plane=str(message.get("plane", "xy")),
-            t=min(view.state["t"], view.infos[name]["times"] - 1),
-            c=layer["channel"],
-            calibrated=(level["voxel_size"] or (1.0, 1.0, 1.0), level["offset"]),
-        )
-        self._changed(stroke)
-        return stroke
+        points = [position_of(one) for one in message.get("points") or ()]
+        number = int(ids_of("id", [message.get("id", "1")])[0])
+        how: dict[str, Any] = {
+            "radius": float(message.get("radius", 0)),
+            "plane": str(message.get("plane", "xy")),
+            "calibrated": (level["voxel_size"] or (1.0, 1.0, 1.0), level["offset"]),
+        }
+        if self._annotating is not None:
+            self._annotating.paint(volume, points, number, **how)
+        else:
+            t = min(view.state["t"], view.infos[name]["times"] - 1)
+            self._brush.paint(volume, points, number, t=t, c=layer["channel"], **how)
+        self._changed([volume])
 
     def undo(self) -> bool:
-        """Take the last stroke back; return whether there was one."""
+        """Take back the last stroke, of a set of annotations the last change of this view; tell if there was one."""
+        if self._annotating is not None:
+            undone = self._annotating.undo()
+            if undone:
+                self.take_drawn()
+                self._changed(list(filter(self._annotating.owns, self._view.volumes.values())))
+            return undone
         stroke = self._brush.undo()
         if stroke is not None:
-            self._changed(stroke)
+            self._changed([stroke.volume])
         return stroke is not None
 
     def _undo_on_page(self) -> None:
-        if not self.undo() and self._view.drawn:
+        if not self.undo() and self._view.drawn and self._annotating is None:
             self._view.drawn.pop()
             self._tell_drawn()
 
-    def _changed(self, stroke: Stroke) -> None:
+    def _changed(self, volumes: Sequence[Volume]) -> None:
         self._view.look()
-        if not stroke.volume.url or len(stroke.volume.levels) < 2:
-            return
-        if self._settling is not None:
-            self._settling.cancel()
-        self._settling = threading.Timer(_LEVELS_AFTER_SECONDS, self._settle, (stroke,))
-        self._settling.daemon = True
-        self._settling.start()
+        self._settling.soon(volumes)
 
-    def _settle(self, stroke: Stroke) -> None:
-        """Bring coarser levels up to date once the brush rests."""
-        try:
-            stroke.volume.update_levels(workers=1)
-            self._view.look()
-        except (NdlabError, OSError) as error:
-            self._view.send({"t": "error", "message": f"coarser levels lag behind: {error}"})
+    def _update_levels(self, volume: Volume) -> None:
+        if self._annotating is not None:
+            self._annotating.update_levels(volume)
+        else:
+            volume.update_levels(workers=1)
+
+    def _lag(self, error: Exception) -> None:
+        self._view.send({"t": "error", "message": f"coarser levels lag behind: {error}"})
+
+    def close(self) -> None:
+        """End what is under way: coarser levels that wait for the brush to rest are made now."""
+        self._settling.close()
 
     # --- pictures ---------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import traitlets
 
 from ndlab.errors import BadRequest, NdlabError, Unsupported
 from ndlab.explore import changes, links, named_views, served, view_state
+from ndlab.explore.annotating import Annotating
 from ndlab.explore.comm_tiles import CommTiles
 from ndlab.explore.cutouts import cutout_code
 from ndlab.explore.draw import Drawn
@@ -55,7 +56,8 @@ class ImageView(LiveWidget):
     views : NamedViews
         States under names: ``view.views.save("a")``, ``view.views.show("a")``.
     drawn : Drawn
-        Points, lines and boxes that were drawn; ``view.drawn.frame()`` is a table in nm.
+        Points, lines and boxes that were drawn, in a set of annotations by whomever; ``view.drawn.frame()`` is a table
+        in nm.
     sources, volumes : dict
         What the layers show, by name.
     carrier : str or None
@@ -82,6 +84,7 @@ class ImageView(LiveWidget):
         state: Mapping[str, Any] | None = None,
         *,
         metadata: Any = None,
+        annotating: Annotating | None = None,
         height: int = HEIGHT,
         transport: str | None = None,
     ) -> None:
@@ -110,7 +113,8 @@ class ImageView(LiveWidget):
             reader=_READER.read_text(encoding="utf-8") if start.stored and transport != "comm" else "",
         )  # fmt: skip
         self.layout.width = "100%"
-        self.messages = Messages(self, tables)
+        self.messages = Messages(self, tables, annotating)
+        self.messages.take_drawn()
         self.tiles = CommTiles(served.service(), lambda message, buffers: self.send(dict(message), list(buffers)))
         self.on_msg(lambda widget, message, buffers: self._hear(message, buffers))
 
@@ -313,9 +317,10 @@ class ImageView(LiveWidget):
         for name in changed:
             if found[name]["version"] != before[name]["version"]:
                 self.send({"t": "changed", "layer": name, "version": found[name]["version"]})
+        self.messages.take_drawn()
 
     def undo(self) -> bool:
-        """Take the last brush stroke back; return whether there was one."""
+        """Take the last brush stroke back, in a set of annotations this view's last change; return if there was one."""
         return self.messages.undo()
 
     def close(self) -> None:
@@ -324,6 +329,7 @@ class ImageView(LiveWidget):
             return
         if self.comm is not None and getattr(self, "tile_ids", None):
             changes.unfollow(self)
+            self.messages.close()
             self.tiles.close()
             self.layers.close()
             for volume in self.volumes.values():
