@@ -52,9 +52,11 @@ def from_adjacency(make: type[Graph], matrix: Any, ids: Any, directed: bool | No
         matrix = np.asarray(matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise BadRequest(f"an adjacency matrix of shape {matrix.shape}", "it has a row and a column for each node")
-    if not issparse(matrix) and not np.isfinite(matrix).all():
+    if not np.isfinite(matrix.data if issparse(matrix) else matrix).all():
         raise BadRequest("an adjacency matrix with nan or infinite entries", "", "put 0 where there is no edge")
     found = coo_array(matrix)
+    if found.data.dtype == bool:
+        found = found.astype(np.int64)
     symmetric = not (abs(found - found.T) > 0).nnz if directed is not True else False
     if directed is False and not symmetric:
         raise BadRequest("an undirected graph of a matrix that is not symmetric", "", "pass directed=True, or M + M.T")
@@ -104,8 +106,8 @@ def _keys(graph: nx.MultiGraph) -> list[tuple[Any, Any, Any, int]]:
 
 def by_name(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Turn a dict for each node or edge into a list for each property, None where a dict has none."""
-    names = dict.fromkeys(str(name) for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {str(name): [row.get(name) for row in rows] for name in names}
 
 
 def records(columns: Columns) -> list[dict[str, Any]]:

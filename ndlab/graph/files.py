@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ndlab.errors import BadRequest
+from ndlab.errors import BadMetadata, BadRequest, NdlabError
 
 if TYPE_CHECKING:
     from ndlab.graph.graph import Graph
@@ -47,8 +47,21 @@ class Format:
     is_folder: bool = False
 
     def load(self, path: Path, make: type[Graph], **options: Any) -> Graph:
-        """Read the graph at a path."""
-        made: Graph = getattr(import_module(f"ndlab.graph.formats.{self.module}"), self.reader)(path, make, **options)
+        """Read the graph at a path.
+
+        Raises
+        ------
+        BadMetadata
+            If the file is not of this format, whatever is wrong with it.
+        """
+        reader = getattr(import_module(f"ndlab.graph.formats.{self.module}"), self.reader)
+        try:
+            made: Graph = reader(path, make, **options)
+        except NdlabError:
+            raise
+        except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
+            why = f"{type(error).__name__}: {error}"
+            raise BadMetadata(f"{path} is not {self.name}", why, "name its format with format=") from error
         return made
 
     def save(self, graph: Graph, path: Path) -> None:
@@ -72,7 +85,7 @@ FORMATS = {
             frozenset({"isolated nodes", "parallel edges"}),
         ),
         Format(
-            "attredge", (".attredge",), "lists", "read_edge_list", "write_attredge",
+            "attredge", (".attredge",), "lists", "read_attredge", "write_attredge",
             frozenset({"node properties", "edge properties", "parallel edges"}),
         ),
         Format("json", (".json",), "documents"),

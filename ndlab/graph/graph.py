@@ -131,6 +131,12 @@ class Graph:
         ids = as_ids(ids)
         ids.flags.writeable = False
         source, target = (np.asarray(end, np.int64) for end in (source, target))
+        ends = np.concatenate([source, target])
+        if len(source) != len(target) or (len(ends) and not 0 <= ends.min() <= ends.max() < len(ids)):
+            raise BadRequest(
+                f"edges from {len(source):,} to {len(target):,} rows", f"rows go from 0 to {len(ids) - 1:,}",
+                "give two rows of ids for each edge, or ids themselves to from_edges",
+            )  # fmt: skip
         of_nodes, of_edges = dict(nodes or {}), dict(edges or {})
         strange = sorted(set(units or {}) - set(of_nodes) - set(of_edges))
         if strange:
@@ -277,7 +283,7 @@ class Graph:
         return replace(self, attributes=self.attributes | dict(values or {}) | more)
 
     def subgraph(self, nodes: Any) -> Graph:
-        """Return the nodes of a mask over rows, or of a sequence of ids, and all edges between them."""
+        """Return the nodes of a mask over rows, or of a sequence of ids, each once, and all edges between them."""
         from ndlab.graph.shape import subgraph
 
         return subgraph(self, nodes)
@@ -285,6 +291,8 @@ class Graph:
     def edge_subgraph(self, edges: Any) -> Graph:
         """Return the edges of a mask or of row numbers, and all nodes."""
         rows = np.asarray(edges)
+        if rows.dtype != bool:
+            rows = rows.astype(np.int64)
         return replace(self, source=self.source[rows], target=self.target[rows], edges=self.edges.take(rows))
 
     def undirected(self) -> Graph:

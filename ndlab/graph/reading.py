@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ndlab.errors import BadRequest, NotFound
+from ndlab.errors import BadMetadata, BadRequest, NotFound
 from ndlab.graph.files import ENDINGS, format_of
 from ndlab.graph.graph import Graph
 
@@ -30,7 +31,8 @@ def read(
     format : str, optional
         One of `FORMATS`; by default what the ending says.
     directed : bool, optional
-        For lists, which do not say; they are directed by default. For other formats it overrides the file.
+        For lists, which do not say; they are directed by default, but undirected where dictionaries stand behind the
+        edges (networkx, attredge). For other formats it overrides the file.
     member : str, optional
         Which file of a zip, where it holds more than one.
 
@@ -39,7 +41,8 @@ def read(
     NotFound
         If nothing is there.
     BadRequest
-        If the ending is unknown, or a zip holds several graphs and `member` does not say which.
+        If the ending is unknown, a zip holds several graphs and `member` does not say which, or `member` is given for
+        what is no zip.
     BadMetadata
         If the file is not of that format.
 
@@ -55,6 +58,8 @@ def read(
         raise NotFound(f"no graph file at {source}", "", "check the path")
     if zipfile.is_zipfile(source):
         return _one_of(source, member, format, directed)
+    if member is not None:
+        raise BadRequest(f"{member!r} in {source.name}", "it is no zip", "leave member= out")
     kind = format_of(source, format)
     options = {"directed": directed} if kind.module == "lists" else {}
     graph = kind.load(source, Graph, **options)
@@ -102,9 +107,12 @@ def _unpacked(source: Path, names: list[str]) -> Iterator[Path]:
         size = sum(file.getinfo(name).file_size for name in names)
         if size > _MOST_BYTES:
             raise BadRequest(f"{names[0]} of {source.name} unpacks to {size:,} bytes", f"the limit is {_MOST_BYTES:,}")
-        # Python keeps what it extracts below the folder, whatever the name.
-        made = [Path(file.extract(name, folder)) for name in names]
-        yield next(one for one in [*reversed(made[0].parents), made[0]] if one.suffix.lower() in ENDINGS)
+        try:
+            # Python keeps what it extracts below the folder, whatever the name.
+            made = [Path(file.extract(name, folder)).relative_to(folder) for name in names]
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+            raise BadMetadata(f"{names[0]} of {source.name} cannot be unpacked", str(error), "pack it anew") from None
+        yield Path(folder, next(p for p in [*reversed(made[0].parents), made[0]] if p.suffix.lower() in ENDINGS))
 
 
 def read_all(path: str | os.PathLike[str], **options: Any) -> Iterator[tuple[str, Graph]]:

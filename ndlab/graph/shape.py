@@ -47,6 +47,7 @@ def subgraph(graph: Graph, nodes: Any) -> Graph:
         rows = np.flatnonzero(given)
     else:
         rows = graph.rows(nodes)
+        rows = rows[np.sort(np.unique(rows, return_index=True)[1])]
     new = np.full(graph.n_nodes, -1, np.int64)
     new[rows] = np.arange(len(rows))
     kept = (new[graph.source] >= 0) & (new[graph.target] >= 0)

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,14 +106,12 @@ def _refuse(graph: Graph, kind: Format, path: Path, overwrite: bool, lossy: bool
         raise BadRequest(
             "attributes of the graph that no file holds", str(error), "make them text or numbers"
         ) from None
-    if kind.module == "lists" and any(map(_is_broken, graph.ids.tolist() if graph.ids.dtype.kind == "O" else [])):
-        raise Unsupported(
-            f"ids with blanks or line breaks in {kind.name}", "a line is split at its blanks", "write .json or .graphml"
-        )
-
-
-def _is_broken(one: str) -> bool:
-    return not one or one != one.strip() or any(c.isspace() for c in one) or one[0] in "#%\"'{"
+    if kind.module in ("lists", "pajek"):
+        module = import_module(f"ndlab.graph.formats.{kind.module}")
+        if broken := module.unreadable(graph, kind.name, path.suffix.lower()):
+            raise Unsupported(
+                f"{broken} in {kind.name}", "they would be read as something else", "write .json or .graphml"
+            )
 
 
 def write_all(

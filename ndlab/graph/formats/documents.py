@@ -10,7 +10,7 @@ import numpy as np
 
 from ndlab.errors import BadMetadata
 from ndlab.graph.bridges import by_name, records
-from ndlab.graph.formats.notes import NOTE, note_of, with_note
+from ndlab.graph.formats.notes import NOTE, note_of, numbered, with_note
 
 if TYPE_CHECKING:
     from ndlab.graph.graph import Graph
@@ -44,8 +44,10 @@ def read(path: Path, make: type[Graph]) -> Graph:
         found = json.loads(path.read_bytes())
         nodes, links = found["nodes"], found["links"] if "links" in found else found["edges"]
         names = [one.get("id", row) for row, one in enumerate(nodes)]
-        rows = {one: row for row, one in enumerate(names)}
+        rows = numbered(names, path)
         ends = np.array([[rows[one["source"]], rows[one["target"]]] for one in links], np.int64).reshape(-1, 2)
+    except BadMetadata:
+        raise
     except (ValueError, KeyError, TypeError) as error:
         why = f"{type(error).__name__}: {error}"
         raise BadMetadata(f"{path} is not node-link JSON", why, 'it has "nodes" with "id" and "links"') from None

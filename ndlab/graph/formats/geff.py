@@ -36,6 +36,7 @@ def write(graph: Graph, folder: Path) -> None:
 
     if graph.is_multigraph:
         raise Unsupported("parallel edges in geff", "it names an edge by its ends", "merge them first: graph.simple()")
+    _refuse_ends([graph.ids] if graph.ids.dtype.kind == "O" else [])
     plain = graph.ids.dtype.kind != "O" and (not graph.n_nodes or int(graph.ids.min()) >= 0)
     numbers = graph.ids.astype(np.uint64) if plain else np.arange(graph.n_nodes, dtype=np.uint64)
     nodes = graph.nodes if plain else graph.nodes.with_({_free(graph.nodes): graph.ids})
@@ -69,11 +70,18 @@ def _put(root: Any, path: str, values: Array) -> None:
 
 
 def _property(root: Any, path: str, column: Column) -> None:
-    if "/" in path.rsplit("props/", 1)[1]:
-        raise Unsupported(f"the property {path.rsplit('props/', 1)[1]!r} in geff", "a name becomes a folder there")
+    name = path.split("/props/", 1)[1]
+    if any(c in name for c in "/\\\0") or name.startswith("__") or not name.strip("."):
+        raise Unsupported(f"the property {name!r} in geff", "a name becomes a folder there")
+    _refuse_ends([column.values] if column.kind == "str" else [])
     _put(root, f"{path}/values", np.asarray(column.values.tolist(), str) if column.kind == "str" else column.values)
     if column.missing is not None:
         _put(root, f"{path}/missing", column.missing)
+
+
+def _refuse_ends(texts: list[Array]) -> None:
+    if any(one.endswith("\0") for values in texts for one in values):
+        raise Unsupported("text that ends in a NUL in geff", "arrays of text lose it", "write .json or .parquet")
 
 
 def _described(columns: Columns) -> dict[str, Any]:
@@ -107,7 +115,9 @@ def read(folder: Path, make: type[Graph]) -> Graph:
     nodes = _columns(root, "node", len(ids), about.get("node_props_metadata") or {})
     edges = _columns(root, "edge", len(ends), about.get("edge_props_metadata") or {})
     extra = about.get("extra") or {}
-    made = make.from_edges(ends[:, 0], ends[:, 1], ids=ids, directed=bool(about["directed"]), edges=edges.columns)
+    made = make.from_edges(
+        ends[:, 0], ends[:, 1], ids=ids, directed=bool(about.get("directed", True)), edges=edges.columns
+    )
     if f"{NOTE} ids" in extra:
         called = extra[f"{NOTE} ids"]
         made = make.of_rows(nodes.columns[called].values, made.source, made.target, directed=made.directed,
@@ -132,5 +142,8 @@ def _columns(root: Any, what: str, count: int, described: dict[str, Any]) -> Col
         parts = {name: values} if values.ndim == 1 else {f"{name}_{i}": v for i, v in enumerate(values.T)}
         for title, part in parts.items():
             column = Column.of(part, unit)
-            made[title] = column if missing is None or not missing.any() else Column(column.values, unit, missing)
+            gone = (
+                column.missing if missing is None else missing | (False if column.missing is None else column.missing)
+            )
+            made[title] = Column(column.values, unit, gone if gone is not None and gone.any() else None)
     return Columns(count, made, what)

@@ -13,7 +13,7 @@ from ndlab.errors import BadMetadata
 from ndlab.graph.bridges import by_name, records
 from ndlab.graph.columns import Columns
 from ndlab.graph.formats.graphml import parsed, xml_text
-from ndlab.graph.formats.notes import NOTE, note_of, plain_ids, with_note
+from ndlab.graph.formats.notes import NOTE, note_of, numbered, plain_ids, with_note, with_ways
 
 if TYPE_CHECKING:
     from ndlab.graph.graph import Graph
@@ -76,7 +76,7 @@ def read(path: Path, make: type[Graph]) -> Graph:
     if _tag(root) != "gexf" or graph is None:
         raise BadMetadata(f"{path} is not GEXF", "it has no <graph>", "name its format with format=")
     nodes = _all(graph, "node")
-    rows = {one.get("id", ""): row for row, one in enumerate(nodes)}
+    rows = numbered([one.get("id", "") for one in nodes], path)
     edges = _all(graph, "edge")
     found = make.of_rows(
         plain_ids(list(rows)),
@@ -86,6 +86,8 @@ def read(path: Path, make: type[Graph]) -> Graph:
         nodes=by_name(_rows(graph, nodes, "node")),
         edges=by_name(_rows(graph, edges, "edge")),
     )
+    ways = {"directed": True, "undirected": False, "mutual": False}
+    found = with_ways(found, [ways.get(one.get("type", "")) for one in edges])
     said = next((e.text or "" for e in root.iter() if _tag(e) == "description"), "")
     return with_note(found, said.removeprefix(f"{NOTE} ") if said.startswith(f"{NOTE} ") else None)
 

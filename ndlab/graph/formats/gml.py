@@ -14,7 +14,7 @@ import numpy as np
 from ndlab.errors import BadMetadata
 from ndlab.graph.bridges import by_name, records
 from ndlab.graph.columns import Columns
-from ndlab.graph.formats.notes import NOTE, note_of, plain_ids, with_note
+from ndlab.graph.formats.notes import NOTE, note_of, numbered, plain_ids, with_note
 
 if TYPE_CHECKING:
     from ndlab.graph.graph import Graph
@@ -65,7 +65,7 @@ def _value(value: Any) -> str:
 
 _TOKEN = re.compile(
     r"""\s*(?:
-    (?P<key>[A-Za-z][0-9A-Za-z_]*) | (?P<real>[+-]?(?:\d*\.\d+|\d+\.\d*|\d+(?=[eE]))(?:[eE][+-]?\d+)?|[+-]?INF|NAN)
+    (?P<key>[A-Za-z][0-9A-Za-z_]*) | (?P<real>[+-]?(?:\d*\.\d+|\d+\.\d*|\d+(?=[eE]))(?:[eE][+-]?\d+)?|[+-](?:INF|NAN))
     | (?P<int>[+-]?\d+) | "(?P<text>[^"]*)" | (?P<open>\[) | (?P<close>\]) | (?P<comment>\#[^\n]*)
     )""",
     re.VERBOSE,
@@ -88,7 +88,7 @@ def read(path: Path, make: type[Graph]) -> Graph:
     edges = [dict(value) for key, value in own if key == "edge"]
     said = {key: value for key, value in own if key not in ("node", "edge") and not isinstance(value, list)}
     try:
-        rows = {one["id"]: row for row, one in enumerate(nodes)}
+        rows = numbered([one["id"] for one in nodes], path)
         ends = np.array([[rows[one["source"]], rows[one["target"]]] for one in edges], np.int64).reshape(-1, 2)
     except KeyError as error:
         raise BadMetadata(f"{path} is not a whole GML graph", f"{error} is missing among nodes or ends") from None
@@ -113,6 +113,9 @@ def _parsed(path: Path) -> list[tuple[str, Any]]:
         place = match.end()
         if kind == "key" and not key:
             key = value
+        elif kind == "key" and value in ("NAN", "INF"):
+            stack[-1].append((key, float(value)))
+            key = ""
         elif kind == "open" and key:
             inner: list[tuple[str, Any]] = []
             stack[-1].append((key, inner))

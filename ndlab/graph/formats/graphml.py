@@ -18,7 +18,7 @@ import numpy as np
 from ndlab.errors import BadMetadata, Unsupported
 from ndlab.graph.bridges import by_name, records
 from ndlab.graph.columns import Column, Columns
-from ndlab.graph.formats.notes import NOTE, note_of, plain_ids, with_note
+from ndlab.graph.formats.notes import NOTE, note_of, numbered, plain_ids, with_note, with_ways
 
 if TYPE_CHECKING:
     from ndlab.graph.graph import Graph
@@ -95,12 +95,13 @@ def read(path: Path, make: type[Graph]) -> Graph:
     BadMetadata
         If it is not GraphML.
     Unsupported
-        If it has hyperedges.
+        If it has hyperedges, or graphs inside nodes.
     """
     keys: dict[str, tuple[str, str, str, str | None]] = {}
     attributes: dict[str, Any] = {}
     nodes: list[tuple[str, dict[str, Any]]] = []
     edges: list[tuple[str, str, dict[str, Any]]] = []
+    ways: list[bool | None] = []
     directed = True
     for tag, element in _elements(path):
         if tag == "key":
@@ -115,11 +116,16 @@ def read(path: Path, make: type[Graph]) -> Graph:
             nodes.append((element.get("id", ""), _values(element, keys, "node")))
         elif tag == "edge":
             edges.append((element.get("source", ""), element.get("target", ""), _values(element, keys, "edge")))
+            ways.append({"true": True, "false": False}.get(element.get("directed", "")))
         elif tag == "end":
             attributes = _values(element, keys, "graph")
         elif tag == "hyperedge":
             raise Unsupported(f"hyperedges in {path}", "an edge of ndlab has two ends", "write them as nodes")
-    return _made(make, nodes, edges, directed, attributes)
+        elif tag == "nested":
+            raise Unsupported(
+                f"graphs inside nodes in {path}", "a node of ndlab is not a graph", "write each to a file"
+            )
+    return _made(make, path, nodes, edges, directed, ways, attributes)
 
 
 def _tag(element: ET.Element) -> str:
@@ -128,21 +134,20 @@ def _tag(element: ET.Element) -> str:
 
 def _elements(path: Path) -> Iterator[tuple[str, ET.Element]]:
     """Yield what matters as it is complete, and forget it: ``graph`` at its beginning, as ``end`` at its end."""
-    seen: set[str] = set()
     root: ET.Element | None = None
+    graph: ET.Element | None = None
     try:
         for event, element in ET.iterparse(path, ("start", "end")):
             tag = _tag(element)
             root = element if root is None else root
             if event == "start":
                 if tag == "graph":
-                    yield tag, element
+                    yield tag if graph is None else "nested", element
                     graph = element
             elif tag in ("node", "edge", "hyperedge", "key"):
                 yield tag, element
-                if tag != "key":
+                if graph is not None and tag != "key":
                     graph.remove(element)
-                seen.add(tag)
             elif tag == "graph":
                 yield "end", element
                 return
@@ -181,7 +186,8 @@ def parsed(kind: str, text: str) -> Any:
         try:
             return int(text)
         except ValueError:
-            return float(text)  # "1.0", and igraph's NaN among its ints.
+            value = float(text)  # "1.0", and igraph's NaN among its ints.
+            return None if value != value else int(value) if value.is_integer() else value
     if kind in ("float", "double"):
         return float(text)
     return text
@@ -189,12 +195,14 @@ def parsed(kind: str, text: str) -> Any:
 
 def _made(
     make: type[Graph],
+    path: Path,
     nodes: list[tuple[str, dict[str, Any]]],
     edges: list[tuple[str, str, dict[str, Any]]],
     directed: bool,
+    ways: list[bool | None],
     attributes: dict[str, Any],
 ) -> Graph:
-    rows = {one: row for row, (one, _) in enumerate(nodes)}
+    rows = numbered([one for one, _ in nodes], path)
     for ends in edges:
         for one in ends[:2]:
             if one not in rows:
@@ -207,4 +215,4 @@ def _made(
         directed=directed, nodes=of_nodes, edges=by_name([row for _, _, row in edges]),
     )  # fmt: skip
     note = attributes.pop(NOTE, None)
-    return with_note(graph.with_attributes(attributes), note)
+    return with_note(with_ways(graph, ways).with_attributes(attributes), note)

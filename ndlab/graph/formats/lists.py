@@ -19,11 +19,20 @@ from ndlab.graph.formats.notes import plain_ids
 if TYPE_CHECKING:
     from ndlab.graph.graph import Graph
 
-__all__ = ["read_adjacency_list", "read_edge_list", "write_adjacency_list", "write_attredge", "write_edge_list"]
+__all__ = [
+    "read_adjacency_list",
+    "read_attredge",
+    "read_edge_list",
+    "unreadable",
+    "write_adjacency_list",
+    "write_attredge",
+    "write_edge_list",
+]
 
 _ENDS = ({"source", "from", "pre", "pre_id", "src", "u"}, {"target", "to", "post", "post_id", "dst", "v"})
 _COMMENT = ("#", "%")
 _CELLS = re.compile(r'"((?:[^"]|"")*)"(?!\S)|(\S+)')
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
 def write_edge_list(graph: Graph, path: Path) -> None:
@@ -50,7 +59,13 @@ def write_attredge(graph: Graph, path: Path) -> None:
         for one, row in zip(ids, records(graph.nodes), strict=True):
             file.writelines(f"{one} {name} {value}\n" for name, value in row.items())
         ends = zip(graph.source.tolist(), graph.target.tolist(), records(graph.edges), strict=True)
-        file.writelines(f"{ids[u]} {ids[v]} {row!r}\n" for u, v, row in ends)
+        file.writelines(f"{ids[u]} {ids[v]} {_literal(row)}\n" for u, v, row in ends)
+
+
+def _literal(row: dict[str, Any]) -> str:
+    # An infinity has no literal; this number is one.
+    said = (f"{n!r}: {repr(v).replace('inf', '1e999') if isinstance(v, float) else repr(v)}" for n, v in row.items())
+    return "{" + ", ".join(said) + "}"
 
 
 def write_adjacency_list(graph: Graph, path: Path) -> None:
@@ -69,7 +84,32 @@ def _values(column: Column) -> list[Any]:
 
 
 def _quoted(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"' if not cell or any(c.isspace() or c == '"' for c in cell) else cell
+    marks = not cell or any(c.isspace() or c in '",{' for c in cell)
+    return '"' + cell.replace('"', '""') + '"' if marks else cell
+
+
+def unreadable(graph: Graph, format: str, suffix: str) -> str:  # noqa: A002
+    """Return in words what of a graph would be read back as something else, empty if nothing."""
+    ids = graph.ids.tolist() if graph.ids.dtype.kind == "O" else []
+    named = format == "edgelist" and suffix in (".csv", ".tsv")
+    marks = "" if named else ",{"
+    if any(not one or any(c.isspace() or c in marks for c in one) or one[0] in "#%\"'{" for one in ids):
+        return "ids with blanks, commas or other marks of lists"
+    said = {"edgelist": [graph.edges], "attredge": [graph.nodes, graph.edges]}.get(format, [])
+    texts = [str(v) for columns in said for c in columns.columns.values() if c.kind == "str" for v in c.values]
+    if format == "edgelist" and any("\n" in one or "\r" in one for one in texts):
+        return "text with line breaks"
+    if format == "edgelist" and not named and graph.n_edges:
+        first = [ids[end[0]] for end in (graph.source, graph.target)] if ids else []
+        if _header([(1, first)])[0]:
+            return f"the first edge, from {first[0]} to {first[1]}, which reads like the names of columns"
+    if format == "attredge" and graph.nodes:
+        if any(not name or any(map(str.isspace, name)) or name in ids for name in graph.nodes):
+            return "node properties whose names have blanks or are ids"
+        nodes = [str(v) for row in records(graph.nodes) for v in row.values()]
+        if any(not one or one != " ".join(one.split()) or "{" in one for one in nodes):
+            return "node properties with empty text, braces, or more than single blanks between words"
+    return ""
 
 
 def _cell(value: Any) -> str:
@@ -115,12 +155,12 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     lines = [(i, line) for i, line in lines if line.strip() and not line.lstrip().startswith(_COMMENT)]
     if not lines:
         return
-    first = lines[0][1]
+    first = _QUOTED.sub("", lines[0][1])
     mark = "\t" if "\t" in first else "," if "," in first and "{" not in first else None
     for number, line in lines:
         if mark is not None:
             yield number, [cell.strip() for cell in next(csv.reader([line], delimiter=mark))]
-        elif "{" in line:
+        elif "{" in _QUOTED.sub("", line):
             head, _, tail = line.partition("{")
             yield number, [*head.split(), "{" + tail.strip()]
         else:
@@ -144,6 +184,11 @@ def _which_ends(names: Sequence[str]) -> tuple[int, int]:
 
 def _is_dict(cell: str) -> bool:
     return cell.startswith("{") and cell.endswith("}")
+
+
+def read_attredge(path: Path, make: type[Graph], *, directed: bool | None = None) -> Graph:
+    """Read the founding system's list, undirected unless `directed`: edges with a dictionary, properties of nodes."""
+    return _attributed(make, path, list(_rows(path)), directed)
 
 
 def _attributed(make: type[Graph], path: Path, rows: list[tuple[int, list[str]]], directed: bool | None) -> Graph:

@@ -9,17 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ndlab.errors import BadMetadata
+from ndlab.errors import BadMetadata, TooLarge
 from ndlab.graph.formats.notes import plain_ids
 
 if TYPE_CHECKING:
     from ndlab.graph.graph import Graph
 
-__all__ = ["read", "write"]
+__all__ = ["read", "unreadable", "write"]
 
 # Vertices, from 1, and weight.
 _Edge = tuple[int, int, float]
 _VERTEX = re.compile(r'\s*(\d+)(?:\s+(?:"([^"]*)"|(\S+)))?')
+
+
+# Vertices need no line each, so a file of twenty bytes could ask for any memory.
+_MOST_BARE = 10_000_000
+
+
+def unreadable(graph: Graph, _: str, __: str) -> str:
+    """Return in words what of a graph would be read back as something else, empty if nothing."""
+    ids = graph.ids.tolist() if graph.ids.dtype.kind == "O" else []
+    return "ids with quotes or line breaks" if any(c in one for one in ids for c in '"\n\r') else ""
 
 
 def write(graph: Graph, path: Path) -> None:
@@ -40,8 +50,10 @@ def read(path: Path, make: type[Graph]) -> Graph:
     ------
     BadMetadata
         If it is no Pajek network.
+    TooLarge
+        If it states far more vertices than it lists.
     """
-    count, names = 0, dict[int, str]()
+    count, names = -1, dict[int, str]()
     found: dict[str, list[_Edge]] = {"arc": [], "edge": []}
     read_line: Callable[[list[str]], Any] | None = None
     matrix = 0
@@ -51,6 +63,8 @@ def read(path: Path, make: type[Graph]) -> Graph:
             word = word.lower()
             if word == "vertices":
                 count, read_line = int(rest[0]), None
+                if count > _MOST_BARE + path.stat().st_size:
+                    raise TooLarge(f"{path} has {count:,} vertices", "it cannot list them all", "correct *Vertices")
             elif word in ("arcs", "edges", "arcslist", "edgeslist"):
                 read_line = _reader(found[word.removesuffix("list").removesuffix("s")], word.endswith("list"))
             elif word == "matrix":
@@ -63,7 +77,7 @@ def read(path: Path, make: type[Graph]) -> Graph:
             read_line(line.split())
         elif match := _VERTEX.match(line):
             names[int(match[1])] = match[2] if match[2] is not None else match[3] or match[1]
-    if not count:
+    if count < 0:
         raise BadMetadata(f"{path} is not a Pajek network", "it has no *Vertices", "name its format with format=")
     return _made(make, path, count, names, found)
 
