@@ -20,7 +20,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", metavar="DIR", help="a folder of stores, one store, or a remote one with --cache")
     parser.add_argument("--port", type=int, default=8765, help="port to listen on; 0: any that is free (8765)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine alone)")
-    parser.add_argument("--writable", action="store_true", help="take voxels that are posted")
+    parser.add_argument("--writable", action="store_true", help="take voxels and graphs that are posted")
     who = parser.add_argument_group("who may ask")
     who.add_argument(
         "--token",
@@ -48,6 +48,7 @@ def _size(text: str) -> int:
 def _run(args: argparse.Namespace) -> int:
     import asyncio
 
+    from ndlab.analyze.services import graph_services
     from ndlab.serve.app import Server, access_for, make_site
 
     token = args.token or os.environ.get(_TOKEN) or None
@@ -57,7 +58,7 @@ def _run(args: argparse.Namespace) -> int:
         from ndlab.serve.mirror import Mirror
 
         mirror = Mirror(args.url, args.cache, _size(args.cache_size))
-    site = make_site(args.url, access, writable=args.writable, mirror=mirror)
+    site = make_site(args.url, access, writable=args.writable, mirror=mirror, services=graph_services())
     server = Server(site, args.host, args.port)
     # The answer says so; a line for each request would hide what else there is to say.
     warnings.simplefilter("ignore", StaleLevelWarning)

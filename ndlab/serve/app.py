@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tornado.httpserver import HTTPServer
     from tornado.web import Application
 
+    from ndlab.serve.graphs import Services
     from ndlab.serve.keys import Bytes
     from ndlab.serve.site import Site
 
@@ -30,6 +31,7 @@ _BACKLOG = 512
 # Answers of a mirror wait for its origin most of the time.
 _WAITING = 64
 _HEADERS = 1 << 16
+_GRAPHS = "/v1/graphs"
 
 
 def make_site(
@@ -40,6 +42,7 @@ def make_site(
     writable: bool = False,
     mirror: Bytes | None = None,
     streams: int = 32,
+    services: Services | None = None,
 ) -> Site:
     """Gather what a server of a folder, or of one store, needs.
 
@@ -52,18 +55,22 @@ def make_site(
     limits : Limits, optional
         How much may be asked for.
     writable : bool
-        Whether voxels of the stores may be posted.
+        Whether voxels of the stores, and graphs, may be posted.
     mirror : Bytes, optional
         Keeps the bytes of the store at `url`.
     streams : int
         Streams at once.
+    services : Services, optional
+        What is computed of graphs: ``ndlab.analyze.services.graph_services()``; without it their invariants, and the
+        graphs of synapses, are not answered.
     """
+    from ndlab.serve.graphs import Services
     from ndlab.serve.handlers import Threads
     from ndlab.serve.site import Site
 
     names = Folder(url if mirror is None else mirror.url, access.public, writable=writable)
     threads = Threads(streams) if mirror is None else Threads(streams, workers=_WAITING)
-    return Site(names, access, threads, limits or Limits(), mirror, url)
+    return Site(names, access, threads, limits or Limits(), mirror, url, services or Services())
 
 
 def handlers(site: Site, prefix: str = "") -> list[Any]:
@@ -84,7 +91,7 @@ def handlers(site: Site, prefix: str = "") -> list[Any]:
     True
     >>> site.close()
     """
-    from ndlab.serve import annotated, modern
+    from ndlab.serve import annotated, graph_handlers, modern
     from ndlab.serve.founding import FoundingHandler
     from ndlab.serve.guarded import Nowhere
     from ndlab.serve.precomputed import PrecomputedHandler
@@ -111,6 +118,11 @@ def handlers(site: Site, prefix: str = "") -> list[Any]:
         "merge": annotated.MergeHandler,
         "history": annotated.HistoryHandler,
         "undo": annotated.UndoHandler,
+        "graphs": graph_handlers.GraphsHandler,
+        "graphs_zip": graph_handlers.GraphsZipHandler,
+        "graph": graph_handlers.GraphHandler,
+        "invariants": graph_handlers.InvariantsHandler,
+        "ndgraph": graph_handlers.NdgraphHandler,
         "founding": FoundingHandler,
     }
     at = prefix.rstrip("/")
@@ -122,7 +134,9 @@ def handlers(site: Site, prefix: str = "") -> list[Any]:
 
 
 def _either(pattern: str) -> str:
-    """Take the address with and without a slash at its end, unless it takes everything."""
+    """Take the address with and without a slash at its end, unless it takes everything; graphs without /v1, too."""
+    if pattern.startswith(_GRAPHS):
+        pattern = "(?:/v1)?" + pattern.removeprefix("/v1")
     return pattern if pattern.endswith("(.*)") else pattern.rstrip("/") + "/?"
 
 

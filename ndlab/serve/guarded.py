@@ -15,7 +15,7 @@ from ndlab.serve.site import Site
 __all__ = ["Guarded", "Nowhere"]
 
 _SHOWN = "Content-Length, Content-Range, ETag, Accept-Ranges, Retry-After, X-Ndlab-Shape, X-Ndlab-Dtype, "
-_SHOWN += "X-Ndlab-Stale"
+_SHOWN += "X-Ndlab-Stale, X-Ndlab-Lost"
 _TAKEN = "Authorization, Content-Type, Range, If-None-Match, X-XSRFToken"
 _MOST_BODY = 1 << 16
 

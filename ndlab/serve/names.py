@@ -17,6 +17,7 @@ from ndlab import metadata
 from ndlab.errors import BadMetadata, Conflict, NdlabError, NotFound
 from ndlab.geometry import Calibration
 from ndlab.metadata import Kind, Multiscale, Scale
+from ndlab.serve.graphs import GraphFolder
 from ndlab.serve.register import ChannelRecord, DatasetRecord, Entries, Register
 from ndlab.serve.source import Channel, ChannelKind
 from ndlab.store import freshness
@@ -49,10 +50,10 @@ class Folder:
     url : str
         A folder of stores, or one store.
     public : collection of str, optional
-        Tokens that anybody may read.
+        Tokens, and names of graph files, that anybody may read.
     writable : bool
-        Whether voxels of stores that lie in the folder may be posted; channels that were made over HTTP say it
-        themselves.
+        Whether voxels of stores that lie in the folder, and graphs, may be posted; channels that were made over HTTP
+        say it themselves.
 
     Examples
     --------
@@ -70,15 +71,16 @@ class Folder:
         self.register = Register(self.url)
         self._public = frozenset(public)
         self._writable = writable
+        self.graphs = GraphFolder(self.url, writable=writable)
         self._opened: dict[str, _Opened] = {}
         self._lock = threading.Lock()
         # Told of a channel that was made, and of the address of one that is about to be deleted.
         self.made: Callable[[Channel], object] = lambda channel: None
         self.closing: Callable[[str], object] = lambda url: None
-        missing = sorted(self._public - set(self.tokens()))
+        missing = sorted(self._public - set(self.tokens()) - set(self.graphs.names(self._public)))
         if missing:
             raise NotFound(f"public {', '.join(missing)}", f"there are {', '.join(self.tokens()) or 'none'}",
-                           "name what is in the folder, without .zarr")  # fmt: skip
+                           "name what is in the folder, a store without .zarr")  # fmt: skip
 
     # --- who is there ---------------------------------------------------------------------------------------------
 

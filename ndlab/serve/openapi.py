@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ndlab.graph import FORMATS
 from ndlab.serve.schemas import HEADERS, MISTAKES, SCHEMAS
 
 __all__ = ["ROUTES", "Parameter", "Route", "document"]
 
 _JSON = "application/json"
 _BYTES = "application/octet-stream"
+_ZIP = "application/zip"
 _FRAMES = "application/x-ndlab-frames"
 
 
@@ -38,7 +40,8 @@ class Route:
     """One row: a path with ``{name}`` for its parameters, and what it answers.
 
     ``{name+}`` stands for the rest of the path, slashes included. `schema` names what a JSON answer is made of,
-    `schemas` what that of a method is where it is something else, and `bodies` what is posted.
+    `schemas` what that of a method is where it is something else, and `bodies` what is posted, bytes where that
+    is empty.
     """
 
     name: str
@@ -88,6 +91,10 @@ _KIND = Parameter("kind", "One kind of objects.",
 _ID = Parameter("id", "Id of an object.", required=True, pattern="^[1-9][0-9]{0,18}$")
 _BOX = Parameter("box", "z0:z1,y0:y1,x0:x1, in voxels, half-open.", pattern="^[0-9]{1,15}:[0-9]{1,15}(,[0-9]{1,15}:"
                  "[0-9]{1,15}){2}$")  # fmt: skip
+_GRAPH = Parameter("name", "Name of a graph file, ending included.", required=True)
+_FORMAT = Parameter("format", "Format of a graph file.", pattern=f"^({'|'.join(FORMATS)})$")
+_LOSSY = Parameter("lossy", "1: leave out what the format cannot hold.", pattern="^[01]$")
+_MATCH = Parameter("match", "Which names: * stands for anything, ? for one character.")
 _SET = "/v1/annotations/{name}/{channel}"
 _FOUNDING = (
     ("sd", "Cut-outs, planes, projections and ids of a token, as the Open Connectome Project spelled them.", _WRITE),
@@ -165,6 +172,19 @@ ROUTES: tuple[Route, ...] = (
           (_NAME, _CHANNEL, Parameter("limit", "Most transactions.", "integer", most=10_000)), schema="History"),
     Route("undo", f"{_SET}/undo", "A transaction is taken back: the one that is named, else the last.", (_JSON,),
           (_NAME, _CHANNEL), ("post",), "Undone", {}, {"post": "Transaction"}),
+    Route("graphs", "/v1/graphs", "Graph files: names, formats, sizes. The same is at /graphs.", (_JSON,), (_MATCH,),
+          schema="Graphs"),
+    Route("graphs_zip", "/v1/graphs.zip", "All graphs as one zip, made as it is sent.", (_ZIP,),
+          (_FORMAT, _LOSSY, _MATCH)),
+    Route("graph", "/v1/graphs/{name}", "One graph: nodes, edges, properties; with a format, its file in it. A new "
+          "one, read before it is stored.", (_JSON, _BYTES, _ZIP), (_GRAPH, _FORMAT, _LOSSY, Parameter(
+              "overwrite", "Whether what is posted replaces what is there.", pattern="^[01]$")),
+          (*_READ, "put", "post"), "Graph", {}, {"put": "", "post": ""}),
+    Route("invariants", "/v1/graphs/{name}/invariants", "Numbers of a graph and of each of its nodes.", (_JSON,),
+          (_GRAPH, Parameter("names", "Which, parted by commas.", required=True, pattern="^[a-z_]+(,[a-z_]+)*$")),
+          schema="Invariants"),
+    Route("ndgraph", "/ndgraph/{path+}", "The undirected graph of a channel's synapses: TOKEN/CHANNEL/"
+          "[FORMAT/[X0,X1/Y0,Y1/Z0,Z1/]].", (_BYTES, _ZIP), (_REST,)),
     *(Route("founding", f"/{root}/{{path+}}", about, ("*/*",), (_REST,), methods)
       for root, about, methods in _FOUNDING),
     Route("founding", "/public_tokens/", "Names that anybody may read.", (_JSON,), schema="Names"),
@@ -205,7 +225,8 @@ def _operations(route: Route) -> dict[str, Any]:
 
 
 def _operation(route: Route, method: str) -> dict[str, Any]:
-    body = {"required": True, "content": {_JSON: {"schema": _reference(route.bodies.get(method, ""))}}}
+    posted = route.bodies.get(method)
+    body = {"required": True, "content": {_JSON: {"schema": _reference(posted)}} if posted else {_BYTES: {}}}
     return {
         **({"requestBody": body} if method in route.bodies else {}),
         "operationId": f"{method}{re.sub(r'[^A-Za-z0-9]+', '_', route.path)}",
@@ -225,6 +246,8 @@ def _answered(route: Route, method: str) -> dict[str, str]:
         return found | {"206": "A part of it.", "304": "It is still what the asker has."}
     if route.name == "objects" and method == "post":
         return {"201": "They were made."}
+    if route.name == "graph" and method in ("put", "post"):
+        return {"201": "It was stored."}
     if route.name == "founding" and method == "post":
         found["201"] = "It was made."
     if route.name == "founding" and method == "delete":

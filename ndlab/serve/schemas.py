@@ -62,6 +62,7 @@ _SCALE = _object(
 _ID = {"type": "integer", "minimum": 1, "maximum": (1 << 64) - 1}
 _KIND = {"enum": ["generic", "synapse", "seed", "segment", "neuron", "organelle", "node", "skeleton", "roi"]}
 _MODE = {"enum": ["overwrite", "preserve", "except", "reduce"]}
+_PROPERTIES = _list(_object(name=_TEXT, type={"enum": ["bool", "int", "float", "str"]}, unit=_TEXT))
 _PAINT = {"voxels": _list(_three(_COUNT)), "box": _list(_three(_COUNT), 2, 2)}
 
 SCHEMAS: dict[str, dict[str, Any]] = {
@@ -107,6 +108,11 @@ SCHEMAS: dict[str, dict[str, Any]] = {
                     undoes=_or_null(_COUNT), note=_TEXT),
     "History": _object(transactions=_list(_named("Done"))),
     "Undone": _object(undone=_or_null(_named("Done"))),
+    "Graphs": _object(graphs=_list(_object(name=_TEXT, format=_TEXT, nbytes=_COUNT))),
+    "Graph": _object(name=_TEXT, format=_TEXT, nbytes=_COUNT, nodes=_COUNT, edges=_COUNT, directed=_FLAG,
+                     parallel_edges=_FLAG, loops=_COUNT, node_properties=_PROPERTIES, edge_properties=_PROPERTIES,
+                     attributes=_map({}), lossless=_list(_TEXT), file=_TEXT),
+    "Invariants": _object(name=_TEXT, graph=_map({}), nodes=_map(_list({}))),
     "NewObjects": {
         "type": "object", "required": ["objects"], "additionalProperties": False,
         "properties": {"objects": _list({"type": "object", "properties": {"kind": _KIND, "id": _ID, **_PAINT},

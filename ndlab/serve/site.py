@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ndlab.errors import NdlabError, NotFound
+from ndlab.serve.graphs import GraphFolder, Services
 from ndlab.serve.limits import Access, Limits
 from ndlab.serve.manage import Manager
 from ndlab.serve.names import Folder
@@ -39,6 +40,8 @@ class Site:
         Where the bytes of a remote store are kept.
     origin : str
         The address that the user gave, for messages.
+    services : Services, optional
+        What rooms above compute of graphs.
     """
 
     names: Folder
@@ -47,6 +50,7 @@ class Site:
     limits: Limits = field(default_factory=Limits)
     mirror: Bytes | None = None
     origin: str = ""
+    services: Services = field(default_factory=Services)
     tiles: TileService = field(init=False)
     manager: Manager = field(init=False)
     sets: Sets = field(default_factory=Sets)
@@ -68,6 +72,11 @@ class Site:
         self.remote.close()
         if self.mirror is not None:
             self.mirror.close()
+
+    @property
+    def graphs(self) -> GraphFolder:
+        """The graph files that lie in the folder."""
+        return self.names.graphs
 
     @property
     def hidden(self) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ndlab.annotations import Annotations, Segment, Synapse
+from ndlab.graph import Graph
 from ndlab.ingesting import ingest
 from ndlab.serve.app import Server, make_site, serving
 from ndlab.serve.limits import Access, Limits
@@ -23,11 +24,12 @@ SEG = (np.arange(20 * 150 * 170, dtype="u8").reshape(20, 150, 170) // 997) + np.
 
 
 def make_folder(folder: Path) -> Path:
-    """Write `em` and `seg`, the latter with ids beyond 2^53 and two objects, and a secret beside them."""
+    """Write `em`, `seg` with ids beyond 2^53 and two objects, the graph `ring.graphml`, and a secret beside them."""
     ingest(EM, folder / "data" / "em.zarr", voxel_size=(40, 4, 4), offset=(400, 0, 0))
     ingest(SEG, folder / "data" / "seg.ome.zarr", voxel_size=(40, 4, 4), kind="labels")
     with Annotations.create(folder / "data" / "seg.ome.zarr" / "annotations" / "annotation") as objects:
         objects.add([Segment(id=1, keys={"name": "axon"}), Synapse(id=int(SEG.max()), presegments=[1])])
+    Graph.from_edges([1, 2, 3], [2, 3, 1]).write(folder / "data" / "ring.graphml")
     (folder / "secret.txt").write_text("nobody may read this")
     (folder / "data" / "em.zarr" / "link").symlink_to(folder / "secret.txt")
     (folder / "data" / "em.zarr" / "up").symlink_to(folder)

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ndlab.analyze.services import graph_services
 from ndlab.errors import BadRequest, Conflict, NotFound
 from ndlab.ingesting import ingest
 from ndlab.render import label_colors
@@ -39,7 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ask(folder: Path) -> Iterator[Client]:
-    with serve(folder, Access(token=TOKEN), TOKEN, Limits(nbytes=EM.nbytes, pixels=30_000, body=1 << 20)) as client:
+    limits = Limits(nbytes=EM.nbytes, pixels=30_000, body=1 << 20)
+    with serve(folder, Access(token=TOKEN), TOKEN, limits, services=graph_services()) as client:
         yield client
 
 
@@ -64,6 +66,11 @@ EXAMPLES = {
     "/v1/annotations/{name}/{channel}/objects/{id}": "/v1/annotations/seg/annotation/objects/1",
     "/v1/annotations/{name}/{channel}/keys": "/v1/annotations/seg/annotation/keys",
     "/v1/annotations/{name}/{channel}/history": "/v1/annotations/seg/annotation/history?limit=5",
+    "/v1/graphs": "/v1/graphs",
+    "/v1/graphs.zip": "/v1/graphs.zip?format=gml",
+    "/v1/graphs/{name}": "/v1/graphs/ring.graphml",
+    "/v1/graphs/{name}/invariants": "/v1/graphs/ring.graphml/invariants?names=size,triangles",
+    "/ndgraph/{path+}": "/ndgraph/seg/annotation/gml/",
     "/sd/{path+}": "/sd/em/info/",
     "/ca/{path+}": "/ca/em/image/raw/0/0,5/0,5/10,11/",
     "/ocp/{path+}": "/ocp/ca/em/image/xy/0/0,50/0,50/12/",

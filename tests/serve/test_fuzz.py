@@ -16,6 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tornado import httpclient
 
+from ndlab.analyze.services import graph_services
 from ndlab.errors import NdlabError
 from ndlab.serve.app import make_site, serving
 from ndlab.serve.founding import names_of
@@ -38,6 +39,7 @@ WORDS = (
     "state.json", "query", "type", "limit", "reserve", "merge", "global", "objects", "voxels", "cutout", "boundingbox",
     "cuboids", "json", "nodata", "exceptions", "csv", "swc", "nii", "getField", "setField", "topkeys", "overwrite",
     "except", "update", "dataonly", "reduce", "1,2", "annotations", "objects.sqlite", "confidence", "gt",
+    "graphs", "graphs.zip", "ring.graphml", "ndgraph", "invariants", "gml", "gpickle",
     "secret.txt", "link", "up", "\\", "~", "|", "{}", "*", "ü", "\u2028", "𝒵", "<script>", "'", '"',
     "a" * 300,
 )  # fmt: skip
@@ -50,9 +52,10 @@ paths = st.builds(
     st.sampled_from(["", "/", "//", "?", "/?a=b"]),
 )
 queries = st.dictionaries(
-    st.sampled_from(["box", "level", "t", "format", "win", "vol", "k", "s", "q", "axis", "lod", "from", "to", "step",
-                     "c", "v", "token", "x"]),
-    st.one_of(st.sampled_from([*WORDS, "0:4,0:4,0:4", "0,0,0", "em/image", "em,seg", "jpeg75", "raw", "png", "0,255"]),
+    st.sampled_from(["match", "lossy", "names", "overwrite", "box", "level", "t", "format", "win", "vol", "k",
+                     "s", "q", "axis", "lod", "from", "to", "step", "c", "v", "token", "x"]),
+    st.one_of(st.sampled_from([*WORDS, "0:4,0:4,0:4", "0,0,0", "em/image", "em,seg", "ring*", "gml", "size", "jpeg75",
+                               "raw", "png", "0,255"]),
               st.text(max_size=12)),
     max_size=6,
 )  # fmt: skip
@@ -73,7 +76,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ask(folder: Path) -> Iterator[Client]:
     access = Access(token=TOKEN, public=("em",), rate=Rate(1e6), cors=("*",))
-    with serving(make_site(str(folder), access, limits=Limits(nbytes=8 << 20, body=1 << 16))) as server:
+    limits = Limits(nbytes=8 << 20, body=1 << 16)
+    with serving(make_site(str(folder), access, limits=limits, services=graph_services())) as server:
         yield Client(server, TOKEN)
 
 

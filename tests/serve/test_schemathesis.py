@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ndlab.analyze.services import graph_services
 from ndlab.serve.app import make_site, serving
 from ndlab.serve.limits import Access, Limits
 from tests.serve.sites import TOKEN, Client, make_folder
@@ -24,9 +25,10 @@ pytestmark = pytest.mark.timeout(180)
 
 SLOWEST = 10  # seconds, for one answer
 # Below these a path has a grammar of its own, which no pattern says: a path that is none of it is 400.
-FOUNDING = r"^/(sd|ca|ocp|nd|ramon|overlay|catmaid|synaptogram|stats|resource)/"
-# What objects are made of, and what two ids or two ends of a box have to be to each other, a schema says in part.
-OBJECTS = r"^/v1/annotations/.*/(objects|merge)"
+FOUNDING = r"^/(sd|ca|ocp|nd|ndgraph|ramon|overlay|catmaid|synaptogram|stats|resource)/"
+# What objects and graph files are made of, and what two ids or two ends of a box have to be to each other, a schema
+# says in part.
+OBJECTS = r"^/v1/(annotations/.*/(objects|merge)|graphs/)"
 PLANES = ("em/image/xy/0/0,20/0,20/12/", "seg/annotation/xz/0/0,20/3/0,9/", "em/image/npz/0/0,9/0,9/10,12/",
           "seg/annotation/ids/0/0,9/0,9/1,3/", "em/info/", "em/image/xy/99/0,20/0,20/12/")  # fmt: skip
 PATHS: Mapping[str, Sequence[str]] = {
@@ -38,11 +40,13 @@ PATHS: Mapping[str, Sequence[str]] = {
     "/synaptogram/": ("em/image/xy/0/0,9/0,9/12,14/", "em/image/9,9,12/width/3/tile/9/", "em/image/xy/0/0,9/0,9/0,14/"),
     "/stats/": ("em/image/mean/", "em/image/hist/", "em/image/percentile/50/", "em/image/none/"),
     "/resource/": ("dataset/em/", "dataset/", "dataset/made/", "public/token/", "none/"),
+    "/ndgraph/": ("seg/annotation/", "seg/annotation/gml/0,9/0,9/10,12/", "seg/annotation/yaml/", "em/image/"),
     **{f"/{root}/": PLANES for root in ("sd", "ca", "nd")},
     "/ocp/": [f"ca/{one}" for one in PLANES],
 }
 VALUES: Mapping[str, Sequence[str]] = {
-    "name": ("em", "seg", "none"), "channel": ("image", "annotation"), "vol": ("em", "em/image", "seg/annotation"),
+    "name": ("em", "seg", "ring.graphml", "none"), "names": ("size", "degree,order", "size,none"),
+    "channel": ("image", "annotation"), "vol": ("em", "em/image", "seg/annotation"),
     "where": ('{"confidence__gt": 0.5}', '{"name": "axon"}'), "sort": ("id", "-confidence"), "ids": ("1", "1,2"),
     "Range": ("bytes=0-9", "bytes=-5", "bytes=3-", "bytes=99999999-", "lines=1-2"),
     "k": ("0,0,0;1,0,0", "12,1,1", "-1,0,0", "99,9,9"),
@@ -53,7 +57,8 @@ VALUES: Mapping[str, Sequence[str]] = {
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     folder = make_folder(tmp_path_factory.mktemp("api"))
     limits = Limits(nbytes=8 << 20, body=1 << 16)
-    with serving(make_site(str(folder), Access(token=TOKEN), limits=limits, writable=True)) as server:
+    site = make_site(str(folder), Access(token=TOKEN), limits=limits, writable=True, services=graph_services())
+    with serving(site) as server:
         yield Client(server, TOKEN)
 
 
