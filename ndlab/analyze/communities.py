@@ -315,6 +315,8 @@ def _tsne(graph: Graph, rng: np.random.Generator, blocks: int | None = None) -> 
     from threadpoolctl import threadpool_limits
 
     places, _ = adjacency_embedding(graph.undirected().simple({}), min(20, graph.n_nodes - 1))
+    if len(places) < 5 or not np.ptp(places, axis=0).any():
+        return _gaussians(places, blocks, rng)  # Nothing to lay out: scikit-learn divides by the spread, and crashes.
     perplexity = min(30.0, max(2.0, (len(places) - 1) / 4))
     with threadpool_limits(1):  # Sums in the same order each time.
         flat = TSNE(2, perplexity=perplexity, random_state=int(rng.integers(2**31)), init="pca").fit_transform(places)

@@ -56,14 +56,20 @@ def _embedded(matrix: Any, directed: bool, dim: int | None) -> tuple[Array, Arra
     from scipy.sparse.linalg import svds
 
     n = matrix.shape[0]
-    most = min(n - 1, 50 if dim is None else max(dim, 1))
+    most = min(n - 1, 50 if dim is None else dim)
+    if dim is not None and dim < 1:
+        raise BadRequest(f"an embedding in {dim} dimensions", "one at least is needed")
     if most < 1:
         raise BadRequest(f"an embedding of {n} nodes", "two at least are needed")
     if n <= 200:
         left, values, right = np.linalg.svd(matrix.toarray())
         left, values, right = left[:, :most], values[:most], right[:most]
+    elif not matrix.count_nonzero():
+        left, values, right = np.eye(n, most), np.zeros(most), np.eye(most, n)
     else:
-        left, values, right = svds(matrix.astype(float), k=most, v0=np.ones(n), solver="arpack")
+        # From ones, an eigenvector of any regular graph, ARPACK would go on with chance of its own.
+        start = np.random.default_rng(0).random(n)
+        left, values, right = svds(matrix.astype(float), k=most, v0=start, solver="arpack")
         order = np.argsort(-values)
         left, values, right = left[:, order], values[order], right[order]
     dim = elbow(values) if dim is None else min(dim, most)

@@ -283,7 +283,7 @@ def _laplacian(graph: Graph, dim: int, rng: np.random.Generator) -> Array:
     if n <= 500:
         vectors = np.linalg.eigh(scaled.toarray())[1][:, ::-1]
     else:
-        values, vectors = eigsh(scaled, k=dim + 1, which="LA", v0=np.ones(n))
+        values, vectors = eigsh(scaled, k=dim + 1, which="LA", v0=rng.random(n))
         vectors = vectors[:, np.argsort(-values)]
     found: Array = vectors[:, 1 : dim + 1] / np.sqrt(degree)[:, None]
     return found
@@ -297,6 +297,8 @@ def _tsne(graph: Graph, dim: int, rng: np.random.Generator) -> Array:
     if n < 5:
         return _circle(graph, dim, rng)
     places, _ = adjacency_embedding(graph.undirected().simple({}), min(20, n - 1))
+    if not places.any():  # Nodes without an edge are all alike.
+        return _circle(graph, dim, rng)
     with threadpool_limits(1):  # Sums in the same order each time.
         made = TSNE(
             dim, perplexity=min(30.0, max(1.5, (n - 1) / 4)), random_state=int(rng.integers(2**31)), init="random",

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ndlab.errors import BadRequest
+
 __all__ = ["gaussian_clusters"]
 
 Array = np.ndarray[Any, Any]
@@ -20,11 +22,19 @@ def gaussian_clusters(places: Array, clusters: int | None, most: int, seed: int)
     clusters : int or None
         None takes the number from 1 to `most` of the best BIC.
     most, seed : int
+
+    Raises
+    ------
+    BadRequest
+        If there are fewer different places than clusters.
     """
     from sklearn.mixture import GaussianMixture
     from threadpoolctl import threadpool_limits
 
-    counts = [clusters] if clusters is not None else range(1, min(most, len(places)) + 1)
+    distinct = len(np.unique(places, axis=0))
+    if clusters is not None and not 1 <= clusters <= distinct:
+        raise BadRequest(f"{clusters} clusters", f"{len(places):,} nodes have {distinct:,} different places")
+    counts = [clusters] if clusters is not None else range(1, min(most, distinct) + 1)
     least = 1e-6 * max(float(places.var()), 1e-12)
     with threadpool_limits(1):  # The matrices are tiny: threads would only wait for each other.
         fits = [GaussianMixture(k, n_init=3, random_state=seed, reg_covar=least).fit(places) for k in counts]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ndlab.analyze.cliques import core_numbers
 from ndlab.analyze.sparse import by_source, rows_of, simple_matrix
-from ndlab.errors import BadRequest
+from ndlab.errors import BadRequest, TooLarge
 from ndlab.graph import Graph
 
 __all__ = ["VERTEX", "clustering", "scan_statistic", "triangles", "vertex_statistics"]
@@ -94,17 +94,31 @@ def _closeness(graph: Graph) -> Array:
     return near * reached / max(1, graph.n_nodes - 1)
 
 
+# Beyond this a matrix of all pairs is too much to fall back on.
+_MOST_DENSE = 5_000
+
+
 def _leading(matrix: Any) -> tuple[float, Array]:
-    """Return the largest eigenvalue of a matrix without negative entries, and its vector, largest entry 1."""
+    """Return the largest eigenvalue of a matrix without negative entries, and its vector, largest entry 1.
+
+    Without a cycle nothing comes back to a node: both are 0.
+    """
+    from scipy.sparse.csgraph import connected_components
     from scipy.sparse.linalg import ArpackNoConvergence, eigs
 
     n = matrix.shape[0]
-    if n < 4 or not matrix.nnz:
+    if not matrix.diagonal().any() and connected_components(matrix, connection="strong")[0] == n:
+        return 0.0, np.zeros(n)
+    if n < 4:
         values, vectors = np.linalg.eig(matrix.toarray())
     else:
         try:
-            values, vectors = eigs(matrix, k=1, which="LR", v0=np.ones(n))
+            values, vectors = eigs(matrix, k=1, which="LR", v0=np.random.default_rng(0).random(n))
         except ArpackNoConvergence:
+            if n > _MOST_DENSE:
+                raise TooLarge(
+                    f"the leading eigenvector of {n:,} nodes", "it does not converge", "take its largest component"
+                ) from None
             values, vectors = np.linalg.eig(matrix.toarray())
     top = int(np.argmax(values.real))
     vector = np.abs(vectors[:, top].real)
@@ -112,29 +126,35 @@ def _leading(matrix: Any) -> tuple[float, Array]:
 
 
 def _eigenvector(graph: Graph) -> Array:
-    value, vector = _leading(graph.adjacency().T)
-    return vector if value > 1e-9 else np.zeros(graph.n_nodes)  # Without a cycle nothing comes back to a node.
+    return _leading(graph.adjacency().T)[1]
+
+
+def _series(matrix: Any, factor: float, first: Array) -> Array:
+    """Return the x of x = factor matrix x + first, term by term: factoring the matrix of a large graph would fill it.
+
+    `factor` times the largest eigenvalue is at most a half, so terms shrink; without a cycle they end.
+    """
+    total, term = first.copy(), first
+    for _ in range(len(first) + 100):
+        term = factor * (matrix @ term)
+        total += term
+        if not np.abs(term).max(initial=0.0) > 1e-16 * np.abs(total).max(initial=0.0):
+            break
+    return total
 
 
 def _alpha(graph: Graph) -> Array:
-    from scipy.sparse import eye_array
-    from scipy.sparse.linalg import spsolve
-
-    matrix = graph.adjacency()
-    top = _leading(matrix.T)[0]
-    alpha = 0.5 / top if top > 1e-9 else 0.5
-    return np.atleast_1d(spsolve((eye_array(graph.n_nodes) - alpha * matrix.T).tocsc(), np.ones(graph.n_nodes)))
+    matrix = graph.adjacency().T.tocsr()
+    top = _leading(matrix)[0]
+    return _series(matrix, 0.5 / top if top > 1e-9 else 0.5, np.ones(graph.n_nodes))
 
 
 def _bonacich(graph: Graph) -> Array:
-    from scipy.sparse import eye_array
-    from scipy.sparse.linalg import spsolve
-
     matrix = graph.adjacency()
     top = _leading(matrix)[0]
     beta = 0.1 / top if top > 1e-9 else 0.1
     degree = np.asarray(matrix.sum(axis=1)).ravel()
-    power = np.atleast_1d(spsolve((eye_array(graph.n_nodes) - beta * matrix).tocsc(), degree))
+    power = _series(matrix, beta, degree)
     length = float(np.sqrt((power**2).sum()))
     return power * np.sqrt(graph.n_nodes) / length if length else power
 
@@ -143,7 +163,9 @@ def _pagerank(graph: Graph, damping: float = 0.85) -> Array:
     matrix = graph.adjacency()
     out = np.asarray(matrix.sum(axis=1)).ravel()
     n = graph.n_nodes
-    rank = np.full(n, 1 / max(1, n))
+    if not n:
+        return np.zeros(0)
+    rank = np.full(n, 1 / n)
     share = np.divide(1.0, out, out=np.zeros(n), where=out > 0)
     for _ in range(1000):
         lost = rank[out == 0].sum()
@@ -155,18 +177,20 @@ def _pagerank(graph: Graph, damping: float = 0.85) -> Array:
 
 
 def _hits(graph: Graph, transpose: bool) -> Array:
-    from scipy.sparse.linalg import eigsh
+    from scipy.sparse.linalg import LinearOperator, eigsh
 
     matrix = graph.adjacency()
     if transpose:
         matrix = matrix.T.tocsr()
-    product = matrix @ matrix.T
     n = graph.n_nodes
     if n < 4 or not matrix.nnz:
-        vector = np.linalg.eigh(product.toarray())[1][:, -1] if n else np.zeros(0)
+        vector = np.linalg.eigh((matrix @ matrix.T).toarray())[1][:, -1] if n else np.zeros(0)
     else:
+        # Never the product itself: nodes that all lead to one would fill it.
+        back = matrix.T.tocsr()
+        product = LinearOperator((n, n), lambda x: matrix @ (back @ x), dtype=float)
         # A fixed start, so that a tie of eigenvalues is broken in the same way each time.
-        vector = eigsh(product, k=1, which="LA", v0=np.ones(n))[1][:, 0]
+        vector = eigsh(product, k=1, which="LA", v0=np.random.default_rng(0).random(n))[1][:, 0]
     vector = np.abs(vector)
     return vector / max(float(np.sqrt((vector**2).sum())), np.finfo(float).tiny)
 
