@@ -100,7 +100,7 @@ def cluster(workers: int) -> Iterator[Any]:
     import distributed
 
     made = distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", host="127.0.0.1"
     )
     with made, distributed.Client(made) as client:
         yield client

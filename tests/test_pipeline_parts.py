@@ -298,7 +298,7 @@ def test_a_step_that_carries_too_much_is_refused() -> None:
     import distributed
 
     with (
-        distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
         pytest.raises(TooLarge, match="carries 10 MB to every worker"),
     ):

@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import sys
+import time
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -170,10 +171,20 @@ def source_digest(function: Any) -> str | None:
         if getattr(function, "__name__", "") == "<lambda>":
             source = repr(_code_of(function.__code__))
         else:
-            source = inspect.getsource(function if inspect.isroutine(function) else type(function))
+            source = _source_of(function if inspect.isroutine(function) else type(function))
     except (OSError, TypeError):
         return None
     return hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
+
+
+def _source_of(what: Any) -> str:
+    """Return a function's or a class's source; once more where Python 3.11 counts the parsers of two threads as one."""
+    for _ in range(10):
+        try:
+            return inspect.getsource(what)
+        except SystemError:
+            time.sleep(0.05)
+    return inspect.getsource(what)
 
 
 def _code_of(code: types.CodeType) -> tuple[Any, ...]:

@@ -58,7 +58,7 @@ def test_workers_of_a_dask_cluster(tmp_path: Path) -> None:
     place = str(tmp_path / "set")
     new_objects(place)
     with (
-        LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         told = client.gather([client.submit(some, place, seed, 20, pure=False) for seed in range(1, 7)])

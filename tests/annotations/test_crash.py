@@ -226,7 +226,7 @@ def test_workers_of_a_dask_cluster_write_one_serial_history(tmp_path: Path) -> N
     new_labels(tmp_path / "labels")
     with (
         Paint(tmp_path / "labels", tmp_path / "paint", background=False) as paint,
-        LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         told = client.gather([client.submit(_paint_some, paint, seed, pure=False) for seed in range(30, 36)])

@@ -392,8 +392,8 @@ def test_two_fingers_move_and_zoom_and_draw_nothing(browser: Browser, stand: Sta
     touch("touchStart", (-50, 20), (70, 20))
     for i in range(1, 6):
         touch("touchMove", (-50 - 8 * i, 20 + 6 * i), (70 + 12 * i, 20 + 6 * i))
-    page.wait_for_function("() => views[0].state.scale < 5")
-    assert state(page)["scale"] == pytest.approx(8 * 120 / 220, rel=0.02)
+    # The last of the moves may come after the others have been drawn.
+    page.wait_for_function("() => Math.abs(views[0].state.scale - 8 * 120 / 220) < 0.08")
     for found, want in zip([under(-90, 50), under(130, 50)], before, strict=True):
         assert found == pytest.approx(want, abs=24)
     touch("touchEnd", (130, 50))
