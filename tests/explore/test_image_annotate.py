@@ -16,6 +16,7 @@ import ndlab
 from ndlab import explore
 from ndlab.annotations import ROI, Annotations, Segment
 from ndlab.errors import BadRequest, Conflict, ReadOnly
+from ndlab.explore import settling
 from ndlab.explore.annotating import Annotating
 from ndlab.explore.draw import Brush
 from ndlab.explore.image_widget import ImageView
@@ -155,7 +156,7 @@ def test_a_view_shows_what_others_drew_before_and_meanwhile(
 def test_strokes_are_painted_and_in_the_volume_at_once(page: Page, ann: Annotations) -> None:
     [axon] = ann.add([Segment()])
     told = page.stroke(int(axon), AT)
-    assert [one["t"] for one in told] == ["changed"]
+    assert {one["t"] for one in told} == {"changed"}  # Coarser levels may follow in between.
     painted = labels(ann)
     assert painted[1, 10, 12] == axon
     change = ann.history(limit=1)[0]
@@ -168,7 +169,7 @@ def test_strokes_are_painted_and_in_the_volume_at_once(page: Page, ann: Annotati
         time.sleep(0.02)
     assert coarse.read()[1, 5, 6] == axon
     told = page.say("undo")
-    assert [one["t"] for one in told] == ["changed"]
+    assert {one["t"] for one in told} == {"changed"}  # Coarser levels may follow in between.
     assert not labels(ann).any()
     assert not page.view.undo()
 
@@ -181,13 +182,13 @@ def test_wiping_takes_away_those_behind_too(page: Page, ann: Annotations) -> Non
     mask = before[0] != labels(ann)
     assert mask[1, 10, 12]
     assert mask.sum() == (np.hypot(*(np.indices(SHAPE[1:]) - [[[10]], [[12]]])) <= 3).sum()
-    assert not any(mask[at] for at, _ in ann.paint.exceptions())
+    assert ann.paint.exceptions() == [one for one in before[1] if not mask[one[0]]]
     assert len(ann.voxels(behind)) < before[2]
     page.say("undo")
     np.testing.assert_array_equal(labels(ann), before[0])
     assert (ann.paint.exceptions(), len(ann.voxels(behind))) == before[1:]
     version = ann.version
-    assert "there is nothing under it" in page.stroke(0, FAR)[0]["message"]
+    assert any("there is nothing under it" in one.get("message", "") for one in page.stroke(0, FAR))
     assert ann.version == version
 
 
@@ -220,7 +221,20 @@ def test_strokes_and_undos_are_those_of_the_brush_over_an_array(acts: list[Act |
     ann.close()
 
 
-def test_a_view_that_is_closed_leaves_no_level_behind(page: Page, ann: Annotations) -> None:
+def test_strokes_over_a_part_of_a_volume_lie_where_they_should(page: Page, em: Volume, ann: Annotations) -> None:
+    page.stroke(7, AT)
+    whole = labels(ann)
+    page.say("undo")
+    part = explore.image(em, labels={"part": ndlab.open(ann.paint.volume.url)[1:3, 5:100, 4:120]}, annotations=ann)
+    Page(part).stroke(7, AT)
+    np.testing.assert_array_equal(labels(ann), whole)
+    part.close()
+
+
+def test_a_view_that_is_closed_leaves_no_level_behind(
+    page: Page, ann: Annotations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "REST_SECONDS", 60)
     page.stroke(7, AT)
     coarse = ann.paint.volume.levels[1]
     assert coarse.stale
@@ -259,7 +273,7 @@ def test_what_others_built_on_is_not_taken_back_under_them(page: Page, bob: Page
     page.stroke(7, AT)
     bob.stroke(8, AT, radius=4.0)
     before = labels(ann)
-    assert [one["t"] for one in page.say("undo")] == ["error"]
+    assert any("written later" in one.get("message", "") for one in page.say("undo"))
     with pytest.raises(Conflict, match="written later"):
         page.view.undo()
     np.testing.assert_array_equal(labels(ann), before)
