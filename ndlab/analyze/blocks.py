@@ -125,6 +125,6 @@ def _counted(found: _Pieces, side: Array, grid: tuple[int, ...], view: Volume) -
     counts = np.bincount(found.keys["b"][objects][most & ~hurt[row]].astype(np.int64), minlength=n)
     voxel = np.array(view.voxel_size) / 1000
     index = np.stack(np.unravel_index(np.arange(n), grid), axis=1)
-    origin = np.array(view.box.start)
-    centre = (origin + np.minimum((index + 0.5) * side, np.array(view.shape) - side / 2)) * voxel
+    middle = (index * side + np.minimum((index + 1) * side, np.array(view.shape))) / 2
+    centre = np.array(view.calibration.offset) / 1000 + (np.array(view.box.start) + middle) * voxel
     return BlockCounts(counts, free * np.prod(voxel), index, centre, float(np.prod(side * voxel)))

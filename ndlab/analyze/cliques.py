@@ -72,8 +72,7 @@ def largest_clique(graph: Graph) -> Array:
 
 def _search(nodes: Array, at: Array, to: Array, size: int) -> list[int] | None:
     """Return a clique of at least `size` nodes among `nodes`, the largest there is, or None."""
-    inside = np.isin
-    joined = [inside(nodes, to[at[u] : at[u + 1]]) for u in nodes.tolist()]
+    joined = [np.isin(nodes, to[at[u] : at[u + 1]]) for u in nodes.tolist()]
     # The best bounds come from colouring nodes of many neighbours first.
     order = np.argsort([-int(row.sum()) for row in joined], kind="stable")
     masks = [int.from_bytes(np.packbits(joined[i][order], bitorder="little").tobytes(), "little") for i in order]
@@ -83,6 +82,11 @@ def _search(nodes: Array, at: Array, to: Array, size: int) -> list[int] | None:
     def expand(chosen: list[int], left: int) -> None:
         nonlocal best, bound
         ranked = _coloured(left, masks)
+        if ranked[-1][1] == len(ranked):  # As many colours as nodes: all are joined, however many, so no descent.
+            if len(chosen) + len(ranked) > bound:
+                best = chosen + [u for u, _ in ranked]
+                bound = len(best)
+            return
         for u, colour in reversed(ranked):
             if len(chosen) + colour <= bound:
                 return

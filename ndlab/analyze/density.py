@@ -132,7 +132,7 @@ class BlockCounts:
 
     @property
     def of_what(self) -> str:
-        """What is counted: ``synapses`` if the detector's errors are known and corrected for, else ``detections``."""
+        """What is counted: ``detections``, unless the detector's errors are known and densities corrected for them."""
         return "detections" if self.precision is None or self.recall is None else "objects, corrected for the detector"
 
     @property
@@ -164,8 +164,12 @@ class BlockCounts:
         """
         tiles = self._tiles(tile_um)
         counts, volume = (np.bincount(tiles, one) for one in (self.counts, self.volume))
-        chosen = np.random.default_rng(seed).integers(0, len(counts), (draws, len(counts)))
-        low, high = np.quantile(counts[chosen].sum(axis=1) / volume[chosen].sum(axis=1), [0.025, 0.975])
+        rng = np.random.default_rng(seed)
+        drawn = np.empty(draws)
+        for i in range(draws):
+            chosen = rng.integers(0, len(counts), len(counts))
+            drawn[i] = counts[chosen].sum() / volume[chosen].sum()
+        low, high = np.quantile(drawn, [0.025, 0.975])
         value = counts.sum() / volume.sum()
         half = 1.96 * np.sqrt(counts.sum()) / volume.sum()
         scale = self.correction
@@ -191,12 +195,16 @@ class BlockCounts:
         return pd.DataFrame(rows, columns=["from", "to", "blocks", "density"])
 
     def dispersion(self) -> Dispersion:
-        """Test whether the counts vary as random ones with one density (chi-squared, Poisson)."""
+        """Test whether the counts vary as random ones with one density (chi-squared, Poisson).
+
+        Blocks in which nothing was looked at say nothing.
+        """
         from scipy.stats import chi2
 
-        expected = self.volume * (self.counts.sum() / self.volume.sum())
-        value = float(((self.counts - expected) ** 2 / expected).sum())
-        df = len(self) - 1
+        seen = self.volume > 0
+        expected = self.volume[seen] * (self.counts[seen].sum() / self.volume.sum())
+        value = float(((self.counts[seen] - expected) ** 2 / expected).sum())
+        df = int(seen.sum()) - 1
         return Dispersion(value, df, float(chi2.sf(value, df)), value / df)
 
     def profile(
@@ -263,6 +271,8 @@ class BlockCounts:
     def morans_i(self, *, values: Array | None = None, draws: int = 199, seed: int = 0) -> tuple[float, float]:
         """Return Moran's I of the densities over blocks that share a face, and p from shuffling them.
 
+        Blocks without a value, for nothing was looked at, are left out.
+
         Parameters
         ----------
         values : ndarray, shape (n,), optional
@@ -276,6 +286,9 @@ class BlockCounts:
         from ndlab.analyze.permutation import judged
 
         value = self.densities() if values is None else np.asarray(values, float)
+        if np.isnan(value).any():
+            there = ~np.isnan(value)
+            return self.where(there).morans_i(values=value[there], draws=draws, seed=seed)
         pairs = self._neighbours(1)
         observed = _moran(value, pairs)
         rng = np.random.default_rng(seed)
@@ -300,6 +313,9 @@ class BlockCounts:
         import pandas as pd
 
         value = self.densities() if values is None else np.asarray(values, float)
+        if np.isnan(value).any():
+            there = ~np.isnan(value)
+            return self.where(there).correlogram(most, values=value[there])
         rows = []
         for step in range(1, most + 1):
             pairs = self._neighbours(step)

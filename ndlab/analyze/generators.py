@@ -98,12 +98,18 @@ def _of(graph: nx.Graph) -> Graph:
     return Graph.from_networkx(plain)
 
 
-def _pairs(rng: np.random.Generator, chance: Array, directed: bool, **nodes: Any) -> Graph:
-    """Draw each edge by its own chance, a matrix."""
-    drawn = rng.random(chance.shape) < chance
-    drawn = drawn & ~np.eye(len(chance), dtype=bool) if directed else np.triu(drawn, 1)
-    source, target = np.nonzero(drawn)
-    return Graph.of_rows(np.arange(len(chance)), source, target, directed=directed, **nodes)
+def _pairs(rng: np.random.Generator, n: int, chance: Callable[[slice], Array], directed: bool, **nodes: Any) -> Graph:
+    """Draw each edge by its own chance; `chance` gives some rows (k, n) of their matrix, which is never whole."""
+    some = max(1, (1 << 22) // max(n, 1))
+    ends = [np.zeros((2, 0), np.int64)]
+    for begin in range(0, n, some):
+        rows = slice(begin, min(begin + some, n))
+        source, target = np.nonzero(rng.random((rows.stop - begin, n)) < chance(rows))
+        source += begin
+        keep = source != target if directed else source < target
+        ends.append(np.stack([source[keep], target[keep]]))
+    source, target = np.concatenate(ends, axis=1)
+    return Graph.of_rows(np.arange(n), source, target, directed=directed, **nodes)
 
 
 def _erdos_renyi(
@@ -160,7 +166,7 @@ def _random_dot_product(
     else:
         raise BadRequest(f"latent places of the kind {latent!r}", "kinds are dirichlet and sphere")
     properties = {f"latent_{i}": place[:, i] for i in range(dim)}
-    return _pairs(rng, place @ place.T, directed, nodes=properties)
+    return _pairs(rng, n, lambda rows: place[rows] @ place.T, directed, nodes=properties)
 
 
 def _block_model(rng: np.random.Generator, sizes: Sequence[int], p: Any, directed: bool = False) -> Graph:
@@ -170,7 +176,7 @@ def _block_model(rng: np.random.Generator, sizes: Sequence[int], p: Any, directe
             f"probabilities of shape {chance.shape}", f"a matrix of {len(sizes)} blocks in [0, 1] is needed"
         )
     block = np.repeat(np.arange(len(sizes)), sizes)
-    return _pairs(rng, chance[block][:, block], directed, nodes={"block": block})
+    return _pairs(rng, len(block), lambda rows: chance[block[rows]][:, block], directed, nodes={"block": block})
 
 
 def _geometric(rng: np.random.Generator, n: int, radius: float) -> Graph:

@@ -304,7 +304,9 @@ def _nulls(
     made = made[some.index.to_numpy()]
     _, site = np.unique(some["site"], return_inverse=True)
     _, axon = np.unique(some["axon"], return_inverse=True)
-    _, pair = np.unique(some["axon"].to_numpy() * (int(some["target"].max()) + 1) + some["target"], return_inverse=True)
+    # Of their numbers, not their ids: those of 64 bits, multiplied, run over.
+    targets, target = np.unique(some["target"], return_inverse=True)
+    _, pair = np.unique(axon * len(targets) + target, return_inverse=True)
     at = np.searchsorted(site, np.arange(site.max() + 2))
     has = np.bincount(site[made], minlength=len(at) - 1)
     weights = np.ones(len(some)) if weight is None else some[weight].to_numpy(np.float64)

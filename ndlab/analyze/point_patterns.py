@@ -117,10 +117,8 @@ def pair_function(
     >>> bool(abs(found.k[2] / (4 / 3 * np.pi * 8) - 1) < 0.03)
     True
     """
-    points, r = _inside(points, window, "points"), _ascending(r)
+    points, r = _inside(points, window, "points", 2), _ascending(r)
     n = len(points)
-    if n < 2:
-        raise BadRequest(f"pairs of {n} points", "two at least are needed")
     density = n / window.volume
     band = 0.26 / density ** (1 / 3) if bandwidth is None else float(bandwidth)
     weights = np.ones(n) if intensity is None else 1 / _positive(intensity, n)
@@ -143,7 +141,8 @@ def cross_k(first: Any, second: Any, window: Window, r: Any, *, bandwidth: float
     >>> bool(abs(found.k[1] / (4 / 3 * np.pi * 8) - 1) < 0.05)
     True
     """
-    first, second, r = _inside(first, window, "first points"), _inside(second, window, "second points"), _ascending(r)
+    first, second = _inside(first, window, "first points", 1), _inside(second, window, "second points", 1)
+    r = _ascending(r)
     density = len(second) / window.volume
     band = 0.26 / density ** (1 / 3) if bandwidth is None else float(bandwidth)
     ones = np.ones(len(first)), np.ones(len(second))
@@ -152,10 +151,12 @@ def cross_k(first: Any, second: Any, window: Window, r: Any, *, bandwidth: float
     return PairFunction(r, np.cumsum(counts[: len(r)]) * scale, _correlation(kernel * scale, r, band), density)
 
 
-def _inside(points: Any, window: Window, what: str) -> Array:
+def _inside(points: Any, window: Window, what: str, least: int) -> Array:
     found = np.ascontiguousarray(points, np.float64)
     if found.ndim != 2 or found.shape[1] != 3:
         raise BadRequest(f"{what} of shape {found.shape}", "an array (n, 3) of z, y, x was expected")
+    if len(found) < least:
+        raise BadRequest(f"distances of {len(found)} {what}", f"{least} at least are needed")
     out = ~window.contains(found)
     if out.any():
         raise BadRequest(
@@ -195,6 +196,8 @@ def _pairs(
     high = second.max(axis=0) if len(second) else np.zeros(3)
     # Points of `first` may lie beyond the cells: their index is then clipped to those that can be near.
     cell = max(reach, float((high - low).max()) / 512, 1e-300)
+    while np.prod(np.ceil((high - low) / cell) + 1) > max(4096, 8 * len(second)):
+        cell *= 2  # More cells than points take memory and save nothing.
     shape = np.maximum(1, np.ceil((high - low) / cell).astype(np.int64) + 1)
     index = np.floor((second - low) / cell).astype(np.int64)
     number = (index[:, 0] * shape[1] + index[:, 1]) * shape[2] + index[:, 2]
@@ -245,7 +248,7 @@ def nearest_neighbor(points: Any, window: Window, r: Any) -> Array:
     """
     from scipy.spatial import cKDTree
 
-    points, r = _inside(points, window, "points"), _ascending(r)
+    points, r = _inside(points, window, "points", 2), _ascending(r)
     distance = cKDTree(points).query(points, k=2, workers=-1)[0][:, 1]
     return _kaplan_meier(distance, window.edge_distance(points), r)
 
@@ -254,7 +257,7 @@ def empty_space(points: Any, window: Window, r: Any, *, samples: int = 100_000, 
     """Return F: the share of space that is within r of a point, from `samples` random places, edge-corrected as G."""
     from scipy.spatial import cKDTree
 
-    points, r = _inside(points, window, "points"), _ascending(r)
+    points, r = _inside(points, window, "points", 1), _ascending(r)
     # Points drawn with the same seed must not be the places that are asked.
     places = window.random(samples, np.random.default_rng([seed, 0xF]))
     distance = cKDTree(points).query(places, workers=-1)[0]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ndlab.analyze.permutation import Null, draw, judged
-from ndlab.errors import BadRequest
+from ndlab.errors import BadRequest, TooLarge
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,8 @@ __all__ = ["PAIRS", "PairSimilarity", "pair_similarity"]
 Array = np.ndarray[Any, Any]
 
 PAIRS = ("SASD", "DASD", "SADD", "DADD")
+# 50 million pairs: 800 MB.
+_MOST_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ def pair_similarity(
     ------
     BadRequest
         If there is no pair of one of the kinds.
+    TooLarge
+        If more than 10,000 rows have a value: each draw goes over all pairs of them.
 
     References
     ----------
@@ -120,9 +124,15 @@ def pair_similarity(
     if strange:
         raise BadRequest(f"pairs of the kind {', '.join(strange)}", f"kinds are {', '.join(PAIRS)}")
     values, rows = _values(table, value, log and not equal, equal)
+    if len(values) > _MOST_ROWS:
+        raise TooLarge(
+            f"all pairs of {len(values):,} rows with a value of {value}", f"up to {_MOST_ROWS:,} rows can be paired",
+            "take a part of them: table.sample(10_000, random_state=0)", rows=len(values), limit=_MOST_ROWS,
+        )  # fmt: skip
     kind = _kinds(table[axon].to_numpy()[rows], table[dendrite].to_numpy()[rows])
     i, j = np.triu_indices(len(values), 1)
-    member = [np.isin(kind[i, j], [PAIRS.index(one) for one in group]) for group in kinds]
+    kind = kind[i, j]
+    member = [np.isin(kind, [PAIRS.index(one) for one in group]) for group in kinds]
     for one, group in zip(member, kinds, strict=True):
         if not one.any():
             raise BadRequest(f"no pair is {' or '.join(group)}", f"{len(values)} synapses have a value of {value}")
@@ -158,7 +168,7 @@ def _kinds(axons: Array, dendrites: Array) -> Array:
     other_axon = axons[:, None] != axons[None, :]
     other_dendrite = dendrites[:, None] != dendrites[None, :]
     # As PAIRS is ordered: another axon counts 1, another dendrite 2.
-    found: Array = other_axon * 1 + other_dendrite * 2
+    found: Array = other_axon * np.int8(1) + other_dendrite * np.int8(2)
     return found
 
 

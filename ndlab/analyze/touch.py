@@ -21,6 +21,8 @@ __all__ = ["touch"]
 
 _KEY = np.dtype([("a", "u8"), ("b", "u8")])
 _MOST_OFFSETS = 1 << 19
+# Bits of the place of a voxel, beside those of the offset, in one number.
+_PLACE = 44
 
 
 def touch(
@@ -64,7 +66,7 @@ def touch(
     BadRequest
         If the distance is below the voxel's smallest side.
     TooLarge
-        If it spans more voxels than can be looked at.
+        If it spans more voxels than can be looked at, or the volume has more than can be numbered.
 
     Examples
     --------
@@ -81,6 +83,11 @@ def touch(
     place = np.stack([faces[axis] for axis in "zyx"], axis=1) if len(faces) else np.zeros((0, 3))
     if distance is None:
         return _graph(touching, np.asarray(faces["area"], float), place, None)
+    if int(np.prod(view.shape, dtype=object)) > 1 << _PLACE:
+        raise TooLarge(
+            f"labels within {distance:g} nm in {view.shape} voxels", f"up to {1 << _PLACE:,} can be numbered",
+            "pass a box=, or take a coarser level: volume.level(1)",
+        )  # fmt: skip
     voxel = np.array(view.voxel_size)
     offsets, gaps = _offsets(voxel, distance)
     params = {"labels": view, "offsets": offsets, "background": background}
@@ -139,10 +146,10 @@ def _near(block: Box, labels: Volume, offsets: Array, background: int | None) ->
 def _both(touching: Array, area: Array, place: Array, near: _Near, offsets: Array, gaps: Array, view: Volume) -> Graph:
     """Join what shares a face with what is near: the first always is the second, too."""
     voxel, shape = np.array(view.voxel_size), np.array(view.shape)
-    number, step = near.low_code & ((1 << 44) - 1), near.low_code >> 44
+    number, step = near.low_code & ((1 << _PLACE) - 1), near.low_code >> _PLACE
     where = np.stack(np.unravel_index(number, shape), axis=1) + 0.5 + offsets[step] / 2
     corner = np.array(view.calibration.offset)
-    middle = corner + where * voxel
+    middle = corner + (np.array(view.box.start) + where) * voxel
     areas = np.zeros(len(near.keys))
     row = {(int(a), int(b)): i for i, (a, b) in enumerate(near.keys)}
     for key, size, centre in zip(touching, area, place, strict=True):

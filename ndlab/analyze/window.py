@@ -69,7 +69,8 @@ class Window:
         """Return the index (z, y, x) of the voxel that each point lies in; -1 outside of the array."""
         found = np.floor((np.asarray(points, float) - self.origin) / self.voxel_size).astype(np.int64)
         # The upper faces belong to the window, too.
-        last = np.isclose(points, np.add(self.origin, np.multiply(self.mask.shape, self.voxel_size)), rtol=1e-12)
+        end = np.add(self.origin, np.multiply(self.mask.shape, self.voxel_size))
+        last = np.isclose(points, end, rtol=1e-12, atol=1e-9 * np.array(self.voxel_size))
         found = np.where(last & (found == self.mask.shape), found - 1, found)
         out = ((found < 0) | (found >= self.mask.shape)).any(axis=1)
         found[out] = -1
@@ -88,8 +89,10 @@ class Window:
         if weights is None:
             chosen = where[rng.integers(0, len(where), n)]
         else:
-            share = np.where(self.mask, weights, 0.0).ravel()
-            chosen = np.searchsorted(np.cumsum(share) / share.sum(), rng.random(n), side="right")
+            share = np.cumsum(np.where(self.mask, weights, 0.0))
+            if not share[-1] > 0:
+                raise BadRequest("weights of the voxels", f"their sum is {share[-1]:g}", "it has to be above 0")
+            chosen = np.searchsorted(share / share[-1], rng.random(n), side="right")
         index = np.stack(np.unravel_index(chosen, self.mask.shape), axis=1)
         found: Array = (index + rng.random((n, 3))) * self.voxel_size + self.origin
         return found

@@ -65,9 +65,10 @@ def _push_near(places: Array, shift: Array) -> None:
     n, dim = places.shape
     low = np.empty(3)
     shape = np.ones(3, np.int64)
+    most = 1 << (21 // dim)  # Two million cells in all, in 2-D as in 3-D.
     for k in range(dim):
         low[k] = places[:, k].min()
-        shape[k] = min(int((places[:, k].max() - low[k]) / 2.0) + 1, 1 << 10)
+        shape[k] = min(int((places[:, k].max() - low[k]) / 2.0) + 1, most)
     width = 2.0
     for k in range(dim):
         width = max(width, (places[:, k].max() - low[k]) / shape[k] * (1 + 1e-9))
