@@ -81,12 +81,19 @@ class GraphFolder:
     def __init__(self, url: str, *, writable: bool = False, most: int = 512 << 20) -> None:
         self._url, self._writable, self.most = url, writable, most
         self._known: OrderedDict[str, tuple[Hashable, Facts]] = OrderedDict()
+        self._looked: tuple[Hashable, bool] = (None, False)
         self._lock = threading.Lock()
 
     @property
     def _root(self) -> Path | None:
         root = local_path(self._url)
-        return None if root is None or not root.is_dir() or exists(self._url) else root
+        if root is None or not root.is_dir():
+            return None
+        about = root.stat()
+        seen = about.st_ino, about.st_mtime_ns  # what would make it a store lies directly in it
+        if self._looked[0] != seen:
+            self._looked = seen, exists(self._url)
+        return None if self._looked[1] else root
 
     # --- who is there -------------------------------------------------------------------------------------------
 
@@ -120,8 +127,8 @@ class GraphFolder:
             there |= kind.name == "parquet" and path.is_file()
             if not there or (path.suffix.lower() == ".zarr" and not is_geff(path)):
                 return None
-            inside = root.resolve()
-            leaves = not all(one.resolve(strict=True).is_relative_to(inside) for one in (path, *files_of(path)))
+            inside = os.path.realpath(root) + os.sep
+            leaves = not all(os.path.realpath(one, strict=True).startswith(inside) for one in {path, *files_of(path)})
         except (OSError, ValueError, RuntimeError):  # a name that the disk does not take, a link to itself
             return None
         return None if leaves else GraphFile(name, path, kind)

@@ -21,6 +21,8 @@ __all__ = ["PIECE", "Sending", "archive", "format_named", "made", "packed", "pie
 PIECE = 1 << 20
 _log = logging.getLogger("ndlab.serve")
 _SHOWN = 5
+# Bytes of a zip that are worth a packet; fewer wait for the next graph.
+_SENT = 1 << 16
 # Graph files are text that any level makes small; the lowest takes a third of the time of the usual one.
 _LEVEL = 1
 
@@ -170,9 +172,9 @@ def _member(file: zipfile.ZipFile, path: Path, title: str, sink: _Sink) -> Itera
     with file.open(info, "w") as out:
         for piece in pieces(path):
             out.write(piece)
-            if sink.nbytes >= PIECE:
+            if sink.nbytes >= _SENT:
                 yield sink.take()
-    if sink.nbytes >= PIECE:
+    if sink.nbytes >= _SENT:
         yield sink.take()
 
 
