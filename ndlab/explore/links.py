@@ -242,13 +242,15 @@ def napari_code(state: State, sources: Mapping[str, Source], infos: Infos) -> st
             lines.append(
                 f"levels = [one.isel({_picked(source, state, layer)}).dask for one in layers[{name!r}].levels]"
             )
+            # One level in a list is no pyramid to napari: it would take its first section for the volume.
+            data = "levels, multiscale=True" if len(info["levels"]) > 1 else "levels[0]"
             if source.kind == "labels":
-                lines.append(f"viewer.add_labels(levels, multiscale=True, {place}, {more})")
+                lines.append(f"viewer.add_labels({data}, {place}, {more})")
                 continue
             low, high = window_of(layer, info)
             blending = "additive" if layer["blend"] == "additive" else "translucent_no_depth"
             lines.append(
-                f"viewer.add_image(levels, multiscale=True, {place}, {more}, contrast_limits=({low:g}, {high:g}), "
+                f"viewer.add_image({data}, {place}, {more}, contrast_limits=({low:g}, {high:g}), "
                 f"gamma={layer['gamma']:g}, blending={blending!r})"
             )
         elif source.kind == "points":

@@ -500,7 +500,7 @@ def test_napari_is_asked_for_where_it_is_missing(view: ImageView, monkeypatch: p
     assert "pip install 'napari[all]'" in str(caught.value)
     code = caught.value.remedy.split("\n\n", 1)[1]
     compile(code, "code", "exec")
-    assert "viewer.add_image(levels, multiscale=True, scale=[100.0, 50.0, 50.0]" in code
+    assert "viewer.add_image(levels[0], scale=[100.0, 50.0, 50.0]" in code
     assert "viewer.add_labels" in code
     assert "viewer.add_points" in code
 
