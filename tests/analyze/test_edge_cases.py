@@ -86,13 +86,14 @@ def test_what_is_iterated_is_that_of_dense_algebra(name: str) -> None:
     values, vectors = np.linalg.eig(matrix.T)
     top = values.real.max()
     one = np.ones(60)
-    oracle = {
+    oracles: dict[str, Callable[[], Any]] = {
         "alpha": lambda: np.linalg.solve(np.eye(60) - 0.5 / top * matrix.T, one),
         "bonacich": lambda: np.linalg.solve(np.eye(60) - 0.1 / top * matrix, matrix @ one),
         "eigenvector": lambda: np.abs(vectors[:, values.real.argmax()].real),
         "authority": lambda: np.abs(np.linalg.svd(matrix)[2][0]),
         "hub": lambda: np.abs(np.linalg.svd(matrix)[0][:, 0]),
-    }[name]()
+    }
+    oracle = oracles[name]()
     found = VERTEX[name](graph)
     np.testing.assert_allclose(found / np.linalg.norm(found), oracle / np.linalg.norm(oracle), atol=1e-8)
 

@@ -217,3 +217,13 @@ def test_little_things_of_graphs() -> None:
     assert Graph.from_networkx(there).edges["1"].tolist() == [5]
     both = sp.csr_array(np.array([[0, 1], [1, 0]], bool))
     assert Graph.from_adjacency(both).adjacency("weight").toarray().tolist() == [[0, 1], [1, 0]]
+
+
+def test_tables_that_are_no_edge_lists_are_refused(tmp_path: Path, shared_data: Path) -> None:
+    with pytest.raises(BadMetadata, match=r"matrix of 4 x 4.*from_adjacency"):
+        _read(tmp_path, "a.csv", "0,1,2,0\n" * 4)
+    with pytest.raises(BadMetadata, match=r"reads like names: skid, other, n.*from_pandas"):
+        _read(tmp_path, "b.csv", "skid,other,n\n1,2,3\n2,3,4\n")
+    with pytest.raises(BadMetadata, match="matrix of 209 x 209"):
+        read(shared_data / "connectomes" / "drosophila_mushroom_body" / "left_adjacency.csv")
+    assert _read(tmp_path, "c.edgelist", "a b 1\nc d 2\ne f 3\n").n_edges == 3

@@ -125,7 +125,8 @@ def read_edge_list(path: Path, make: type[Graph], *, directed: bool | None = Non
     Raises
     ------
     BadMetadata
-        If a line has fewer than two fields, or another number than the others.
+        If a line has fewer than two fields, or another number than the others; if it is a matrix, or a table whose
+        first line has names of which none is that of an end.
     """
     rows = list(_rows(path))
     if not rows:
@@ -140,6 +141,8 @@ def read_edge_list(path: Path, make: type[Graph], *, directed: bool | None = Non
                 f"line {number} of {path} has {len(row)} fields", f"the others have {width}",
                 "an edge list has two ids and the same properties on each line",
             )  # fmt: skip
+    if names is None:
+        _refuse_tables(path, [row for _, row in body])
     names = names or ["source", "target", *(["weight"] if width == 3 else [f"value{i}" for i in range(1, width - 1)])]
     table = [[row[i] for _, row in body] for i in range(width)]
     source, target = _which_ends(names)
@@ -174,6 +177,30 @@ def _header(rows: list[tuple[int, list[str]]]) -> tuple[list[str] | None, list[t
     if lower & _ENDS[0] and lower & _ENDS[1]:
         return first, rows[1:]
     return None, rows
+
+
+def _refuse_tables(path: Path, rows: list[list[str]]) -> None:
+    """Refuse what has as many fields on each line as an edge list, but is none."""
+    if len(rows) == len(rows[0]) > 3 and all(_is_number(cell) for row in rows for cell in row):
+        raise BadMetadata(
+            f"{path} is a matrix of {len(rows)} x {len(rows)} numbers", "a line of an edge list is an edge",
+            "read it with numpy.loadtxt(path, delimiter=...) and Graph.from_adjacency(matrix)",
+        )  # fmt: skip
+    for first, *others in zip(*rows, strict=True):
+        if first and not _is_number(first) and len(others) > 1 and all(map(_is_number, others)):
+            raise BadMetadata(
+                f"the first line of {path} reads like names: {', '.join(rows[0][:6])}",
+                f"ends are called {', '.join(sorted(_ENDS[0]))}, and {', '.join(sorted(_ENDS[1]))}",
+                "rename two columns, or use pandas.read_csv(path) and Graph.from_pandas(table, source=..., target=...)",
+            )  # fmt: skip
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _which_ends(names: Sequence[str]) -> tuple[int, int]:
