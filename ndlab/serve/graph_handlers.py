@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -62,8 +62,12 @@ class GraphsHandler(_Answering):
 
 
 def _listed(site: Site, public: Collection[str] | None, match: str) -> list[dict[str, Any]]:
-    files = [site.graphs.file(name) for name in site.graphs.names(public, match)]
-    return [{"name": one.name, "format": one.format.name, "nbytes": one.nbytes} for one in files]
+    found = []
+    for name in site.graphs.names(public, match):
+        with suppress(FileNotFoundError):  # taken away since
+            one = site.graphs.file(name)
+            found.append({"name": one.name, "format": one.format.name, "nbytes": one.nbytes})
+    return found
 
 
 class GraphHandler(_Answering):
