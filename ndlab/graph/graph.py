@@ -130,6 +130,7 @@ class Graph:
         """Make a graph whose edges are pairs of rows of `ids`; as `from_edges` otherwise."""
         ids = as_ids(ids)
         ids.flags.writeable = False
+        Index(ids)  # Refuses an id that comes twice.
         source, target = (np.asarray(end, np.int64) for end in (source, target))
         ends = np.concatenate([source, target])
         if len(source) != len(target) or (len(ends) and not 0 <= ends.min() <= ends.max() < len(ids)):

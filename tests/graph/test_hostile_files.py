@@ -204,6 +204,9 @@ def test_what_cannot_be_a_graph_is_refused() -> None:
         Graph.of_rows([1, 2], np.array([2]), np.array([0]))
     with pytest.raises(BadRequest, match="2 to 1 rows"):
         Graph.of_rows([1, 2], np.array([1, 1]), np.array([0]))
+    for ids in ([1, 1], ["a", "a"]):
+        with pytest.raises(BadRequest, match="names two nodes"):
+            Graph.of_rows(ids, np.array([0]), np.array([1]))
     with pytest.raises(BadRequest, match="nan"):
         Graph.from_adjacency(sp.csr_array(np.array([[0, np.nan], [1, 0]])))
 
