@@ -65,7 +65,9 @@ def _run(args: argparse.Namespace) -> int:
 
     async def serve() -> None:
         server.listen()
-        _say(server.url, access.token if not token else None, site.names.tokens(), access.public)
+        _say(
+            server.url, access.token if not token else None, (*site.names.tokens(), *site.graphs.names()), access.public
+        )
         await asyncio.Event().wait()
 
     try:

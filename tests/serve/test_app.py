@@ -512,7 +512,7 @@ def test_the_command(folder: Path, host: str, needs: bool) -> None:
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None
-        assert child.stdout.readline() == "serving em, seg\n"
+        assert child.stdout.readline() == "serving em, seg, ring.graphml\n"
         url = child.stdout.readline().strip()
         token = url.partition("?token=")[2]
         assert bool(token) == needs
