@@ -237,7 +237,7 @@ def test_what_is_wrong_is_said() -> None:
         pair_function([[0.5, 0.5, 0.5], [2, 0, 0]], window, [0.1])
     with pytest.raises(BadRequest, match="ascend"):
         pair_function([[0.5, 0.5, 0.5], [0.1, 0, 0]], window, [0.2, 0.1])
-    with pytest.raises(BadRequest, match="two at least"):
+    with pytest.raises(BadRequest, match="2 at least"):
         pair_function([[0.5, 0.5, 0.5]], window, [0.1])
     with pytest.raises(BadRequest, match="without a voxel"):
         Window(np.zeros((2, 2, 2), bool), (1, 1, 1))
