@@ -119,16 +119,23 @@ def write_all(
 ) -> Path:
     """Write many graphs into one zip, one at a time, by name: ``{"worm.graphml": graph, …}``.
 
-    Options are those of `write`.
+    Options are those of `write`. Names are paths inside the zip, each once, none of which leads out of it.
     """
     path = Path(dest).expanduser()
-    if path.exists() and not options.pop("overwrite", False):
+    overwrite = options.pop("overwrite", False)
+    if path.exists() and not overwrite:
         raise Conflict(f"{path} exists", "", "pass overwrite=True to replace it")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     named = graphs.items() if isinstance(graphs, Mapping) else graphs
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file, tempfile.TemporaryDirectory() as folder:
+            seen: set[str] = set()
             for name, graph in named:
+                parts = Path(name).parts
+                if name in seen or not parts or ".." in parts or Path(name).is_absolute():
+                    why = "it is there already" if name in seen else "it leads out of the zip"
+                    raise BadRequest(f"a graph called {name!r} in {path.name}", why, "give each a path of its own")
+                seen.add(name)
                 made = write(graph, Path(folder, Path(name).name), **options)
                 _pack(file, made, name)
         part.replace(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ndlab.errors import BadMetadata
+from ndlab.errors import BadMetadata, Unsupported
 from ndlab.graph.bridges import by_name, records
 from ndlab.graph.formats.notes import NOTE, note_of, numbered, with_note
 
@@ -29,7 +29,11 @@ def write(graph: Graph, path: Path) -> None:
         "nodes": [row | {"id": one} for one, row in zip(ids, records(graph.nodes), strict=True)],
         "links": [row | {"source": ids[u], "target": ids[v]} for u, v, row in ends],
     }
-    path.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+    try:
+        text = json.dumps(found, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise Unsupported("infinite numbers in JSON", "it has no word for them", "write .parquet or .graphml") from None
+    path.write_text(text, encoding="utf-8")
 
 
 def read(path: Path, make: type[Graph]) -> Graph:
