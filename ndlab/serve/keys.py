@@ -160,13 +160,13 @@ class _Pieces(Iterator[bytes]):
     """Bytes of an open file, which stays the same one if another takes its name; closed at the end, or without one."""
 
     def __init__(self, handle: int, start: int, stop: int) -> None:
-        self._file = os.fdopen(handle, "rb", buffering=0)
+        self._handle = handle
         self._at, self._stop = start, stop
 
     def __next__(self) -> bytes:
         piece = b""
         if self._at < self._stop:
-            piece = os.pread(self._file.fileno(), min(PIECE, self._stop - self._at), self._at)
+            piece = os.pread(self._handle, min(PIECE, self._stop - self._at), self._at)
         if not piece:
             self.close()
             raise StopIteration
@@ -175,4 +175,10 @@ class _Pieces(Iterator[bytes]):
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)
+
+    def __del__(self) -> None:
+        # Whoever asked may have gone before the first piece.
+        self.close()

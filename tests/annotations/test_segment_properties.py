@@ -98,6 +98,15 @@ def test_r57_segments_come_back(tmp_path_factory: Any, made: list[Segment]) -> N
     again.close()
 
 
+def test_words_that_differ_by_case_only_are_told_apart(tmp_path: Path) -> None:
+    ann, again = Annotations.temporary(), Annotations.temporary()
+    words = [("Left", "left"), ("left", "LEFT"), ("LEFT", "a"), ("type:left", "a~2")]
+    ann.add([Segment(id=i, keys={"type": a, "side": b}) for i, (a, b) in enumerate(words, 1)])
+    strict(ann.export(f"precomputed://{tmp_path}/a", segments=True))
+    again.load(f"precomputed://{tmp_path}/a", "segment")
+    assert [(again.get(i).keys["type"], again.get(i).keys["side"]) for i in range(1, 5)] == words
+
+
 def test_what_does_not_fit_is_said_before_a_byte_is_written(tmp_path: Path) -> None:
     ann = Annotations.temporary()
     ann.add([Segment(keys={"a": "two words", "gap": 1, "mixed": 1, "status": "x"}), Segment(keys={"mixed": "b"})])

@@ -6,6 +6,7 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count as count_from
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,9 +163,15 @@ def _sort_of(one: Column) -> str:
 def _tags(columns: dict[str, list[str]], count: int) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """Return the tags of several columns as one property, and the column and word that each tag stands for."""
     pairs = sorted({(word.lower(), name, word) for name, words in columns.items() for word in words if word})
-    # Tags are the same in any case, so a word of two columns, or in two cases, is told apart by its column.
+    # Tags are the same in any case, so a word of two columns is told apart by its column, and in two cases by a number.
     times = Counter(lower for lower, _, _ in pairs)
-    tags = [word if times[lower] == 1 else f"{name}:{word}" for lower, name, word in pairs]
+    tags = list[str]()
+    taken = {lower for lower, count in times.items() if count == 1}
+    for lower, name, word in pairs:
+        tag = word if times[lower] == 1 else f"{name}:{word}"
+        spare = (tag if i == 1 else f"{tag}~{i}" for i in count_from(1))
+        tags.append(tag if times[lower] == 1 else next(one for one in spare if one.lower() not in taken))
+        taken.add(tags[-1].lower())
     at = {(name, word): i for i, (_, name, word) in enumerate(pairs)}
     values = [sorted(at[name, words[i]] for name, words in columns.items() if words[i]) for i in range(count)]
     found = {"id": "tags", "type": "tags", "tags": tags, "values": values}
