@@ -191,7 +191,7 @@ def _split(matrix: Any, degree: Array, total: float, part: Array, rng: np.random
 
 
 def _edge_betweenness(graph: Graph, _: np.random.Generator) -> Array:
-    from ndlab.analyze.kernels.moving import edge_betweenness
+    from ndlab.analyze.kernels.paths import betweenness
 
     plain = graph.undirected().simple({})
     m = plain.n_edges
@@ -215,7 +215,7 @@ def _edge_betweenness(graph: Graph, _: np.random.Generator) -> Array:
         if not alive.any():
             return best
         paths = np.zeros(m)
-        edge_betweenness(at, to, edge, alive, paths)
+        betweenness(at, to, edge, alive, 0, plain.n_nodes, np.zeros(plain.n_nodes), paths)
         alive[int(np.argmax(np.where(alive, paths, -1.0)))] = False
 
 

@@ -73,10 +73,11 @@ def _betweenness(graph: Graph) -> Array:
     from ndlab.analyze.kernels.paths import betweenness
 
     at, to = rows_of(graph)
+    edge, alive = np.arange(len(to)), np.ones(len(to), bool)
 
     def part(begin: int, end: int) -> Array:
         out = np.zeros(graph.n_nodes)
-        betweenness(at, to, begin, end, out)
+        betweenness(at, to, edge, alive, begin, end, out, np.zeros(len(to)))
         return out
 
     total: Array = sum(by_source(graph.n_nodes, part, size=256), np.zeros(graph.n_nodes))

@@ -243,7 +243,7 @@ def test_the_files_of_other_laboratories(
     assert directed is None or graph.directed == directed
     assert what <= set(graph.edges)
     if "larva" in name:
-        assert graph.n_nodes == 2952 or graph.n_nodes > 2900
+        assert graph.n_nodes == 3554
         assert graph.edges["weight"].sum() == 376091
     if "touch" in name:
         kinds, counts = np.unique(graph.nodes["type"].astype(str), return_counts=True)

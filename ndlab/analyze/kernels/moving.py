@@ -8,7 +8,7 @@ import numpy as np
 
 from ndlab.analyze.kernels.jit import Array, jit
 
-__all__ = ["edge_betweenness", "move_by_flow", "move_by_modularity", "propagate", "spins"]
+__all__ = ["move_by_flow", "move_by_modularity", "propagate", "spins"]
 
 
 @jit
@@ -187,38 +187,3 @@ def spins(rng: Any, at: Array, to: Array, labels: Array, states: int, start: flo
             labels[u] = new
             sums[new] += degree
         heat *= cool
-
-
-@jit
-def edge_betweenness(at: Array, to: Array, edge: Array, alive: Array, out: Array) -> None:
-    """Add to `out` how many shortest paths go along each edge that is alive."""
-    n = len(at) - 1
-    distance = np.full(n, -1, np.int64)
-    paths, depends = np.zeros(n), np.zeros(n)
-    queue = np.empty(n, np.int64)
-    for source in range(n):
-        distance[source], paths[source], queue[0] = 0, 1.0, source
-        head, tail = 0, 1
-        while head < tail:
-            u = queue[head]
-            head += 1
-            for e in range(at[u], at[u + 1]):
-                if not alive[edge[e]]:
-                    continue
-                v = to[e]
-                if distance[v] < 0:
-                    distance[v] = distance[u] + 1
-                    queue[tail] = v
-                    tail += 1
-                if distance[v] == distance[u] + 1:
-                    paths[v] += paths[u]
-        for k in range(tail - 1, -1, -1):
-            u = queue[k]
-            for e in range(at[u], at[u + 1]):
-                v = to[e]
-                if alive[edge[e]] and distance[v] == distance[u] + 1:
-                    share = paths[u] / paths[v] * (1 + depends[v])
-                    depends[u] += share
-                    out[edge[e]] += share
-        for k in range(tail):
-            distance[queue[k]], paths[queue[k]], depends[queue[k]] = -1, 0.0, 0.0

@@ -66,8 +66,13 @@ def girth(at: Array, to: Array) -> int:
 
 
 @jit
-def betweenness(at: Array, to: Array, begin: int, end: int, out: Array) -> None:
-    """Add to `out` what the sources in [begin, end) give to each node's betweenness; parallel edges are paths, too."""
+def betweenness(
+    at: Array, to: Array, edge: Array, alive: Array, begin: int, end: int, nodes: Array, edges: Array
+) -> None:
+    """Add to `nodes` and `edges` how many shortest paths from the sources in [begin, end) go through or along each.
+
+    `edge` (m) numbers the edges; those that are not `alive` are no way. Parallel edges are paths of their own.
+    """
     n = len(at) - 1
     distance = np.full(n, -1, np.int64)
     paths, depends = np.zeros(n), np.zeros(n)
@@ -79,6 +84,8 @@ def betweenness(at: Array, to: Array, begin: int, end: int, out: Array) -> None:
             u = queue[head]
             head += 1
             for e in range(at[u], at[u + 1]):
+                if not alive[edge[e]]:
+                    continue
                 v = to[e]
                 if distance[v] < 0:
                     distance[v] = distance[u] + 1
@@ -90,9 +97,11 @@ def betweenness(at: Array, to: Array, begin: int, end: int, out: Array) -> None:
             u = queue[k]
             for e in range(at[u], at[u + 1]):
                 v = to[e]
-                if distance[v] == distance[u] + 1:
-                    depends[u] += paths[u] / paths[v] * (1 + depends[v])
+                if alive[edge[e]] and distance[v] == distance[u] + 1:
+                    share = paths[u] / paths[v] * (1 + depends[v])
+                    depends[u] += share
+                    edges[edge[e]] += share
             if u != source:
-                out[u] += depends[u]
+                nodes[u] += depends[u]
         for k in range(tail):
             distance[queue[k]], paths[queue[k]], depends[queue[k]] = -1, 0.0, 0.0
