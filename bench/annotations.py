@@ -3,6 +3,7 @@
 Baselines: Python's sqlite3 with one table of the same values in one transaction (what no bookkeeping costs), and
 ndlab itself one object at a time. `past`, indexes, links and checks are the difference. The same on a PostgreSQL server
 that is started for it, on this machine and waiting for the disk at each commit; CPU is that of the client alone there.
+Over HTTP the founding system's client asks a server in the same process, so CPU is that of both.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ from harness import Bench, arguments, clock, scratch
 
 from ndlab.annotations import Annotations, Synapse
 from ndlab.geometry import Box
+from ndlab.serve import client as ramon
+from ndlab.serve.client import Client as RamonClient
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.postgres import Postgres
+from tests.serve.ramon_client import served
+from tests.serve.sites import TOKEN
 
 SIDE = 100_000.0
 
@@ -118,6 +123,28 @@ def on_a_server(bench: Bench, count: int, repeats: int) -> None:
         server.stop()
 
 
+def over_http(bench: Bench, folder: Path, count: int) -> None:
+    """The founding client against a server in this process: a batch, and some of it one by one."""
+    with served(folder) as ask:
+        nd = RamonClient(TOKEN, ask.server.url.removeprefix("http://"))
+        made = [ramon.RAMONSynapse(weight=i / 8, kvpairs={"i": str(i)}, centroid=[10, 10, 10]) for i in range(count)]
+        some = made[:60]
+        ids = nd.post_ramon("p", "cells", some)
+        rows = {
+            "post, a batch": rate(lambda: nd.post_ramon("p", "cells", made), count, 3),
+            "post, one by one": rate(lambda: [nd.post_ramon("p", "cells", one) for one in some], len(some), 3),
+        }
+        every = nd.post_ramon("p", "cells", made)
+        rows |= {
+            "get, a batch": rate(lambda: nd.get_ramon("p", "cells", every), count, 3),
+            "get, one by one": rate(lambda: [nd.get_ramon("p", "cells", one) for one in ids], len(ids), 3),
+        }
+        bench.table(f"{count} synapses over HTTP, client and server", rows)
+        for call in ("post", "get"):
+            ratio = rows[f"{call}, a batch"]["per cpu s"] / rows[f"{call}, one by one"]["per cpu s"]
+            bench.aim(f"HTTP: batch {call}, times as many as one by one, CPU", ratio, least=10)
+
+
 def finding(bench: Bench, ann: Annotations, repeats: int, end: int) -> None:
     count = len(ann)
     ids = ann.where().limit(3945).ids()
@@ -155,6 +182,8 @@ def main() -> int:
     count, repeats = (5_000, 1) if options.quick else (100_000, 3)
     with scratch() as folder:
         storing(bench, folder, count, repeats)
+        (folder / "served").mkdir()
+        over_http(bench, folder / "served", 400 if options.quick else 3945)
     on_a_server(bench, count, repeats)
     bench.finish()
     return 0

@@ -19,7 +19,7 @@ PROOFS = {
         f"{PLACES}::test_ids_beyond_32_bits_go_through_every_form",
     ],
     "R43": [f"{CALLS}::test_r43_derived_fields_are_computed_and_refuse_to_be_set"],
-    "R44": [f"{CLIENT}::test_r44_3945_objects_take_few_requests_and_a_part_of_the_time"],
+    "R44": [f"{CLIENT}::test_r44_3945_objects_take_few_requests"],
     "R45": [f"{CALLS}::test_r45_two_cubes_that_overlap", f"{CALLS}::{MODEL}"],
     "R46": [f"{CALLS}::test_r46_update_dataonly_and_reduce", f"{CALLS}::{MODEL}"],
     "R47": [f"{CALLS}::test_r47_reserved_ids_are_contiguous_and_nobody_elses"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -101,27 +100,23 @@ def test_what_is_refused_comes_back_as_an_error_of_ndlab(nd: Counted) -> None:
         nd.get_ramon_ids(T, "elsewhere")
 
 
-def test_r44_3945_objects_take_few_requests_and_a_part_of_the_time(nd: Counted) -> None:
-    """As many objects as the synapses of the claims; some of them one by one tell what all would take."""
+def test_r44_3945_objects_take_few_requests(nd: Counted) -> None:
+    """As many objects as the synapses of the claims; what one by one costs is measured by bench/annotations.py."""
     made = [ramon.RAMONSynapse(weight=i / 8, kvpairs={"i": str(i)}, centroid=[10, 10, 10]) for i in range(3945)]
 
-    def timed(call: Any) -> tuple[float, int, Any]:
-        """Return the processor's time of client and server, which run in this process; a busy machine has its own."""
-        before, began = nd.asked, time.process_time()
+    def counted(call: Any) -> tuple[int, Any]:
+        before = nd.asked
         found = call()
-        return time.process_time() - began, nd.asked - before, found
+        return nd.asked - before, found
 
-    posting, posts, ids = timed(lambda: nd.post_ramon(T, C, made))
-    getting, gets, found = timed(lambda: nd.get_ramon(T, C, ids))
+    posts, ids = counted(lambda: nd.post_ramon(T, C, made))
+    gets, found = counted(lambda: nd.get_ramon(T, C, ids))
     assert [one.kvpairs["i"] for one in found] == [str(i) for i in range(3945)]
     assert posts == 1
     assert gets <= 8
     some = 60
-    one_post, count, more = timed(lambda: [nd.post_ramon(T, C, one)[0] for one in made[:some]])
-    one_get, _, alone = timed(lambda: [nd.get_ramon(T, C, one) for one in ids[:some]])
+    count, more = counted(lambda: [nd.post_ramon(T, C, one)[0] for one in made[:some]])
+    alone = [nd.get_ramon(T, C, one) for one in ids[:some]]
     assert count == some
     assert [one.weight for one in alone] == [one.weight for one in found[:some]]
     assert len(set(more)) == some
-    # On a quiet machine the ratios are 50 and 25; on any, a batch is cheaper by far.
-    assert one_post / some * 3945 >= 3 * posting
-    assert one_get / some * 3945 >= 3 * getting
