@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,23 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["bounding_box", "cutout", "parts", "voxels"]
 
-# Of each kind that is made of others, the derived field that names them.
-_MADE_OF = {"neuron": "segments"}
-
 
 def parts(ann: Asked, one: Any) -> tuple[int, ...]:
-    """Return an object's id and those of the objects that it is made of, and they of others."""
-    found: dict[int, None] = {}
-    left = [as_id(one)]
-    while left:
-        number = left.pop()
-        if number in found:
-            continue
-        found[number] = None
-        known = next(iter(ann.where(id=number)), None)
-        if known is not None and known.kind in _MADE_OF:
-            left += reversed(ann.derived(known, _MADE_OF[known.kind]))
-    return tuple(found)
+    """Return an object's id and, if it is a neuron, those of its segments; no other kind is made of others."""
+    number = as_id(one)
+    known = next(iter(ann.where(id=number)), None)
+    return (number, *ann.derived(known, "segments")) if known is not None and known.kind == "neuron" else (number,)
 
 
 def voxels(ann: Asked, one: Any, volume: str | None) -> np.ndarray[Any, Any]:
@@ -56,10 +47,7 @@ def bounding_box(ann: Asked, one: Any, volume: str | None) -> Box:
     if not boxes:
         raise NotFound(f"object {one} has no voxels", f"neither has any of {len(parts(ann, one)) - 1} parts",
                        "ann.paint.write(id, voxels) gives it some")  # fmt: skip
-    whole = boxes[0]
-    for box in boxes[1:]:
-        whole = whole | box
-    return whole
+    return reduce(or_, boxes)
 
 
 def _painted(ann: Asked, volume: str | None) -> Painted:

@@ -67,7 +67,9 @@ class FoundingHandler(Guarded):
         """Refuse, too, what a link on another site's page would change here: some changes are asked for by GET."""
         await super().prepare()
         foreign = self.request.headers.get("Sec-Fetch-Site", "") in ("cross-site", "same-site")
-        if foreign and self.site.access.open and not set(CHANGING).isdisjoint(self._path.split("/")):
+        # Read as the grammar reads it, or a letter as %XX would get past.
+        words = map(unquote, self._path.split("/"))
+        if foreign and self.site.access.open and not set(CHANGING).isdisjoint(words):
             raise Refused("a change that a link on another site asks for", "it is not allowed here",
                           "type the address, or send it from a program")  # fmt: skip
 

@@ -113,17 +113,22 @@ def _values(source: Volume, channel: Channel) -> Array:
         raise BadRequest(f"a NIfTI file of {', '.join(source.axes)} {source.shape}",
                          f"channel {channel.name!r} has {', '.join(there.axes)} {there.shape}",
                          "post a file of the whole channel, with x first")  # fmt: skip
-    try:
-        values = source.read()
-    except Exception as error:
-        raise BadRequest("the voxels of a NIfTI file", f"they do not decode: {type(error).__name__}",
-                         "post a file that is whole") from None  # fmt: skip
+    values = _read(source)
     with np.errstate(invalid="ignore"):
         cast: Array = values.astype(there.dtype)
     if not np.array_equal(cast, values):
         raise BadRequest(f"{values.dtype} voxels for channel {channel.name!r}",
                          f"it holds {there.dtype}, into which they do not fit", "convert them first")  # fmt: skip
     return cast
+
+
+def _read(source: Volume) -> Array:
+    try:
+        values: Array = source.read()
+    except Exception as error:
+        raise BadRequest("the voxels of a NIfTI file", f"they do not decode: {type(error).__name__}",
+                         "post a file that is whole") from None  # fmt: skip
+    return values
 
 
 def _created(site: Site, call: Nifti, source: Volume) -> str:
@@ -153,7 +158,10 @@ def _type(source: Volume, kind: str) -> str:
     known = CHANNEL_TYPES[kind]
     if source.dtype.name in known:
         return source.dtype.name
-    low, high = (source.read().min(), source.read().max()) if source.dtype.kind in "iu" else (-1, 0)
+    low, high = -1, 0
+    if source.dtype.kind in "iu":
+        values = _read(source)
+        low, high = int(values.min()), int(values.max())
     fits = (name for name in known if name.startswith("u") and low >= 0 and high <= np.iinfo(name).max)
     return next(fits, "float32" if "float32" in known else known[-1])
 

@@ -23,18 +23,13 @@ from ndlab.serve.query import AXES, Encoding, Play, Tiles, parse_play, parse_til
 from ndlab.serve.reading import Cut, Reader, cut_of
 from ndlab.serve.recent import RecentFrames
 from ndlab.serve.slabs import SlabCache, shared_cache
-from ndlab.serve.wire import ABSENT, LAST, VERSION, Codec, Frame
+from ndlab.serve.wire import ABSENT, LAST, Codec, Frame
 from ndlab.volume import Volume
 
-__all__ = ["TileService", "hello"]
+__all__ = ["TileService"]
 
 _PLAYED = 60.0  # requests to play are read ahead for this many planes a second
 Cancelled = Callable[[], bool]
-
-
-def hello() -> dict[str, Any]:
-    """Return what a page asks first: whether somebody here speaks its language."""
-    return {"v": VERSION, "stream": True, "codecs": ["raw", "jpeg", "palette", "rows"]}
 
 
 def _never() -> bool:

@@ -17,10 +17,10 @@ from hypothesis.extra import numpy as hnp
 from ndlab.errors import BadRequest
 from ndlab.serve import wire
 from ndlab.serve.frames import image_frame, label_frame
+from ndlab.serve.handlers import HELLO
 from ndlab.serve.indices import indexed, joined
 from ndlab.serve.query import Encoding
 from ndlab.serve.rows import unpacked
-from ndlab.serve.tiles import hello
 from ndlab.serve.wire import Codec, Dtype, Frame
 
 FIXTURE: dict[str, Any] = json.loads(
@@ -74,7 +74,8 @@ def test_a_stream_is_frames_without_gaps() -> None:
 
 
 def test_what_a_page_asks_first_is_written_down() -> None:
-    assert FIXTURE["hello"] == hello()
+    assert FIXTURE["hello"] == HELLO
+    assert HELLO["v"] == wire.VERSION
     assert FIXTURE["content_type"] == wire.CONTENT_TYPE
 
 

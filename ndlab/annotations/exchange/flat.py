@@ -73,9 +73,8 @@ def read(
     for table in tables(path):
         frame = _frame(table)
         frame = {(rename or {}).get(name, name): column for name, column in frame.items()}
-        size = len(next(iter(frame.values()), ()))
-        yield _objects(frame, scale, count, size)
-        count += size
+        yield _objects(frame, scale, count)
+        count += len(next(iter(frame.values()), ()))
     if rows is not None and count != rows:
         raise BadMetadata(f"{path} was announced with {rows} rows", f"{count} are there; nothing was stored",
                           "get it again, or pass the right rows=")  # fmt: skip
@@ -113,7 +112,7 @@ def _frame(table: Any) -> Frame:
     return {name: table.column(i) for i, name in enumerate(table.schema.names)}
 
 
-def _objects(frame: Frame, scale: Points, first: int, size: int) -> Frame:
+def _objects(frame: Frame, scale: Points, first: int) -> Frame:
     left = dict(frame)
     found: Frame = {}
     ends: list[Points] = []

@@ -98,7 +98,7 @@ def answer(call: Call, method: str, behind: Behind, body: bytes, nbytes: int) ->
     check_method(call, method)
     if changes(call, method):
         behind.writable()
-        return _changed(call, method, behind, body, nbytes)
+        return _changed(call, behind, body, nbytes)
     match call:
         case Objects(ids=ids, form=form, level=level, cut=cut):
             return _objects(behind, ids, form, level, cut, nbytes)
@@ -123,7 +123,7 @@ def answer(call: Call, method: str, behind: Behind, body: bytes, nbytes: int) ->
     raise NotFound("this path", "nothing answers it", "see /v1/")
 
 
-def _changed(call: Call, method: str, behind: Behind, body: bytes, nbytes: int) -> Answer:
+def _changed(call: Call, behind: Behind, body: bytes, nbytes: int) -> Answer:
     match call:
         case Objects(ids=ids, form="nodata") | Described(ids=ids, level=None):
             behind.annotations.delete(list(dict.fromkeys(ids)), note="delete")

@@ -135,7 +135,7 @@ class RamonCalls:
             raise BadRequest(f"post of a {type(wrong).__name__}", "objects are of the classes of ndlab.serve.client")
         option = "update" if update else "overwrite"
         painted = [i for i, one in enumerate(objects) if getattr(one, "cutout", None) is not None]
-        bare = [i for i in range(len(objects)) if i not in set(painted)]
+        bare = sorted(set(range(len(objects))) - set(painted))
         ids: dict[int, int] = {}
         for places, path, pack in ((bare, f"{option}/json/", _json), (painted, f"{option}/", _file)):
             for some in _pieces(places, batch_size or _POSTED):

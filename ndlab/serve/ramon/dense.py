@@ -52,14 +52,11 @@ def write_labels(behind: Behind, post: Posted, values: np.ndarray[Any, Any]) -> 
         wanted = [b - a for a, b in zip(post.start, post.stop, strict=True)]
         raise BadRequest(f"voxels of shape {box.shape} for a range of {tuple(wanted)}", "both are z, y, x",
                          "post as many voxels as the range holds")  # fmt: skip
-    where = grid.painted(Box(*_ends(voxels_of(grid.level, post.start, stop, behind.title))))
+    there = voxels_of(grid.level, post.start, stop, behind.title)
+    where = grid.painted(Box(there.start, there.stop))
     for axis, times in enumerate(grid.factor):
         box = np.repeat(box, times, axis) if times > 1 else box
     inside = behind.clipped(where)
     part = box[inside.shift([-a for a in where.start]).slices]
     behind.paint.write_labels(inside, part, mode=post.conflict, note="voxels")
     return int(values.size)
-
-
-def _ends(box: Box) -> tuple[Int3, Int3]:
-    return box.start, box.stop
