@@ -117,6 +117,7 @@ def test_spectral_numbers_solve_their_equations(graph: Graph) -> None:
     for name, product in (("authority", matrix.T @ matrix), ("hub", matrix @ matrix.T)):
         value = np.linalg.eigvalsh(product)[-1]
         np.testing.assert_allclose(product @ found[name], value * found[name], atol=1e-6 * value)
+        assert np.linalg.norm(found[name]) == pytest.approx(1)
 
 
 def test_diversity_is_the_entropy_of_parallel_edges() -> None:

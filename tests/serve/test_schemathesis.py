@@ -92,7 +92,7 @@ def run(ask: Client, folder: Path, schema: Mapping[str, Any], *more: str) -> str
     command = [
         sys.executable, "-m", "schemathesis.cli", "--config-file", str(folder / "schemathesis.toml"), "run",
         str(folder / "openapi.json"), "--url", ask.server.url, "--header", f"Authorization: Bearer {TOKEN}",
-        "--max-examples", "8", "--request-timeout", str(SLOWEST), "--max-response-time", str(SLOWEST),
+        "--max-examples", "8", "--request-timeout", str(SLOWEST),
         "--generation-deterministic", "--suppress-health-check", "all", "--warnings", "off", "--continue-on-failure",
         *more,
     ]  # fmt: skip
