@@ -111,9 +111,10 @@ def draw(
     out = np.zeros((draws, columns))
     parts = [out[i : i + _PART] for i in range(0, draws, _PART)]
     seeds = np.random.SeedSequence(seed).spawn(len(parts))
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        for done in [
-            pool.submit(fill, np.random.default_rng(one), part) for one, part in zip(seeds, parts, strict=True)
-        ]:
-            done.result()
+    generators = map(np.random.default_rng, seeds)
+    if len(parts) == 1:  # A thread for it would only cost its start.
+        fill(next(generators), parts[0])
+        return out
+    with ThreadPoolExecutor(min(len(parts), workers or os.cpu_count() or 1)) as pool:
+        list(pool.map(fill, generators, parts))
     return out

@@ -328,8 +328,6 @@ def _named(observed: tuple[int, ...], drawn: Array) -> dict[str, Null]:
 
 
 _CHAINS = 4
-# Pairs of axon and target that are counted in a table, 64 MB a thread.
-_MOST_COUNTS = 1 << 24
 
 
 def _swapped(
@@ -401,11 +399,13 @@ def degree_preserving(
     """
     from ndlab.analyze.kernels import partners
 
-    axons, axon = np.unique(synapses["axon"], return_inverse=True)
+    _, axon, busy = np.unique(synapses["axon"], return_inverse=True, return_counts=True)
     targets, target = np.unique(synapses["target"], return_inverse=True)
     counts = np.unique(axon * len(targets) + target, return_counts=True)[1]
     observed = partners.statistics(counts)
-    n, size = len(targets), len(axons) * len(targets)
-    table = size if size <= _MOST_COUNTS else 0
-    drawn = draw(lambda rng, out: partners.shuffle(rng, axon, target, n, table, out), draws, 3, seed, workers)
+    # Axons of many synapses first: at those of one, nothing can be repeated.
+    rank = np.argsort(-busy, kind="stable")
+    at = np.concatenate([[0], np.cumsum(busy[rank][busy[rank] > 1])])
+    dealt = target[np.argsort(np.argsort(rank)[axon], kind="stable")]
+    drawn = draw(lambda rng, out: partners.shuffle(rng, at, dealt, len(targets), out), draws, 3, seed, workers)
     return _named(observed, drawn)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 import warnings
 
 import numpy as np
@@ -149,14 +148,31 @@ def test_partners_without_geometry() -> None:
     assert null["pairs of synapses"].mean == pytest.approx(36.4, abs=0.6)
 
 
-def test_shuffles_counted_in_a_table_or_sorted_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shuffles_are_every_dealing_alike_and_do_not_depend_on_the_threads() -> None:
+    axon, target = np.array([1, 1, 1, 2, 2, 3, 4]), np.array([7, 7, 8, 8, 9, 9, 7])
+    table = pd.DataFrame({"axon": axon, "target": target})
+    every = [tuple(one) for one in set(itertools.permutations(target.tolist()))]
+    expected: dict[tuple[int, int, int], float] = {}
+    for one in every:
+        c = np.unique(axon * 10 + np.array(one), return_counts=True)[1]
+        key = int((c >= 2).sum()), int((c >= 3).sum()), int((c * (c - 1) // 2).sum())
+        expected[key] = expected.get(key, 0) + 1 / len(every)
+    found = degree_preserving(table, draws=20_000, workers=1)
+    drawn = [tuple(row) for row in np.stack([null.draws for null in found.values()], axis=1).astype(int).tolist()]
+    assert set(drawn) == set(expected)
+    times = np.array([drawn.count(key) for key in expected])
+    assert stats.chisquare(times, 20_000 * np.array(list(expected.values()))).pvalue > 1e-3
+    for name, null in degree_preserving(table, draws=20_000, workers=3).items():
+        np.testing.assert_array_equal(null.draws, found[name].draws)
+
+
+def test_shuffles_repeat_as_many_synapses_as_degrees_foretell() -> None:
+    """Any two synapses get the same axon and the same target as often as pairs of each do: in closed form."""
     table = samples.kasthuri_synapses().rename(columns={"axon_id": "axon", "dendrite_id": "target"})
-    counted = degree_preserving(table, draws=300)
-    # The room's function has the module's name.
-    monkeypatch.setattr(sys.modules["ndlab.analyze.peters_rule"], "_MOST_COUNTS", 0)
-    for name, null in degree_preserving(table, draws=300).items():
-        assert null.observed == counted[name].observed
-        np.testing.assert_array_equal(null.draws, counted[name].draws)
+    null = degree_preserving(table, draws=3000)["pairs of synapses"]
+    both = [(c * (c - 1) / 2).sum() for c in (table[end].value_counts().to_numpy() for end in ("axon", "target"))]
+    mean = both[0] * both[1] / (len(table) * (len(table) - 1) / 2)
+    assert abs(null.mean - mean) < 4 * null.sd / np.sqrt(3000)
 
 
 def test_the_result_is_the_same_for_any_order_number_of_threads_and_repeated_rows() -> None:

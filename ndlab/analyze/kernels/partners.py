@@ -149,36 +149,28 @@ def swap_chain(
 
 
 @jit
-def shuffle(rng: Any, source: Array, target: Array, n_targets: int, n_pairs: int, out: Array) -> None:
+def shuffle(rng: Any, at: Array, target: Array, n_targets: int, out: Array) -> None:
     """Fill `out` (draws, 3): the targets are dealt anew to all synapses, so that both ends keep their degree.
 
-    `n_pairs` is one more than the largest ``source * n_targets + target``, or 0 where a table of counts would be too
-    large, and pairs are sorted in its place.
+    Axon i has the synapses `at[i]` to `at[i + 1]`, axons of one synapse left out, for none of the statistics counts
+    them; their targets stand behind the others in `target` (all synapses) and are dealt with them.
     """
     dealt = target.copy()
-    counts = np.zeros(n_pairs, np.int32)
+    counts = np.zeros(n_targets, np.int64)  # Of one axon at a time, so that it stays in the nearest cache.
+    n, last = len(dealt), at[len(at) - 1]
     for draw in range(len(out)):
-        for i in range(len(dealt) - 1, 0, -1):
-            j = rng.integers(0, i + 1)
+        for i in range(min(last, n - 1)):
+            # A double has 53 bits: of n choices none is likelier than another by more than n / 2^53.
+            j = i + int(rng.random() * (n - i))
             dealt[i], dealt[j] = dealt[j], dealt[i]
         two = three = pairs = 0
-        if n_pairs:
-            for i in range(len(dealt)):
-                c = counts[source[i] * n_targets + dealt[i]]
-                counts[source[i] * n_targets + dealt[i]] = c + 1
+        for one in range(len(at) - 1):
+            for i in range(at[one], at[one + 1]):
+                c = counts[dealt[i]]
+                counts[dealt[i]] = c + 1
                 two += c == 1
                 three += c == 2
                 pairs += c
-            for i in range(len(dealt)):
-                counts[source[i] * n_targets + dealt[i]] = 0
-        else:
-            keys = np.sort(source * n_targets + dealt)
-            run = 0
-            for i in range(len(keys)):
-                pairs += run
-                run += 1
-                two += run == 2
-                three += run == 3
-                if i + 1 == len(keys) or keys[i + 1] != keys[i]:
-                    run = 0
+            for i in range(at[one], at[one + 1]):
+                counts[dealt[i]] = 0
         out[draw, 0], out[draw, 1], out[draw, 2] = two, three, pairs
