@@ -19,7 +19,10 @@ __all__ = ["open"]
 # As `annotations.database.FILE`; named here so that opening a volume imports no database.
 _DATABASE = "objects.sqlite"
 # Endings that only graphs have, of those in `graph.files.FORMATS`.
-_GRAPHS = (".graphml", ".gml", ".gexf", ".net", ".pajek", ".edgelist", ".adjlist", ".attredge", ".geff")
+_GRAPHS = (
+    ".graphml", ".gml", ".gexf", ".net", ".pajek", ".edgelist", ".adjlist", ".attredge", ".geff", ".lgl", ".dimacs",
+    ".dl", ".graphdb",
+)  # fmt: skip
 
 
 def open(  # noqa: A001 - as in zarr and xarray

@@ -8,13 +8,19 @@ from typing import Any
 
 from ndlab.analyze.connectivity import connectome
 from ndlab.analyze.invariants import WHOLE, invariants
+from ndlab.analyze.spectrum import eigenpairs
 from ndlab.analyze.vertices import VERTEX, vertex_statistics
 from ndlab.annotations import Query
-from ndlab.errors import BadRequest
+from ndlab.errors import BadRequest, TooLarge
 from ndlab.graph import Graph
 from ndlab.serve.graphs import Services
 
 __all__ = ["graph_services"]
+
+# What the founding graph services called these; their eig, the leading eigenpairs, is neither of one nor of the other.
+_FOUNDING = {"ss1": "scan", "tri": "triangles", "cc": "clustering", "mad": "max_average_degree", "deg": "degree"}
+_EIGEN = "eig"
+_MOST_NUMBERS = 5_000_000
 
 
 def graph_services() -> Services:
@@ -29,19 +35,37 @@ def graph_services() -> Services:
     return Services(_invariants, _synapse_graph)
 
 
-def _invariants(graph: Graph, names: Sequence[str]) -> dict[str, Any]:
-    strange = [one for one in names if one not in WHOLE and one not in VERTEX]
+def _invariants(graph: Graph, names: Sequence[str], pairs: int = 100) -> dict[str, Any]:
+    own = {name: _FOUNDING.get(name, name) for name in names}
+    strange = [name for name, one in own.items() if one not in WHOLE and one not in VERTEX and name != _EIGEN]
     if strange:
         raise BadRequest(f"the invariant {strange[0][:50]!r}", f"of a graph there are {', '.join(WHOLE)}; of its nodes "
-                         f"{', '.join(VERTEX)}", "ask for names=size,triangles")  # fmt: skip
-    of_nodes = vertex_statistics(graph, [one for one in names if one in VERTEX])
-    whole = invariants(graph, [one for one in names if one in WHOLE])
+                         f"{', '.join(VERTEX)}; of both {_EIGEN}. {', '.join(_FOUNDING)} are known, too",
+                         "ask for names=size,triangles")  # fmt: skip
+    whole: dict[str, Any] = invariants(graph, [one for one in own.values() if one in WHOLE])
+    of_nodes: dict[str, Any] = vertex_statistics(graph, [one for one in own.values() if one in VERTEX])
+    if _EIGEN in own:
+        whole[_EIGEN], of_nodes[_EIGEN] = _pairs(graph, pairs)
+    nodes = {name: _plain(of_nodes[one]) for name, one in own.items() if one in of_nodes}
     return {
-        "graph": {name: _number(value) for name, value in whole.items()},
-        "nodes": {"ids": graph.ids.tolist()} | {name: list(map(_number, v.tolist())) for name, v in of_nodes.items()}
-        if of_nodes
-        else {},
+        "graph": {name: _plain(whole[one]) for name, one in own.items() if one in whole},
+        "nodes": {"ids": graph.ids.tolist()} | nodes if nodes else {},
     }
+
+
+def _pairs(graph: Graph, k: int) -> tuple[Any, Any]:
+    """Return eigenvalues, and for each node its entries of their vectors."""
+    k = min(k, graph.n_nodes)
+    if k * graph.n_nodes > _MOST_NUMBERS:
+        raise TooLarge(f"{k} eigenvectors of {graph.n_nodes:,} nodes", f"{_MOST_NUMBERS:,} numbers are sent at most",
+                       f"add pairs={max(1, _MOST_NUMBERS // graph.n_nodes)}, or ask for mad", pairs=k)  # fmt: skip
+    found = eigenpairs(graph, k)
+    return found.values, found.vectors
+
+
+def _plain(value: Any) -> Any:
+    """Return numbers as JSON has them, in lists as deep as an array."""
+    return list(map(_plain, value)) if getattr(value, "ndim", 0) else _number(value)
 
 
 def _number(value: Any) -> Any:

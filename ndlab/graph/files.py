@@ -7,12 +7,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ndlab.errors import BadMetadata, BadRequest, NdlabError
+from ndlab.errors import BadMetadata, BadRequest, NdlabError, Unsupported
 
 if TYPE_CHECKING:
     from ndlab.graph.graph import Graph
 
-__all__ = ["ENDINGS", "FORMATS", "WHOLE", "Format", "format_of"]
+__all__ = ["ENDINGS", "FORMATS", "READABLE", "READ_ONLY", "WHOLE", "Format", "format_named", "format_of"]
 
 WHOLE = frozenset({"isolated nodes", "node properties", "edge properties", "attributes", "parallel edges", "types"})
 
@@ -30,7 +30,7 @@ class Format:
     module : str
         Where it is read and written.
     reader, writer : str
-        Functions of that module.
+        Functions of that module; no `writer` where it is only read.
     keeps : frozenset of str
         What it can hold, of ``isolated nodes``, ``node properties``, ``edge properties``, ``attributes`` (with units),
         ``parallel edges`` and ``types``.
@@ -94,16 +94,61 @@ FORMATS = {
     )
 }  # fmt: skip
 
-ENDINGS = {suffix for kind in FORMATS.values() for suffix in kind.suffixes}
+# What the founding graph explorer took besides; it is read, and written as something else.
+READ_ONLY = {
+    one.name: one
+    for one in (
+        Format("lgl", (".lgl",), "founding", "read_lgl", ""),
+        Format("dimacs", (".dimacs", ".col", ".gr", ".max"), "founding", "read_dimacs", ""),
+        Format("dl", (".dl",), "founding", "read_dl", ""),
+        Format("graphdb", (".graphdb",), "founding", "read_graphdb", ""),
+    )
+}
+
+READABLE = FORMATS | READ_ONLY
+ENDINGS = {suffix for kind in READABLE.values() for suffix in kind.suffixes}
+
+
+# Formats of the founding services that stay out, with why, and what to ask for in their place.
+_NEVER = {
+    "gpickle": ("a pickle runs whatever its sender wrote into it, as it is read",
+                "ask for graphml, which keeps as much"),
+    "yaml": ("graphs in YAML name Python classes to be called as they are read",
+             "ask for json: what it holds is YAML 1.2, too, without a class in it"),
+}  # fmt: skip
+_NEVER_ENDINGS = {".gpickle": "gpickle", ".pickle": "gpickle", ".pkl": "gpickle", ".yaml": "yaml", ".yml": "yaml"}
+
+
+def format_named(name: str) -> Format:
+    """Return the format of a name.
+
+    Raises
+    ------
+    Unsupported
+        If it is one that runs code as it is read.
+    BadRequest
+        If it is unknown.
+
+    Examples
+    --------
+    >>> format_named("gml").suffixes
+    ('.gml',)
+    """
+    if name in _NEVER:
+        why, remedy = _NEVER[name]
+        raise Unsupported(f"graph format {name}", why, remedy)
+    if name not in READABLE:
+        raise BadRequest(f"graph format {name[:50]!r}", f"formats are {', '.join(FORMATS)}; read only, "
+                         f"{', '.join(READ_ONLY)}", "ask for one of them")  # fmt: skip
+    return READABLE[name]
 
 
 def format_of(path: Path, named: str | None) -> Format:
     """Return the format of a name, or the one that a path's ending says."""
-    if named is not None:
-        if named not in FORMATS:
-            raise BadRequest(f"graph format {named!r}", f"formats are {', '.join(FORMATS)}")
-        return FORMATS[named]
-    found = [kind for kind in FORMATS.values() if path.suffix.lower() in kind.suffixes]
+    ending = path.suffix.lower()
+    if named is not None or ending in _NEVER_ENDINGS:
+        return format_named(named or _NEVER_ENDINGS[ending])
+    found = [kind for kind in READABLE.values() if ending in kind.suffixes]
     if not found:
         known = ", ".join(kind.suffixes[0] for kind in FORMATS.values())
         raise BadRequest(

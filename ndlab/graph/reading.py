@@ -24,6 +24,8 @@ def read(
 ) -> Graph:  # fmt: skip
     """Read a graph file: GraphML, GML, GEXF, Pajek, an edge or adjacency list, JSON, Parquet, geff, or one in a zip.
 
+    LGL, DIMACS, UCINET's DL and GraphDB are read, too, but not written; a pickle never is.
+
     Parameters
     ----------
     path : str or path

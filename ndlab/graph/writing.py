@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ndlab.errors import BadRequest, Conflict, NotFound, Unsupported
-from ndlab.graph.files import FORMATS, WHOLE, Format, format_of
+from ndlab.graph.files import FORMATS, READ_ONLY, WHOLE, Format, format_of
 
 if TYPE_CHECKING:
     from ndlab.graph.graph import Graph
@@ -73,6 +73,8 @@ def write(
     """
     path = Path(dest).expanduser()
     kind = format_of(path, format)
+    if kind.name in READ_ONLY:
+        raise Unsupported(f"writing {kind.name}", "it is only read", f"write {', '.join(FORMATS)}")
     _refuse(graph, kind, path, overwrite, lossy)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from ndlab.errors import BadRequest
 from ndlab.graph import lost
-from ndlab.graph.files import Format
+from ndlab.graph.files import Format, format_named
 from ndlab.serve.graphs import ndgraph
-from ndlab.serve.graphs.packing import Sending, archive, format_named, made, packed, pieces, refuse_loss
+from ndlab.serve.graphs.packing import Sending, archive, made, packed, pieces, refuse_loss
 from ndlab.serve.guarded import Guarded
 from ndlab.serve.handlers import query_of
 from ndlab.serve.ramon.resource import Asked
@@ -24,6 +24,7 @@ __all__ = ["GraphHandler", "GraphsHandler", "GraphsZipHandler", "InvariantsHandl
 Source = Callable[[Callable[[], bool]], Iterator[bytes]]
 
 _BYTES, _ZIP = "application/octet-stream", "application/zip"
+_MOST_PAIRS = 1000
 
 
 class _Answering(Guarded):
@@ -108,7 +109,8 @@ class GraphHandler(_Answering):
 
 
 def _sending(query: Mapping[str, str]) -> Sending:
-    return Sending(format_named(query.get("format")), _flag(query, "lossy"))
+    named = query.get("format")
+    return Sending(None if named is None else format_named(named), _flag(query, "lossy"))
 
 
 def _flag(query: Mapping[str, str], name: str) -> bool:
@@ -163,16 +165,24 @@ class InvariantsHandler(_Answering):
 
     async def get(self, name: str) -> None:
         """Answer."""
-        query = Asked(query_of(self), ("names",)).query
+        query = Asked(query_of(self), ("names", "pairs")).query
         names = [one for one in query.get("names", "").split(",") if one]
         if not names:
             raise BadRequest("invariants without names", "it says which are computed", "ask for names=size,triangles")
-        self.answer(await self.threads.run(_computed, self.site, name, names))
+        self.answer(await self.threads.run(_computed, self.site, name, names, _counted(query)))
 
 
-def _computed(site: Site, name: str, names: list[str]) -> dict[str, Any]:
+def _counted(query: Mapping[str, str]) -> int:
+    """Return how many eigenpairs are asked for; a hundred, as the founding services had, unless it is said."""
+    said = query.get("pairs", "100")
+    if not (said.isdecimal() and said.isascii() and 1 <= int(said[:4]) <= _MOST_PAIRS and len(said) < 5):
+        raise BadRequest(f"pairs={said[:50]!r}", f"1 to {_MOST_PAIRS} eigenpairs are given", "ask for pairs=10")
+    return int(said)
+
+
+def _computed(site: Site, name: str, names: list[str], pairs: int) -> dict[str, Any]:
     compute = site.services.need("invariants")
-    return {"name": name, **compute(site.graphs.read(name), names)}
+    return {"name": name, **compute(site.graphs.read(name), names, pairs)}
 
 
 class NdgraphHandler(_Answering):

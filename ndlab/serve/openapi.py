@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ndlab.graph import FORMATS
+from ndlab.graph.files import READABLE
 from ndlab.serve.schemas import HEADERS, MISTAKES, SCHEMAS
 
 __all__ = ["ROUTES", "Parameter", "Route", "document"]
@@ -92,7 +92,7 @@ _ID = Parameter("id", "Id of an object.", required=True, pattern="^[1-9][0-9]{0,
 _BOX = Parameter("box", "z0:z1,y0:y1,x0:x1, in voxels, half-open.", pattern="^[0-9]{1,15}:[0-9]{1,15}(,[0-9]{1,15}:"
                  "[0-9]{1,15}){2}$")  # fmt: skip
 _GRAPH = Parameter("name", "Name of a graph file, ending included.", required=True)
-_FORMAT = Parameter("format", "Format of a graph file.", pattern=f"^({'|'.join(FORMATS)})$")
+_FORMAT = Parameter("format", "Format of a graph file.", pattern=f"^({'|'.join(READABLE)})$")
 _LOSSY = Parameter("lossy", "1: leave out what the format cannot hold.", pattern="^[01]$")
 _MATCH = Parameter("match", "Which names: * stands for anything, ? for one character.")
 _SET = "/v1/annotations/{name}/{channel}"
@@ -181,7 +181,8 @@ ROUTES: tuple[Route, ...] = (
               "overwrite", "Whether what is posted replaces what is there.", pattern="^[01]$")),
           (*_READ, "put", "post"), "Graph", {}, {"put": "", "post": ""}),
     Route("invariants", "/v1/graphs/{name}/invariants", "Numbers of a graph and of each of its nodes.", (_JSON,),
-          (_GRAPH, Parameter("names", "Which, parted by commas.", required=True, pattern="^[a-z_]+(,[a-z_]+)*$")),
+          (_GRAPH, Parameter("names", "Which, parted by commas.", required=True, pattern="^[a-z0-9_]+(,[a-z0-9_]+)*$"),
+           Parameter("pairs", "How many eigenpairs, of names=eig.", "integer", least=1, most=1000)),
           schema="Invariants"),
     Route("ndgraph", "/ndgraph/{path+}", "The undirected graph of a channel's synapses: TOKEN/CHANNEL/"
           "[FORMAT/[X0,X1/Y0,Y1/Z0,Z1/]].", (_BYTES, _ZIP), (_REST,)),

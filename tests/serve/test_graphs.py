@@ -153,7 +153,14 @@ def test_what_a_format_cannot_hold_is_refused_in_words(ask: Client, tmp_path: Pa
     assert read_body(lossy.body, "worm.adjlist", tmp_path).n_edges == 4
     geff = ask("/v1/graphs/worm.graphml?format=geff&lossy=1")  # it names an edge by its ends
     assert (geff.status, geff.json["asked"]) == (409, "parallel edges in geff")
-    assert ask("/v1/graphs/worm.graphml?format=gpickle").status == 400
+    assert ask("/v1/graphs/worm.graphml?format=beauty").status == 400
+    for never, instead in (("gpickle", "graphml"), ("yaml", "json")):
+        said = ask(f"/v1/graphs/worm.graphml?format={never}")
+        assert said.status == 501
+        assert "read" in said.json["exists"]
+        assert instead in said.json["remedy"]
+        assert ask(f"/v1/graphs/worm.graphml?format={instead}").status == 200
+        assert ask(f"/v1/graphs/x.{never}", "PUT", b"\x80\x04N.").status == 501
     assert ask("/v1/graphs/worm.graphml?format=gml&lossy=yes").status == 400
     assert ask("/v1/graphs/worm.graphml?form=gml").status == 400
 
@@ -431,12 +438,23 @@ def test_invariants_are_those_of_the_analysis(ask: Client) -> None:
     said = ask("/v1/graphs/worm.graphml/invariants?names=order,size,transitivity,degree,triangles,scan,diversity")
     assert said.status == 200, said.body
     whole = invariants(WORM, ["order", "size", "transitivity"])
+    whole_of = invariants(WORM, ["max_average_degree"])
     nodes = vertex_statistics(WORM, ["degree", "triangles", "scan", "diversity"])
     assert said.json["graph"] == whole
     assert said.json["nodes"]["ids"] == WORM.ids.tolist()
     for name, values in nodes.items():
         assert said.json["nodes"][name] == [None if v != v else v for v in values.tolist()], name
     assert b"NaN" not in said.body
+    old = ask("/v1/graphs/worm.graphml/invariants?names=ss1,tri,cc,mad,deg,eig&pairs=2").json
+    assert old["graph"]["mad"] == whole_of["max_average_degree"]
+    assert old["nodes"]["ss1"] == said.json["nodes"]["scan"]
+    assert (old["nodes"]["tri"], old["nodes"]["deg"]) == (said.json["nodes"]["triangles"], said.json["nodes"]["degree"])
+    dense = WORM.undirected().adjacency().toarray()
+    np.testing.assert_allclose(sorted(np.abs(old["graph"]["eig"])), np.sort(np.abs(np.linalg.eigvalsh(dense)))[-2:])
+    rows = np.array(old["nodes"]["eig"])
+    np.testing.assert_allclose(dense @ rows, rows * old["graph"]["eig"], atol=1e-12)
+    for pairs in ("0", "x", "1001", "²"):
+        assert ask(f"/v1/graphs/worm.graphml/invariants?names=eig&pairs={quote(pairs)}").status == 400
     strange = ask("/v1/graphs/worm.graphml/invariants?names=beauty")
     assert strange.status == 400
     assert "transitivity" in strange.json["exists"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ndlab.graph import FORMATS, Column, Columns, Graph, lost
+from ndlab.graph.files import READ_ONLY
 
 __all__ = ["Facts", "facts_of"]
 
@@ -40,6 +41,7 @@ def facts_of(graph: Graph) -> Facts:
     ('parallel edges',)
     """
     misses = {name: tuple(lost(graph, name)) for name in FORMATS}
+    misses |= dict.fromkeys(READ_ONLY, ("all of it, for it is only read",))
     about = {
         "nodes": graph.n_nodes,
         "edges": graph.n_edges,

@@ -8,18 +8,15 @@ from typing import Any
 from urllib.parse import unquote
 
 from ndlab.annotations import Query
-from ndlab.errors import BadRequest, Unsupported
 from ndlab.geometry import Box
-from ndlab.graph import FORMATS, Graph
-from ndlab.graph.files import Format
+from ndlab.graph import Graph
+from ndlab.graph.files import Format, format_named
 from ndlab.serve.grammar import Cut
 from ndlab.serve.grammar.words import Words
 from ndlab.serve.ramon.behind import Behind
 
 __all__ = ["Asked", "graph_of", "parse"]
 
-# Of the founding service's formats these run code as they are read.
-_NEVER = ("gpickle", "yaml")
 _FIRST = "graphml"
 
 
@@ -50,17 +47,12 @@ def parse(path: str) -> Asked:
     """
     words = Words(unquote(one) for one in path.strip("/").split("/"))
     token, channel = words.name("a token"), words.name("a channel")
-    name = words.take("a format") if words.peek() else _FIRST
-    if name in _NEVER:
-        raise Unsupported(f"graph format {name}", "a file of it runs code as it is read",
-                          f"ask for {', '.join(FORMATS)}")  # fmt: skip
-    if name not in FORMATS:
-        raise BadRequest(f"graph format {name[:50]!r}", f"formats are {', '.join(FORMATS)}", "ask for one of them")
+    form = format_named(words.take("a format") if words.peek() else _FIRST)
     cut = None
     if words.peek():
         cut = Cut(0, words.range("x"), words.range("y"), words.range("z"))
     words.end()
-    return Asked(token, channel, FORMATS[name], cut)
+    return Asked(token, channel, form, cut)
 
 
 def graph_of(behind: Behind, asked: Asked, connectome: Callable[[Query], Graph]) -> Graph:

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ndlab.errors import BadRequest, Conflict, Unsupported
+from ndlab.errors import Conflict, Unsupported
 from ndlab.graph import FORMATS, Graph, write
 from ndlab.graph.files import Format
 from ndlab.serve.graphs.folder import GraphFolder
 
-__all__ = ["PIECE", "Sending", "archive", "format_named", "made", "packed", "pieces", "refuse_loss"]
+__all__ = ["PIECE", "Sending", "archive", "made", "packed", "pieces", "refuse_loss"]
 
 PIECE = 1 << 20
 _log = logging.getLogger("ndlab.serve")
@@ -33,19 +33,6 @@ class Sending:
 
     format: Format | None = None
     lossy: bool = False
-
-
-def format_named(name: str | None) -> Format | None:
-    """Return a format by name, None for none.
-
-    Raises
-    ------
-    BadRequest
-        If it is unknown.
-    """
-    if name is not None and name not in FORMATS:
-        raise BadRequest(f"graph format {name[:50]!r}", f"formats are {', '.join(FORMATS)}", "ask for one of them")
-    return None if name is None else FORMATS[name]
 
 
 def refuse_loss(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Services"]
 
-Invariants = Callable[[Graph, Sequence[str]], Mapping[str, Any]]
+Invariants = Callable[[Graph, Sequence[str], int], Mapping[str, Any]]
 Connectome = Callable[["Query"], Graph]
 
 
@@ -25,7 +25,8 @@ class Services:
     Parameters
     ----------
     invariants : callable, optional
-        ``invariants(graph, names)`` gives numbers of the whole graph and lists of one for each node, as JSON has them.
+        ``invariants(graph, names, pairs)`` gives numbers of the whole graph and lists of one for each node, as JSON has
+        them; `pairs` of its eigenpairs, where those are asked for.
     connectome : callable, optional
         ``connectome(synapses)`` gives the undirected graph of a query's synapses.
     """
