@@ -17,8 +17,8 @@ Matrix = Literal["undirected", "directed", "singular"]
 
 # Up to here all pairs at once are found sooner than some of them.
 _MOST_DENSE = 400
-# Without a cycle all values are 0, of which no iteration sees more than a few; so many nodes take a matrix of 128 MB.
-_MOST_GENERAL = 4_000
+# Where the iteration does not converge; a matrix of so many nodes takes some seconds.
+_MOST_GENERAL = 1_500
 _LEVEL = 1e-9
 _TIES = 8
 
@@ -64,7 +64,7 @@ def eigenpairs(graph: Graph, k: int = 100, *, matrix: Matrix = "undirected", wei
     Raises
     ------
     BadRequest
-        If `matrix` is none of these, or `k` is below 1.
+        If `matrix` is none of these, `k` is below 1, or a directed graph has no cycle: its values are all 0.
     TooLarge
         If the solver does not converge.
 
@@ -82,6 +82,9 @@ def eigenpairs(graph: Graph, k: int = 100, *, matrix: Matrix = "undirected", wei
     k = min(k, n)
     if matrix == "singular":
         return _singular(found, k)
+    if matrix == "directed" and n and _is_acyclic(found):
+        raise BadRequest(f"eigenpairs of {n:,} nodes with direction", "without a cycle all values are 0",
+                         "eigenpairs(graph, matrix='singular')")  # fmt: skip
     if _is_small(found, k):
         values, vectors = (np.linalg.eigh if matrix == "undirected" else np.linalg.eig)(found.toarray())
     elif matrix == "undirected":
@@ -114,6 +117,12 @@ def spectral_radius(graph: Graph) -> float:
 
 def _is_small(matrix: Any, k: int) -> bool:
     return matrix.shape[0] <= _MOST_DENSE or k >= matrix.shape[0] - 1 or not matrix.nnz
+
+
+def _is_acyclic(matrix: Any) -> bool:
+    from scipy.sparse.csgraph import connected_components
+
+    return not matrix.diagonal().any() and connected_components(matrix, connection="strong")[0] == matrix.shape[0]
 
 
 def _unsolved(n: int, k: int, why: str) -> TooLarge:
