@@ -111,6 +111,13 @@ def touches_csv(edge_list: Path) -> str:
     return written(("spine_id", "axon_id"), sorted((int(spine), int(axon)) for spine, axon in pairs))
 
 
+def spreadsheet_csv(sheet_file: Path) -> str:
+    """Convert the spreadsheet that the claims notebooks wrote: names and units anew, ids and digits as published."""
+    with sheet_file.open(newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    return written(("synapse_id", "pre_id", "post_id", "x_um", "y_um", "z_um"), [tuple(row) for row in rows])
+
+
 def objects_table(export: Path) -> Any:
     """Convert the annotators' export: hierarchy, anchor and box of each object, in voxels of 6 x 6 x 30 nm."""
     import pandas as pd
@@ -185,6 +192,8 @@ def main(source: Path) -> None:
     kasthuri = source / "kasthuri2015"
     edges = kasthuri / "kasthuri2015_ramon_v4_graph_touch.edgelist"
     (SHIPPED / "kasthuri2015" / "touches.csv").write_text(touches_csv(edges))
+    spreadsheet = kasthuri / "kasthuri2015_synapse_table.csv"
+    (SHIPPED / "kasthuri2015" / "spreadsheet.csv").write_text(spreadsheet_csv(spreadsheet))
     objects = kasthuri / "Threecylindermerge_May08_db14_export.txt"
     objects_table(objects).to_parquet(SHIPPED / "kasthuri2015" / "objects.parquet", compression="zstd")
     (SHIPPED / "kasthuri2015" / "sasd.csv").write_text(sasd_csv(kasthuri / "sasdpairs.mat"))

@@ -42,7 +42,8 @@ def connectome(
     directed : bool
     multiple : bool
         One edge for each synapse, with its ``synapse`` id, ``weight``, ``confidence`` and place ``z, y, x`` [nm];
-        else one edge for each pair, with the number of ``synapses`` and the sum of their ``weight``.
+        else one edge for each pair, with the number of ``synapses`` and the sum of their ``weight``; a cell that has
+        synapses with itself is a pair, too.
     unknown : str
         What becomes of synapses without a known direction in a directed graph: ``"error"``, or ``"skip"``, which counts
         them in ``graph.attributes["synapses_without_direction"]``.
@@ -92,7 +93,7 @@ def connectome(
     graph = graph.with_attributes(left_out=len(table) - strange - len(np.unique(row)))
     if strange:
         graph = graph.with_attributes(synapses_without_direction=strange)
-    return graph if multiple else graph.simple({"weight": "sum"}, count="synapses")
+    return graph if multiple else graph.simple({"weight": "sum"}, count="synapses", loops=True)
 
 
 def _ends(table: pd.DataFrame, directed: bool) -> tuple[Array, Array, Array, int]:

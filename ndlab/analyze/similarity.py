@@ -51,6 +51,16 @@ class PairSimilarity:
         """How much more alike the first kind is."""
         return self.null.observed
 
+    @property
+    def p_strict(self) -> float:
+        """Share of draws that are larger than the difference; equal ones, which `null.p` counts, are not.
+
+        Published p-values are often this. Flags make many draws equal, so that the two may be far apart; the strict one
+        is too small a p-value, and may be 0.
+        """
+        slack = 1e-9 * max(abs(self.difference), 1e-3)
+        return float((self.null.draws > self.difference + slack).mean())
+
 
 def pair_similarity(
     table: pd.DataFrame,

@@ -304,8 +304,10 @@ class Graph:
         """Return the graph with each edge turned round."""
         return replace(self, source=self.target, target=self.source)
 
-    def simple(self, combine: Mapping[str, str] | str = "sum", *, count: str | None = None) -> Graph:
-        """Merge parallel edges and drop loops.
+    def simple(
+        self, combine: Mapping[str, str] | str = "sum", *, count: str | None = None, loops: bool = False
+    ) -> Graph:
+        """Merge parallel edges, and drop loops unless they are asked for.
 
         Parameters
         ----------
@@ -314,10 +316,12 @@ class Graph:
             one word for all, or a word for each name, properties without one being dropped. Text takes ``first``.
         count : str, optional
             Name of a property that holds how many edges became one.
+        loops : bool
+            Keep loops, parallel ones merged.
         """
         from ndlab.graph.shape import simple
 
-        return simple(self, combine, count)
+        return simple(self, combine, count, loops)
 
     def components(self, mode: str = "weak") -> Array:
         """Return for each node the number of its component, 0 for the largest; `mode` is ``weak`` or ``strong``."""

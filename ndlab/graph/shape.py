@@ -74,10 +74,10 @@ def components(graph: Graph, mode: str) -> Array:
     return numbers
 
 
-def simple(graph: Graph, combine: Mapping[str, str] | str, count: str | None) -> Graph:
+def simple(graph: Graph, combine: Mapping[str, str] | str, count: str | None, loops: bool = False) -> Graph:
     """Return what `Graph.simple` promises; edges stand in the order of the first of those that became one."""
     ways = _ways(graph, combine)
-    kept = np.flatnonzero(~graph.loops)
+    kept = np.arange(len(graph.source)) if loops else np.flatnonzero(~graph.loops)
     _, first, inverse, sizes = np.unique(
         pair_keys(graph)[kept], return_index=True, return_inverse=True, return_counts=True
     )

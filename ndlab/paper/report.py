@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from ndlab.paper.claims import claims_html
 from ndlab.paper.results import numbers_html
 
 if TYPE_CHECKING:
@@ -18,9 +19,10 @@ __all__ = ["report_html"]
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #5a6572; --line: #d9dee4; --ok: #1a7f4b; --off: #b3261e;
-        --bg: #fff; }
+        --differs: #8a5a00; --bg: #fff; }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e9ed; --soft: #9aa5b1; --line: #38414c; --ok: #5fd39a; --off: #ff8a80; --bg: #14181d; }
+  :root { --ink: #e6e9ed; --soft: #9aa5b1; --line: #38414c; --ok: #5fd39a; --off: #ff8a80; --bg: #14181d;
+          --differs: #f0c060; }
   figure img { background: #fff; border-radius: 4px; }
 }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--bg); max-width: 68rem;
@@ -33,6 +35,8 @@ table.numbers { border-collapse: collapse; width: 100%; margin: 1rem 0; font-var
 .numbers th { text-align: left; font-size: .85rem; color: var(--soft); }
 .numbers td, .numbers th { padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 .numbers td:nth-child(3), .numbers td:nth-child(4), .numbers td:nth-child(5) { white-space: nowrap; }
+.numbers.claims td:nth-child(n) { white-space: normal; width: 22%; } .numbers.claims td:first-child { width: 32%; }
+.differs { color: var(--differs); }
 figure { margin: 1.6rem 0; } figure img { max-width: 100%; } figcaption { color: var(--soft); font-size: .92rem; }
 pre { white-space: pre-wrap; color: var(--off); }
 """
@@ -84,6 +88,8 @@ def _section(outcome: Outcome) -> str:
         parts.append(f"<pre>{html.escape(outcome.error)}</pre>")
     if results is None:
         return "".join(parts)
+    if results.claims:
+        parts.append(claims_html(results.claims))
     if results.numbers:
         parts.append(numbers_html(results.numbers))
     parts += [

@@ -8,11 +8,13 @@ import io
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ndlab.errors import BadRequest
+from ndlab.paper.claims import Claim, Verdict, claims_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
@@ -88,6 +90,7 @@ class Results:
         self.numbers: list[Number] = []
         self.figures: list[Figure] = []
         self.not_run: list[NotRun] = []
+        self.claims: list[Claim] = []
         self._save()
 
     @property
@@ -152,6 +155,24 @@ class Results:
         self.not_run.append(NotRun(name, needs))
         self._save()
 
+    def claim(
+        self,
+        name: str,
+        question: str,
+        *,
+        method: str,
+        published: Mapping[str, str],
+        ours: str,
+        verdict: Verdict,
+        why: str = "",
+    ) -> None:
+        """Record what became of one statement of the paper, a row of the report's table of claims (see `Claim`).
+
+        What `ours` says in words, `number` has to assert.
+        """
+        self.claims.append(Claim(name, question, method, dict(published), ours, verdict, why))
+        self._save()
+
     def check(self) -> None:
         """Fail if a number is off.
 
@@ -166,7 +187,7 @@ class Results:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` reads them back."""
         found: dict[str, Any] = {"notebook": self.notebook, "title": self.title}
-        for kind in ("numbers", "figures", "not_run"):
+        for kind in ("numbers", "figures", "not_run", "claims"):
             found[kind] = [asdict(one) for one in getattr(self, kind)]
         return found
 
@@ -178,6 +199,7 @@ class Results:
         results.numbers = [Number(**one) for one in found["numbers"]]
         results.figures = [Figure(**one) for one in found["figures"]]
         results.not_run = [NotRun(**one) for one in found["not_run"]]
+        results.claims = [Claim(**one) for one in found["claims"]]
         return results
 
     def _save(self) -> None:
@@ -188,7 +210,7 @@ class Results:
             part.replace(path)
 
     def _repr_html_(self) -> str:
-        return numbers_html(self.numbers)
+        return (claims_html(self.claims) if self.claims else "") + numbers_html(self.numbers)
 
 
 def difference(number: Number) -> str:

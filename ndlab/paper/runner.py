@@ -182,6 +182,7 @@ def _summary(outcome: Outcome) -> dict[str, Any]:
         "error": outcome.error,
         "numbers": [vars(n) | {"ok": n.ok} for n in results.numbers] if results else [],
         "not_run": [vars(n) for n in results.not_run] if results else [],
+        "claims": [vars(n) for n in results.claims] if results else [],
     }
 
 

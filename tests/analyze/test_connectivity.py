@@ -50,6 +50,7 @@ def test_directions_and_parallel_edges(ann: Annotations) -> None:
     row = list(pairs(weighted)).index((11, 21))
     assert weighted.edges["synapses"][row] == 3
     assert weighted.edges["weight"][row] == 3
+    assert Counter(dict(zip(pairs(weighted), weighted.edges["synapses"].tolist(), strict=True))) == pairs(graph)
 
 
 def test_undirected_graphs_join_each_pair_once_a_synapse(ann: Annotations) -> None:

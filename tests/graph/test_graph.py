@@ -141,6 +141,15 @@ def test_simple_sums_parallel_edges_and_drops_loops(directed: bool) -> None:
         )
 
 
+@pytest.mark.parametrize("directed", [True, False])
+def test_simple_keeps_loops_that_are_asked_for(directed: bool) -> None:
+    graph = some(directed=directed)
+    merged = graph.simple({"weight": "sum"}, count="edges", loops=True)
+    assert merged.loops.sum() == len(np.unique(graph.source[graph.loops])) > 0
+    np.testing.assert_array_equal(merged.adjacency("weight").toarray(), graph.adjacency("weight").toarray())
+    np.testing.assert_array_equal(merged.adjacency("edges").toarray(), graph.adjacency().toarray())
+
+
 def test_simple_keeps_ids_that_floats_would_lose() -> None:
     big = 2**53 + 1
     graph = Graph.from_edges([1, 1], [2, 2], edges={"id": [big, 0]})

@@ -15,6 +15,7 @@ from scripts.build_samples import (
     objects_table,
     points_table,
     sasd_csv,
+    spreadsheet_csv,
     stack,
     touches_csv,
 )
@@ -46,6 +47,8 @@ def test_other_tables_equal_a_fresh_conversion(shared_data: Path) -> None:
     edges = kasthuri / "kasthuri2015_ramon_v4_graph_touch.edgelist"
     assert (DATA / "kasthuri2015" / "touches.csv").read_text() == touches_csv(edges)
     assert (DATA / "kasthuri2015" / "sasd.csv").read_text() == sasd_csv(kasthuri / "sasdpairs.mat")
+    spreadsheet = (DATA / "kasthuri2015" / "spreadsheet.csv").read_text()
+    assert spreadsheet == spreadsheet_csv(kasthuri / "kasthuri2015_synapse_table.csv")
     fresh = {
         "kasthuri_objects": objects_table(kasthuri / "Threecylindermerge_May08_db14_export.txt"),
         "bock_density": density_table(shared_data / "bock11_synapse_density" / "output.csv"),

@@ -53,11 +53,13 @@ def dealt(rng: Any, found: Array, first: int, out: Array) -> None:
     """Fill `out` (draws, 1) with the second mean less the first, `first` of the differences being dealt anew."""
     mixed = found.copy()
     total = mixed.sum()
-    rest = len(mixed) - first
+    # The smaller group is dealt: the other is what is left.
+    few = min(first, len(mixed) - first)
+    sign = 1.0 if few == first else -1.0
     for draw in range(len(out)):
         some = 0.0
-        for k in range(first):
+        for k in range(few):
             other = rng.integers(k, len(mixed))
             mixed[k], mixed[other] = mixed[other], mixed[k]
             some += mixed[k]
-        out[draw, 0] = (total - some) / rest - some / first
+        out[draw, 0] = sign * ((total - some) / (len(mixed) - few) - some / few)
