@@ -80,7 +80,7 @@ def shown(value: Any) -> Any:
     table = value.to_pandas() if not hasattr(value, "_repr_html_") and hasattr(value, "to_pandas") else value
     made = table._repr_html_() if hasattr(table, "_repr_html_") else None
     text = made or f"<pre style='margin:0;line-height:1.4'>{html.escape(repr(value))}</pre>"
-    return w.HTML(f"<div class='jp-RenderedHTMLCommon' style='overflow:auto'>{text}</div>",
+    return w.HTML(f"<div class='jp-RenderedHTMLCommon' style='overflow:auto;white-space:nowrap'>{text}</div>",
                   layout=w.Layout(margin=f"0 0 0 {LABEL}"))  # fmt: skip
 
 

@@ -51,7 +51,8 @@ class VerbForm(Form):
 
     def _given(self) -> list[Any]:
         lines = self._call.named_inputs.items()
-        return [row(name, w.HTML(f"<span>{html.escape(short(value))}</span>"), "") for name, value in lines]
+        named = [(type(value).__name__ if name == "self" else name, value) for name, value in lines]
+        return [row(name, w.HTML(f"<span>{html.escape(short(value))}</span>"), "") for name, value in named]
 
     def _buttons(self) -> list[Any]:
         return [self.preview_button, self.run_button, self.stop_button]
@@ -91,7 +92,7 @@ class VerbForm(Form):
         self.result, self.receipt = None, None
         self.run_button.disabled, self.stop_button.disabled = True, False
         self._calling, bars = Calling(self.call), Bars()
-        self.shown.children = [bars]
+        self.shown.children, self.picture.children = [bars], []
         self._teller = threading.Thread(target=self._tell_until_ended, args=(self._calling, bars), daemon=True)
         self._teller.start()
 
@@ -122,7 +123,7 @@ class VerbForm(Form):
         receipt = w.HTML(folded("receipt", str(calling.receipt)))
         if calling.error is None:
             self.result = calling.result()
-            self._say(f"done in {calling.seconds:.1f} s; what came of it is form.result")
+            self._say(f"done in {calling.seconds:.1f} s; what came of it is {name_of(self, 'form')}.result")
             self.shown.children = [shown(self.result), receipt]
         else:
             words, more = told(calling.error)
