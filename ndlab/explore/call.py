@@ -172,7 +172,7 @@ class Call:
         words = [name_of(value, name) for name, value in zip(first, self.inputs, strict=False)]
         defaults = {name: p.default for name, p in self._signature.parameters.items()}
         order = list(defaults)
-        for name, value in sorted(self.given.items(), key=lambda pair: (order + [pair[0]]).index(pair[0])):
+        for name, value in sorted(self.given.items(), key=lambda pair: [*order, pair[0]].index(pair[0])):
             if not _same(value, defaults.get(name, inspect.Parameter.empty)):
                 plain = isinstance(value, bool | int | float | str | tuple | list) or value is None
                 words.append(f"{name}={repr(value) if plain else name_of(value, name)}")
