@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 
@@ -157,7 +157,15 @@ class BlockCounts:
         found: Array = np.divide(self.counts, self.volume, out=nothing, where=self.volume > 0) * self.correction
         return found
 
-    def density(self, *, tile_um: float = 65.0, draws: int = 2000, seed: int = 0) -> Density:
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a row for each block: its place in the grid, centre [µm], count, volume [µm³] and density per µm³."""
+        import pandas as pd
+
+        found = {name: self.index[:, i] for i, name in enumerate("zyx")}
+        found |= {f"{axis}_um": self.centre[:, i] for i, axis in enumerate("zyx")}
+        return pd.DataFrame(found | {"count": self.counts, "volume": self.volume, "density": self.densities()})
+
+    def density(self, *, tile_um: Annotated[float, "µm"] = 65.0, draws: int = 2000, seed: int = 0) -> Density:
         """Return all objects over all volume, with an interval from drawing tiles of `tile_um` with replacement.
 
         The interval of independent counts (Poisson) stands beside it, to show how much too narrow it is.

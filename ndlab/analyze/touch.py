@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -28,7 +28,7 @@ _PLACE = 44
 def touch(
     labels: Voxels,
     *,
-    distance: float | None = None,
+    distance: Annotated[float, "nm"] | None = None,
     box: Box | NmBox | None = None,
     background: int | None = 0,
     block: int | Sequence[int] | None = None,

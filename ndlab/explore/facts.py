@@ -74,9 +74,17 @@ def short(value: Any) -> str:
         level = f", level {value.level_index}" if value.level_index else ""
         return f"{value.url or value.name}, {size}{level}"
     found = describe(value)
+    if isinstance(found, dict) and "table" in found:
+        return _cut(f"table of {found['rows']:,} rows: {', '.join(found['table'])}")
     if isinstance(found, dict) and "blake2b" in found:
         return f"array {' × '.join(map(str, found['shape']))}, {found['dtype']}"
+    if isinstance(found, dict) and "kind" in found:
+        return f"{found['kind']} of {len(value):,}" if hasattr(value, "__len__") else _cut(repr(value).splitlines()[0])
     text = ", ".join(map(str, found)) if isinstance(found, list) else str(found)
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 

@@ -1,11 +1,11 @@
-"""A form field for each parameter of a step, chosen by its type and labelled with its unit."""
+"""A form field for each parameter of a step or a verb, chosen by its type and labelled with its unit."""
 
 from __future__ import annotations
 
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -13,15 +13,16 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from ndlab.errors import BadRequest
 from ndlab.pipeline import BlockStep, Step
 
-__all__ = ["Field", "code_of", "fields_of", "parsed"]
+__all__ = ["Field", "fields_of", "parameter_fields", "parsed"]
 
 _AXES = frozenset({"t", "c"})
 _MISSING = inspect.Parameter.empty
+_NUMBERS = (int, float)
 
 
 @dataclass(frozen=True)
 class Field:
-    """One parameter of a step.
+    """One parameter of a step or a verb.
 
     Attributes
     ----------
@@ -31,11 +32,15 @@ class Field:
     unit : str
         As ``Annotated[float, "nm"]`` says it.
     value : object
-        What the step has now.
+        What the step has now, or what the verb is called with.
     length : int
-        Numbers in it: 3 for ``tuple[float, float, float]``, 0 for one value.
+        Numbers in it: 3 for ``tuple[float, float, float]``, 0 for one value, -1 for any number of them.
     optional : bool
-        Whether it may be None.
+        Whether it may be None: found from the data.
+    single : bool
+        Whether one number may stand where several can.
+    required : bool
+        Whether there is neither a value nor a default.
     """
 
     name: str
@@ -44,6 +49,8 @@ class Field:
     value: Any = None
     length: int = 0
     optional: bool = False
+    single: bool = False
+    required: bool = False
 
 
 def fields_of(step: Step) -> list[Field]:
@@ -55,15 +62,21 @@ def fields_of(step: Step) -> list[Field]:
     >>> [(f.name, f.kind, f.unit, f.value) for f in fields_of(Step("smooth", smooth, {"sigma": 15.0}))]
     [('sigma', <class 'float'>, 'nm', 15.0), ('mode', ('nearest', 'mirror'), '', 'nearest')]
     """
-    hints = _hints(step.function)
-    named = [p for p in _signature(step) if p.name != "window"]
-    found = [
-        _field(p.name, hints.get(p.name, p.annotation), step.params.get(p.name, p.default))
-        for p in named
-        if p.name not in _AXES and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
-    ]
+    found = parameter_fields(step.function, step.params, [p for p in _signature(step) if p.name != "window"])
     known = {field.name for field in found}
     return found + [_field(name, _MISSING, value) for name, value in step.params.items() if name not in known]
+
+
+def parameter_fields(
+    function: Callable[..., Any], values: Mapping[str, Any], parameters: Iterable[inspect.Parameter]
+) -> list[Field]:
+    """Return a field for each of some parameters of a function, with the values given or their defaults."""
+    hints = _hints(function)
+    return [
+        _field(p.name, hints.get(p.name, p.annotation), values.get(p.name, p.default))
+        for p in parameters
+        if p.name not in _AXES and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    ]
 
 
 def _signature(step: Step) -> list[inspect.Parameter]:
@@ -79,39 +92,70 @@ def _signature(step: Step) -> list[inspect.Parameter]:
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the types of the parameters, those left out that only a type checker can see."""
+    plain = inspect.unwrap(function)
     try:
-        return typing.get_type_hints(function, include_extras=True)
-    except (NameError, TypeError):  # A type that only a type checker can see.
-        return {}
+        return typing.get_type_hints(plain, include_extras=True)
+    except (NameError, TypeError, AttributeError):
+        found: dict[str, Any] = {}
+        for name, hint in getattr(plain, "__annotations__", {}).items():
+            alone = types.SimpleNamespace(__annotations__={name: hint})
+            try:
+                found |= typing.get_type_hints(alone, getattr(plain, "__globals__", {}), include_extras=True)
+            except (NameError, TypeError, AttributeError):
+                continue
+        return found
 
 
 def _field(name: str, hint: Any, value: Any) -> Field:
-    value = None if value is _MISSING else value
-    unit = ""
+    required, value = value is _MISSING, None if value is _MISSING else value
+    parts, unit, optional = _parts(hint)
+    if not parts or isinstance(hint, str) or hint is _MISSING:
+        parts = [type(value)]
+    kind, length, single = _kind(parts, value)
+    return Field(name, kind, unit, value, length, optional, single, required)
+
+
+def _parts(hint: Any) -> tuple[list[Any], str, bool]:
+    """Take a type apart: what it may be besides None, its unit, and whether None is one of it."""
     if get_origin(hint) is Annotated:
-        hint, *notes = get_args(hint)
-        unit = next((note for note in notes if isinstance(note, str)), "")
-    if optional := get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint):
-        rest = [part for part in get_args(hint) if part is not type(None)]
-        hint = rest[0] if len(rest) == 1 else object
-    if hint is _MISSING or isinstance(hint, str):
-        hint = type(value)
-    kind, length = _kind(hint, value)
-    return Field(name, kind, unit, value, length, optional)
+        inside, *notes = get_args(hint)
+        parts, unit, optional = _parts(inside)
+        return parts, next((note for note in notes if isinstance(note, str)), unit), optional
+    if get_origin(hint) in (Union, types.UnionType):
+        found = [_parts(part) for part in get_args(hint) if part is not type(None)]
+        unit = next((unit for _, unit, _ in found if unit), "")
+        return [part for parts, _, _ in found for part in parts], unit, type(None) in get_args(hint)
+    return [hint], "", False
 
 
-def _kind(hint: Any, value: Any) -> tuple[Any, int]:
-    if get_origin(hint) is Literal:
+def _kind(parts: list[Any], value: Any) -> tuple[Any, int, bool]:
+    if len(parts) == 1:
+        return (*_kind_of(parts[0], value), False)
+    if str in parts and not set(parts) & {int, float, bool}:  # Text or a path.
+        return str, 0, False
+    kinds = [_kind_of(part, value) for part in parts]
+    if not all(kind in _NUMBERS for kind, _ in kinds):
+        return object, 0, False
+    lengths = {length for _, length in kinds}
+    return (float if float in [kind for kind, _ in kinds] else int), max(lengths - {0}, default=0), 0 in lengths
+
+
+def _kind_of(hint: Any, value: Any) -> tuple[Any, int]:
+    origin = get_origin(hint)
+    if origin is Literal:
         return get_args(hint), 0
     if isinstance(hint, type) and issubclass(hint, Enum):
         return tuple(hint), 0
     if hint in (bool, int, float, str):
         return hint, 0
-    parts = [part for part in get_args(hint) if part is not ...]
+    inside = get_args(hint)
+    parts = [part for part in inside if part is not ...]
     if hint in (tuple, list) and isinstance(value, tuple | list) and value:
         parts = [type(one) for one in value]
-    if (get_origin(hint) in (tuple, list) or hint in (tuple, list)) and parts and set(parts) <= {int, float}:
-        length = len(value) if isinstance(value, tuple | list) else len(parts)
+    if (origin in (tuple, list, Sequence) or hint in (tuple, list)) and parts and set(parts) <= {int, float}:
+        open_ended = ... in inside or origin in (list, Sequence)
+        length = -1 if open_ended else len(value) if isinstance(value, tuple | list) else len(parts)
         return (float if float in parts else int), length
     return object, 0
 
@@ -128,6 +172,8 @@ def parsed(field: Field, text: Any) -> Any:
     --------
     >>> parsed(Field("size", float, "nm", (40.0, 8.0, 8.0), 3), "40, 4, 4")
     (40.0, 4.0, 4.0)
+    >>> parsed(Field("block", int, length=-1, single=True), "64")
+    64
     """
     if field.kind is object or field.kind is bool or isinstance(field.kind, tuple):
         return text
@@ -136,36 +182,22 @@ def parsed(field: Field, text: Any) -> Any:
     try:
         if field.length:
             values = tuple(field.kind(part) for part in str(text).strip("()[] ").split(","))
-            if len(values) != field.length:
+            if field.single and len(values) == 1:
+                return values[0]
+            if field.length > 0 and len(values) != field.length:
                 raise ValueError
             return values
+        if field.kind is str and field.required and not str(text):
+            raise ValueError
         return field.kind(text)
     except ValueError:
-        number = {int: "whole number", float: "number", str: "text"}[field.kind]
-        wanted = f"{field.length} {number}s with commas between" if field.length else f"a {number}"
         unit = f" [{field.unit}]" if field.unit else ""
-        raise BadRequest(f"{field.name} was {str(text)!r}", f"it is {wanted}{unit}") from None
+        raise BadRequest(f"{field.name} was {str(text)!r}", f"it is {_wanted(field)}{unit}") from None
 
 
-def code_of(name: str, values: dict[str, Any], run: str) -> str:
-    """Return Python code that runs a step with other values.
-
-    Parameters
-    ----------
-    name : str
-        What the step is called where the code will stand.
-    values : dict
-        Parameters that differ from those of the step.
-    run : str
-        Code that makes the Run.
-    """
-    lines = ["from ndlab import explore"]
-    if run.startswith("Run("):
-        lines.append("from ndlab.pipeline import Run")
-    lines.append("")
-    if values:
-        shown = ", ".join(f"{key!r}: {value!r}" for key, value in values.items())
-        lines = ["from dataclasses import replace", "", *lines]
-        lines.append(f"{name} = replace({name}, params={{**{name}.params, {shown}}})")
-    lines.append(f"explore.run({run})")
-    return "\n".join(lines)
+def _wanted(field: Field) -> str:
+    number = {int: "whole number", float: "number", str: "text"}[field.kind]
+    if not field.length:
+        return "text" if field.kind is str else f"a {number}"
+    count = "" if field.length < 0 else f"{field.length} "
+    return (f"a {number}, or " if field.single else "") + f"{count}{number}s with commas between"

@@ -8,7 +8,9 @@ thread pool's or Dask's; the list of blocks, the window and the receipts are ndl
 
 from ndlab.pipeline.blockwise import BlockStep
 from ndlab.pipeline.estimate import Estimate
+from ndlab.pipeline.lineage import Lineage
 from ndlab.pipeline.loading import attach, load
+from ndlab.pipeline.onlookers import looking_on
 from ndlab.pipeline.outcome import Outcome
 from ndlab.pipeline.progress import Progress, progress_bar
 from ndlab.pipeline.receipt import Receipt
@@ -25,6 +27,7 @@ __all__ = [
     "BlockStep",
     "Estimate",
     "Event",
+    "Lineage",
     "Look",
     "Outcome",
     "Progress",
@@ -42,6 +45,7 @@ __all__ = [
     "environment",
     "fingerprint",
     "load",
+    "looking_on",
     "progress_bar",
     "status",
 ]

@@ -12,6 +12,7 @@ from ndlab.pipeline.accounts import receipts, warn_of_edits
 from ndlab.pipeline.engine import Engine, Grouping
 from ndlab.pipeline.held import HeldTree
 from ndlab.pipeline.hold import claim
+from ndlab.pipeline.onlookers import announce
 from ndlab.pipeline.receipt import RECEIPT, Receipt
 from ndlab.pipeline.record import Record
 from ndlab.pipeline.reduce import Combine, Tree
@@ -73,6 +74,7 @@ class Course:
         with ExitStack() as stack:
             if output is not None:
                 stack.enter_context(claim(record.path.parent / "claims", output.claims, f"step {name!r}"))
+            announce(run)
             watched.start(before.copy())
             runner = _runner(run, work, reduction is not None and reduction[2].held)
             make = receipts(run, watched, record, digest, runner.words)

@@ -122,6 +122,10 @@ def describe(value: Any) -> Any:
         return {"shape": list(value.shape), "dtype": str(value.dtype), "blake2b": digest}
     if all(hasattr(value, name) for name in ("url", "level_index", "box", "version")):
         return _describe_volume(value)
+    if type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "iloc"):
+        return _describe_table(value)
+    if isinstance(getattr(value, "url", None), str) and isinstance(getattr(value, "version", None), int):
+        return {"uri": value.url, "version": value.version}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value) if f.compare}
         return {"kind": type(value).__name__, **fields}
@@ -136,6 +140,15 @@ def describe(value: Any) -> Any:
     if callable(value):
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__name__)}"
     return _ADDRESS.sub("", repr(value))
+
+
+def _describe_table(table: Any) -> dict[str, Any]:
+    """Say which rows are meant: names of columns, and a digest of all values."""
+    from pandas.util import hash_pandas_object
+
+    columns = [str(name) for name in (table.columns if table.ndim == 2 else [table.name])]
+    digest = hashlib.blake2b(hash_pandas_object(table).to_numpy().tobytes(), digest_size=16).hexdigest()
+    return {"table": columns, "rows": len(table), "blake2b": digest}
 
 
 def _describe_volume(volume: Any) -> dict[str, Any]:

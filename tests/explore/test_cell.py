@@ -184,7 +184,7 @@ def test_the_code_calls_things_as_the_notebook_does(step: Step, monkeypatch: pyt
     shell = InteractiveShell()
     grid = Grid(SHAPE, (3, 4, 5))
     shell.user_ns |= {"my_step": step, "my_grid": grid}
-    monkeypatch.setattr("ndlab.explore.form._shell", lambda: shell)
+    monkeypatch.setattr("ndlab.explore.form.shell", lambda: shell)
     form = explore.cell(step, grid)
     assert form.code.endswith("explore.run(Run(my_step, my_grid))")
     form.write()
