@@ -27,7 +27,7 @@ def communities(graph: Graph, method: str = "multilevel", *, seed: int = 0, **op
     ===================  =====================================================================================
     method               what it does
     ===================  =====================================================================================
-    fast_greedy          merges by modularity (Clauset, Newman, Moore 2004); up to 8,000 nodes
+    fast_greedy          merges by modularity (Clauset, Newman, Moore 2004)
     edge_betweenness     takes away the edge on most shortest paths (Girvan, Newman 2002); up to 5,000 edges
     infomap              shortens the description of a random walk, two levels (Rosvall, Bergstrom 2008)
     leading_eigenvector  splits by the modularity matrix (Newman 2006)
