@@ -46,8 +46,8 @@ def fast_greedy(graph: Graph, weight: str | None = None) -> Array:
     """Return communities found by merging, each time those two whose union raises modularity most.
 
     Of all stages the one with the highest modularity is taken. Edges count once whatever their number and direction,
-    unless `weight` is given; then the weights of parallel edges add up. Of unions that tie, and in a connectome many do,
-    that of the node with the highest number goes first: the answer depends on the order of the nodes.
+    unless `weight` is given; then the weights of parallel edges add up. Of unions that tie, and in
+    a connectome many do, that of the node with the highest number goes first: the order of the nodes decides.
 
     Returns
     -------
