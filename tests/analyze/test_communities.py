@@ -54,6 +54,17 @@ def test_girvan_and_newman_split_as_in_networkx() -> None:
     assert modularity(KARATE, communities(KARATE, "edge_betweenness")) == pytest.approx(best, abs=0.02)
 
 
+def test_walktrap_is_that_of_igraph(shared_data: Path) -> None:
+    """Numbers of igraph 1.0, which runs Pons's own program, on graphs where few distances tie."""
+    worm = read(shared_data / "connectomes" / "celegans" / "c.elegans.herm_pharynx_1.graphml").undirected().simple({})
+    found = communities(worm, "walktrap")
+    assert found.max() + 1 == 3
+    assert modularity(worm, found) == pytest.approx(0.3732168866918, abs=1e-9)
+    # Of two kinds of nodes: a walk that never stood still gave .508 here.
+    two = read(shared_data / "kasthuri2015" / "kasthuri2015_ramon_v4.graphml").undirected().simple({})
+    assert modularity(two, communities(two, "walktrap")) == pytest.approx(0.564, abs=0.004)
+
+
 def test_large_graphs_are_done_or_refused() -> None:
     graph = generate("erdos_renyi", n=20_000, m=100_000)
     for method in ("multilevel", "label_propagation", "infomap", "fast_greedy"):
