@@ -17,7 +17,7 @@ from ndlab.analyze.peters_rule import PetersRule, degree_preserving, peters_rule
 from ndlab.analyze.point_patterns import cross_k, empty_space, envelope, nearest_neighbor, pair_function
 from ndlab.analyze.similarity import PairSimilarity, pair_similarity
 from ndlab.analyze.spectrum import Eigenpairs, eigenpairs
-from ndlab.analyze.touch import touch
+from ndlab.analyze.touch import touch, touches_at
 from ndlab.analyze.vertices import vertex_statistics
 from ndlab.analyze.window import Window
 
@@ -53,6 +53,7 @@ __all__ = [
     "pair_similarity",
     "peters_rule",
     "touch",
+    "touches_at",
     "variation_of_information",
     "vertex_statistics",
 ]

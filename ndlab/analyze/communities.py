@@ -10,6 +10,7 @@ import numpy as np
 from ndlab.analyze.embedding import adjacency_embedding, laplacian_embedding
 from ndlab.analyze.modularity import fast_greedy, modularity, numbered
 from ndlab.analyze.sparse import simple_matrix
+from ndlab.analyze.walktrap import walktrap
 from ndlab.errors import BadRequest, TooLarge
 from ndlab.graph import Graph
 
@@ -27,7 +28,7 @@ def communities(graph: Graph, method: str = "multilevel", *, seed: int = 0, **op
     ===================  =====================================================================================
     method               what it does
     ===================  =====================================================================================
-    fast_greedy          merges by modularity (Clauset, Newman, Moore 2004); up to 8,000 nodes
+    fast_greedy          merges by modularity (Clauset, Newman, Moore 2004)
     edge_betweenness     takes away the edge on most shortest paths (Girvan, Newman 2002); up to 5,000 edges
     infomap              shortens the description of a random walk, two levels (Rosvall, Bergstrom 2008)
     leading_eigenvector  splits by the modularity matrix (Newman 2006)
@@ -219,83 +220,6 @@ def _edge_betweenness(graph: Graph, _: np.random.Generator) -> Array:
         alive[int(np.argmax(np.where(alive, paths, -1.0)))] = False
 
 
-def _walktrap(graph: Graph, _: np.random.Generator, steps: int = 4) -> Array:
-    """Merge neighbouring communities whose walks of some steps end alike, by Ward's rule; take the best modularity."""
-    import heapq
-
-    matrix, at, to = _rows(graph)
-    n = graph.n_nodes
-    if n > 5_000:
-        raise TooLarge(f"walktrap of {n:,} nodes", "it needs where walks from each node end, up to 5,000",
-                       "use method='multilevel'", nodes=n, limit=5_000)  # fmt: skip
-    degree = np.maximum(np.diff(at), 1).astype(float)
-    walk = matrix.toarray() / degree[:, None]
-    ends = np.linalg.matrix_power(walk, steps) / np.sqrt(degree)
-    size = np.ones(2 * n)
-    place = np.vstack([ends, np.zeros((n, n))])
-    near: dict[int, set[int]] = {u: set(to[at[u] : at[u + 1]].tolist()) for u in range(n)}
-
-    def cost(a: int, b: int) -> float:
-        return float(size[a] * size[b] / (size[a] + size[b]) * ((place[a] - place[b]) ** 2).sum())
-
-    heap = [(cost(u, v), u, v) for u in range(n) for v in near[u] if u < v]
-    heapq.heapify(heap)
-    merges = []
-    new = n
-    while heap:
-        a, b = heapq.heappop(heap)[1:]
-        if a not in near or b not in near:
-            continue
-        size[new] = size[a] + size[b]
-        place[new] = (size[a] * place[a] + size[b] * place[b]) / size[new]
-        joined = (near.pop(a) | near.pop(b)) - {a, b}
-        for c in joined:
-            near[c] -= {a, b}
-            near[c].add(new)
-            heapq.heappush(heap, (cost(c, new), c, new))
-        near[new] = joined
-        merges.append((a, b))
-        new += 1
-    return _best_cut(graph, n, merges)
-
-
-def _best_cut(graph: Graph, n: int, merges: list[tuple[int, int]]) -> Array:
-    """Return the communities of the stage with the highest modularity; merge i makes community n + i."""
-    plain = graph.undirected().simple({})
-    if not plain.n_edges:
-        return np.arange(n)
-    labels = np.arange(n)
-    members = {u: [u] for u in range(n)}
-    inside = 0.0
-    joined = {(min(u, v), max(u, v)) for u, v in zip(plain.source.tolist(), plain.target.tolist(), strict=True)}
-    between: dict[int, dict[int, int]] = {u: {} for u in range(n)}
-    for u, v in joined:
-        between[u][v] = between[v][u] = 1
-    degree = dict(enumerate(plain.degrees().astype(float).tolist()))
-    m = float(len(joined))
-    spread = sum(d * d for d in degree.values()) / (4 * m * m)
-    best, top = labels.copy(), -spread
-    for i, (a, b) in enumerate(merges):
-        new = n + i
-        inside += between[a].get(b, 0) / m
-        spread += 2 * degree[a] * degree[b] / (4 * m * m)
-        degree[new] = degree.pop(a) + degree.pop(b)
-        members[new] = members.pop(a) + members.pop(b)
-        labels[members[new]] = new
-        table: dict[int, int] = {}
-        for old in (a, b):
-            for c, count in between.pop(old).items():
-                if c not in (a, b):
-                    table[c] = table.get(c, 0) + count
-                    between[c].pop(old, None)
-        for c, count in table.items():
-            between[c][new] = count
-        between[new] = table
-        if inside - spread > top + 1e-12:
-            best, top = labels.copy(), inside - spread
-    return best
-
-
 def _gaussians(places: Array, blocks: int | None, rng: np.random.Generator) -> Array:
     from ndlab.analyze.mixtures import gaussian_clusters
 
@@ -326,7 +250,8 @@ def _tsne(graph: Graph, rng: np.random.Generator, blocks: int | None = None) -> 
 METHODS: dict[str, Callable[..., Array]] = {
     "fast_greedy": lambda graph, _: fast_greedy(graph), "edge_betweenness": _edge_betweenness, "infomap": _infomap,
     "leading_eigenvector": _eigenvector, "label_propagation": _propagation, "multilevel": _multilevel,
-    "walktrap": _walktrap, "rdpg": _rdpg, "laplacian": _laplacian, "tsne": _tsne, "spinglass": _spinglass,
+    "walktrap": lambda graph, _, steps=4: walktrap(graph, steps), "rdpg": _rdpg, "laplacian": _laplacian, "tsne": _tsne,
+    "spinglass": _spinglass,
 }  # fmt: skip
 
 

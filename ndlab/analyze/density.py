@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 
+from ndlab.analyze.intervals import Share
 from ndlab.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -68,8 +69,9 @@ class BlockCounts:
         Its centre, (z, y, x) [µm].
     block : float
         Volume of a whole block [µm³].
-    precision, recall : float or None
-        Of the detector that found the objects; without them all densities are of *detections*.
+    precision, recall : float, Share or None
+        Of the detector that found the objects; without them all densities are of *detections*. As ``wilson(found, of)``
+        gives them they say how many were looked at, and intervals are as much wider as that makes them.
 
     Examples
     --------
@@ -88,13 +90,14 @@ class BlockCounts:
     index: Array
     centre: Array
     block: float
-    precision: float | None = None
-    recall: float | None = None
+    precision: float | Share | None = None
+    recall: float | Share | None = None
 
     @classmethod
     def from_table(
         cls, table: pd.DataFrame, *, counts: str, unmasked: str, centre: Sequence[str],
-        voxel_size: Sequence[float], block: Sequence[int], precision: float | None = None, recall: float | None = None,
+        voxel_size: Sequence[float], block: Sequence[int], precision: float | Share | None = None,
+        recall: float | Share | None = None,
     ) -> BlockCounts:  # fmt: skip
         """Take blocks from a table.
 
@@ -108,7 +111,7 @@ class BlockCounts:
             Columns of the centre (z, y, x) in voxels.
         voxel_size, block : (z, y, x)
             Size of a voxel [nm]; sides of a block in voxels, by which the grid is found.
-        precision, recall : float, optional
+        precision, recall : float or Share, optional
             Of the detector.
         """
         voxel = np.asarray(voxel_size, float) / 1000
@@ -138,7 +141,14 @@ class BlockCounts:
     @property
     def correction(self) -> float:
         """What a density of detections is multiplied by: precision over recall."""
-        return 1.0 if self.precision is None or self.recall is None else self.precision / self.recall
+        return 1.0 if self.precision is None or self.recall is None else _value(self.precision) / _value(self.recall)
+
+    def _corrections(self, draws: int, seed: int) -> Array:
+        """Return what densities may have to be multiplied by, for each draw: shares of what was looked at vary."""
+        if self.precision is None or self.recall is None:
+            return np.ones(draws)
+        rng = np.random.default_rng([seed, 2])
+        return _varied(self.precision, draws, rng) / _varied(self.recall, draws, rng)
 
     def where(self, keep: Array) -> BlockCounts:
         """Return some of the blocks, by a mask."""
@@ -168,7 +178,8 @@ class BlockCounts:
     def density(self, *, tile_um: Annotated[float, "µm"] = 65.0, draws: int = 2000, seed: int = 0) -> Density:
         """Return all objects over all volume, with an interval from drawing tiles of `tile_um` with replacement.
 
-        The interval of independent counts (Poisson) stands beside it, to show how much too narrow it is.
+        With a detector's precision and recall as shares of what was looked at, these are drawn anew, too. The interval
+        of independent counts (Poisson) stands beside it, to show how much too narrow it is.
         """
         tiles = self._tiles(tile_um)
         counts, volume = (np.bincount(tiles, one) for one in (self.counts, self.volume))
@@ -177,11 +188,9 @@ class BlockCounts:
         for i in range(draws):
             chosen = rng.integers(0, len(counts), len(counts))
             drawn[i] = counts[chosen].sum() / volume[chosen].sum()
-        low, high = np.quantile(drawn, [0.025, 0.975])
-        value = counts.sum() / volume.sum()
-        half = 1.96 * np.sqrt(counts.sum()) / volume.sum()
-        scale = self.correction
-        value, low, high, half = (float(one * scale) for one in (value, low, high, half))
+        low, high = (float(one) for one in np.quantile(drawn * self._corrections(draws, seed), [0.025, 0.975]))
+        scale = self.correction / volume.sum()
+        value, half = float(counts.sum() * scale), float(1.96 * np.sqrt(counts.sum()) * scale)
         return Density(value, low, high, value - half, value + half, len(self), tile_um)
 
     def _tiles(self, tile_um: float) -> Array:
@@ -242,8 +251,8 @@ class BlockCounts:
         slope = _slope(counts.sum(axis=0), volume.sum(axis=0), where) * self.correction
         chosen = np.random.default_rng(seed).integers(0, shape[0], (draws, shape[0]))
         drawn = (
-            np.array([_slope(counts[c].sum(axis=0), volume[c].sum(axis=0), where) for c in chosen]) * self.correction
-        )
+            np.array([_slope(counts[c].sum(axis=0), volume[c].sum(axis=0), where) for c in chosen])
+        ) * self._corrections(draws, seed)
         low, high = np.nanquantile(drawn, [0.025, 0.975])
         total = volume.sum(axis=0)
         there = total > 0
@@ -334,6 +343,17 @@ class BlockCounts:
     def fit(self, axes: str = "zyx", knots: int = 5) -> IntensityFit:
         """Fit an uneven density: the log of it a sum of smooth curves of the axes (Poisson, B-splines)."""
         return _fitted(self, axes, knots)
+
+
+def _value(share: float | Share) -> float:
+    return share.share if isinstance(share, Share) else share
+
+
+def _varied(share: float | Share, draws: int, rng: np.random.Generator) -> Array:
+    """Draw from what a share of so many cases leaves possible (Jeffreys's prior); a bare number does not vary."""
+    if isinstance(share, Share):
+        return rng.beta(share.found + 0.5, share.of - share.found + 0.5, draws)
+    return np.full(draws, share)
 
 
 def _slope(counts: Array, volume: Array, where: Array) -> float:

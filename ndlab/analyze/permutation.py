@@ -67,6 +67,15 @@ class Null:
         low, high = np.quantile(self.draws, [(1 - level) / 2, (1 + level) / 2])
         return float(low), float(high)
 
+    def effect(self, level: float = 0.95) -> tuple[float, float, float]:
+        """How many times what chance gives was observed: over the mean, and over both ends of `interval`.
+
+        The range says how sure the ratio is in so far as chance draws anew; nan where chance gives nothing.
+        """
+        low, high = self.interval(level)
+        over = [self.observed / one if one else float("nan") for one in (self.mean, high, low)]
+        return over[0], over[1], over[2]
+
     def __str__(self) -> str:
         return f"{self.name}: {self.observed:g} observed, {self.mean:.4g} ± {self.sd:.3g} by chance, p = {self.p:.2g}"
 

@@ -114,7 +114,7 @@ class PetersRule:
     chain: Chain
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the findings, a row each: what, value, interval, what chance gives, p."""
+        """Return the findings, a row each: what, value, interval, what chance gives, how many times that, p."""
         import pandas as pd
 
         shares = {
@@ -130,10 +130,11 @@ class PetersRule:
         ]
         rows.append({"finding": "AUC of the number of touches", "value": self.auc})
         for name, nulls in (("A", self.null_a), ("B", self.null_b)):
-            rows += [
-                {"finding": f"{one.name}, null {name}", "value": one.observed, "by_chance": one.mean, "sd": one.sd,
-                 "p": one.p} for one in nulls.values()
-            ]  # fmt: skip
+            for one in nulls.values():
+                times, least, most = one.effect()
+                rows.append({"finding": f"{one.name}, null {name}", "value": one.observed, "by_chance": one.mean,
+                             "sd": one.sd, "times": times, "times_low": least, "times_high": most,
+                             "p": one.p})  # fmt: skip
         return pd.DataFrame(rows)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
@@ -17,7 +17,10 @@ from ndlab.measure.interning import interned
 from ndlab.measure.keyed import Array, Keyed, merge_keyed
 from ndlab.volume import Volume
 
-__all__ = ["touch"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["touch", "touches_at"]
 
 _KEY = np.dtype([("a", "u8"), ("b", "u8")])
 _MOST_OFFSETS = 1 << 19
@@ -94,6 +97,50 @@ def touch(
     how = How(workers, client, progress).near(view)
     near = gather("near", _near, view, params, block, merge_keyed, _Near(np.empty(0, _KEY), np.empty(0, np.int64)), how)
     return _both(touching, np.asarray(faces["area"], float), place, near, offsets, gaps, view)
+
+
+def touches_at(touching: Graph, sites: Mapping[int, int], axons: Mapping[int, int] | Iterable[int]) -> pd.DataFrame:
+    """Return which axons touch which sites, a row each, as `peters_rule` takes it.
+
+    Parameters
+    ----------
+    touching : Graph
+        As `touch` gives it, of labels in which sites, spines for instance, have ids of their own.
+    sites : mapping of int to int
+        The target, such as the dendrite, of each id that is a site.
+    axons : mapping of int to int, or iterable of int
+        The ids that are axons, or the axon that each is a piece of.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``site, axon, target`` (int64), ``area`` [nm²], summed over pieces, and ``gap`` [nm], the smallest, if
+        `touching` has it; by site, then axon.
+
+    Examples
+    --------
+    >>> from ndlab.samples import toy
+    >>> found = touches_at(touch(toy().volume("labels")), {21: 21, 22: 22}, [11, 12])
+    >>> found[["site", "axon", "target"]].to_numpy().tolist()
+    [[21, 11, 21], [21, 12, 21], [22, 11, 22], [22, 12, 22]]
+    """
+    import pandas as pd
+
+    pieces = dict(axons) if isinstance(axons, Mapping) else {one: one for one in axons}
+    both = sorted(set(pieces) & set(sites))
+    if both:
+        raise BadRequest(f"{len(both):,} ids that are sites and axons, {both[0]} for instance", "an id is one of them")
+    ids = touching.ids[np.stack([touching.source, touching.target], axis=1)]
+    known = np.isin(ids, np.array(list(sites), ids.dtype)), np.isin(ids, np.array(list(pieces), ids.dtype))
+    ends = known[0] & known[1][:, ::-1]  # The end that is a site, where the other is an axon.
+    row = ends.any(axis=1)
+    site, piece = ids[ends], ids[ends[:, ::-1]]
+    ends_of = {"site": site.astype(np.int64), "axon": [pieces[one] for one in piece.tolist()],
+               "target": [sites[one] for one in site.tolist()]}  # fmt: skip
+    how = {"area": "sum", "gap": "min"}
+    table = pd.DataFrame(ends_of | {name: touching.edges[name][row] for name in how if name in touching.edges})
+    grouped = table.astype({"axon": np.int64, "target": np.int64}).groupby(["site", "axon", "target"], as_index=False)
+    return grouped.agg({name: how[name] for name in table if name in how})
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 from ndlab import samples
 from ndlab.analyze.blocks import count_in_blocks
 from ndlab.analyze.density import BlockCounts
+from ndlab.analyze.intervals import wilson
 from ndlab.errors import BadRequest
 from ndlab.volume import Volume
 
@@ -82,6 +83,19 @@ def test_densities_in_cubic_micrometres_with_intervals_that_know_of_neighbours(b
     import dataclasses
 
     judged = dataclasses.replace(some, precision=0.69, recall=0.62)
+    sure = judged.density(draws=400)
+    assert (sure.low, sure.high) == pytest.approx(tuple(0.69 / 0.62 * np.array(some.density(draws=400)[1:3])), rel=1e-9)
+    # Of a hundred that were looked at: errors of both shares, each about its own size, add to that of the tiles.
+    looked = dataclasses.replace(some, precision=wilson(69, 100), recall=wilson(62, 100)).density(draws=4000)
+    assert looked.value == pytest.approx(sure.value)
+    relative = [np.sqrt((1 - p) / (100 * p)) for p in (0.69, 0.62)] + [(sure.high - sure.low) / 3.92 / sure.value]
+    assert (looked.high - looked.low) / 3.92 / looked.value == pytest.approx(np.linalg.norm(relative), rel=0.07)
+    slopes = [
+        dataclasses.replace(some, precision=p, recall=r).profile("y", draws=300)
+        for p, r in ((0.69, 0.62), (wilson(69, 100), wilson(62, 100)))
+    ]
+    assert slopes[0].slope == slopes[1].slope
+    assert slopes[1].slope_high - slopes[1].slope_low > slopes[0].slope_high - slopes[0].slope_low
     assert judged.density(draws=10).value == pytest.approx(1.6997 * 0.69 / 0.62, abs=1e-3)
     assert "corrected" in judged.of_what
 

@@ -70,3 +70,9 @@ def test_a_p_value_counts_what_was_observed_among_the_draws() -> None:
     assert judged("x", 49, draws, "two-sided").p == 1
     with pytest.raises(BadRequest, match="sides are"):
         judged("x", 1, draws, "left")
+
+
+def test_an_effect_is_what_was_observed_over_what_chance_gives() -> None:
+    null = judged("pairs", 12.0, np.arange(1.0, 8.0))
+    assert null.effect(0.5) == pytest.approx((3.0, 12 / 5.5, 12 / 2.5))
+    assert all(np.isnan(judged("none", 0.0, np.zeros(5)).effect()))

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from ndlab import samples
-from ndlab.analyze.touch import touch
+from ndlab.analyze.peters_rule import peters_rule
+from ndlab.analyze.touch import touch, touches_at
 from ndlab.errors import BadRequest, TooLarge
 from ndlab.volume import Volume
 
@@ -108,6 +109,40 @@ def test_a_real_segmentation(shared_data: Path) -> None:
 
     oracle = {tuple(sorted(e)) for e in RAG(labels.astype(int), connectivity=1).edges if 0 not in e}
     assert set(pairs(faces)) == oracle
+
+
+@pytest.mark.parametrize("block", [None, 7])
+def test_peters_rule_from_a_label_volume(block: int | None) -> None:
+    """Sites, axons in two pieces and their touches from voxels, by brute force; then the rule on them."""
+    labels = blobs(1)
+    ids = [int(one) for one in np.unique(labels[labels > 0])]
+    sites = {one: 900 + one % 3 for one in ids[::2]}
+    axons = {one: 500 + i // 2 for i, one in enumerate(ids[1::2])}
+    graph = touch(Volume.from_array(labels, VOXEL, kind="labels"), distance=160.0, block=block)
+    found = touches_at(graph, sites, axons)
+    expected = set[tuple[int, int, int]]()
+    nearest: dict[tuple[int, int], float] = {}
+    for (a, b), gap in brute(labels, 160.0).items():
+        for site, piece in ((a, b), (b, a)):
+            if site in sites and piece in axons:
+                expected.add((site, axons[piece], sites[site]))
+                key = site, axons[piece]
+                nearest[key] = min(gap, nearest.get(key, np.inf))
+    rows = [tuple(row) for row in found[["site", "axon", "target"]].to_numpy().tolist()]
+    assert rows == sorted(expected)
+    assert len(rows) > 4
+    np.testing.assert_allclose(found.gap, [nearest[row[:2]] for row in rows])
+    faces = touches_at(touch(Volume.from_array(labels, VOXEL, kind="labels")), sites, axons)
+    assert found.area.sum() == pytest.approx(faces.area.sum())
+    synapses = found.groupby("site", as_index=False).first()
+    rule = peters_rule(found, synapses, draws=50)
+    assert (rule.touches, rule.conversion.found) == (len(found), len(synapses))
+    assert rule.recall.share == 1
+    weighted = peters_rule(found[found.area > 0], synapses.merge(found[found.area > 0][["site", "axon"]]), draws=50,
+                           weight="area")  # fmt: skip
+    assert weighted.recall.share == 1
+    with pytest.raises(BadRequest, match="an id is one of them"):
+        touches_at(graph, sites, [next(iter(sites))])
 
 
 def test_what_is_wrong_is_said() -> None:
