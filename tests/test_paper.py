@@ -127,6 +127,41 @@ else:
     assert "not run" not in (tmp_path / "out" / "report.html").read_text()
 
 
+CLAIM = """
+results.claim("1a", "How <large>?", method="voxels", published={"paper": "64,000"}, ours="285,975", verdict="differs",
+              why="a typo & more")
+"""
+
+
+def test_a_claim_is_a_row_of_the_report(tmp_path: Path) -> None:
+    """With both sides, verdict and reason; escaped; and in the JSON, too."""
+    write_notebook(tmp_path, "00_claim", GOOD.format(name="00_claim"), CLAIM)
+    assert run(tmp_path / "out", notebooks=tmp_path, quiet=True) == 0
+    page = (tmp_path / "out" / "report.html").read_text()
+    for words in ("How &lt;large&gt;?", "64,000", "285,975", "a typo &amp; more", "class='differs'>differs"):
+        assert words in page
+    summary = json.loads((tmp_path / "out" / "numbers.json").read_text())
+    assert summary[0]["claims"][0]["published"] == {"paper": "64,000"}
+
+
+def test_a_claim_comes_back_from_json_and_shows_in_the_notebook() -> None:
+    """Above the numbers."""
+    results = Results("x", "X")
+    results.claim("3", "How many?", method="rows", published={"paper": "1700"}, ours="1700", verdict="reproduced")
+    again = Results.from_dict(json.loads(json.dumps(results.to_dict())))
+    assert again.claims == results.claims
+    assert "How many?" in again._repr_html_()
+
+
+def test_a_claim_that_is_not_reproduced_needs_a_reason() -> None:
+    """And a verdict is one of three."""
+    plain = {"method": "", "published": {}, "ours": ""}
+    with pytest.raises(BadRequest, match="say why with why="):
+        Results("x", "X").claim("1", "?", verdict="differs", **plain)  # type: ignore[arg-type]
+    with pytest.raises(BadRequest, match="reproduced, differs, not available"):
+        Results("x", "X").claim("1", "?", verdict="right", **plain)  # type: ignore[arg-type]
+
+
 def test_wrong_arguments_say_what_there_is(tmp_path: Path) -> None:
     """Before anything runs."""
     write_notebook(tmp_path, "00_one", "1")

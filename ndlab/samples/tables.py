@@ -162,14 +162,14 @@ def kasthuri_sasd() -> pd.DataFrame:
 def kasthuri_spreadsheet() -> pd.DataFrame:
     """Return the spreadsheet of synapses that the claims notebooks of the founding paper published.
 
-    The synapses are those of `kasthuri_synapses`, found again in what was painted. 23 axons, of 28 synapses, have another
-    number, one to one, so that the graph is the same.
+    The synapses are those of `kasthuri_synapses`, found again in what was painted. 23 axons, of 28 synapses, have
+    another number, one to one, so that the graph is the same.
 
     Returns
     -------
     pandas.DataFrame
-        ``synapse_id``; ``pre_id, post_id``, most of them the table's axon and dendrite plus 10,000; ``x_um, y_um, z_um``, where the
-        paint of the synapse is.
+        ``synapse_id``; ``pre_id, post_id``, most of them the table's axon and dendrite plus 10,000; ``x_um,
+        y_um, z_um``, where the paint of the synapse is.
 
     References
     ----------

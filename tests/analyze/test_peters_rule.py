@@ -16,7 +16,6 @@ from ndlab.analyze import (
     PetersRule,
     compare_ids,
     degree_preserving,
-    pair_similarity,
     peters_rule,
 )
 from ndlab.errors import BadRequest
@@ -240,63 +239,3 @@ def test_what_is_wrong_is_said() -> None:
         peters_rule(touches, synapses.assign(axon=pd.array([None] * len(synapses), "Int64")))
     with pytest.raises(BadRequest, match="negative weights"):
         peters_rule(touches.assign(area=-1.0), synapses, weight="area")
-
-
-SASD = {"axon": "axon_id", "dendrite": "dendrite_id"}
-
-
-@pytest.mark.parametrize(
-    ("value", "means"),
-    [("spine_volume_vx", (0.2017, 0.3269)), ("psd_px", (0.2876, 0.3379)), ("vesicles", (0.2896, 0.3476))],
-)
-def test_pairs_that_share_both_ends(value: str, means: tuple[float, float]) -> None:
-    result = pair_similarity(samples.kasthuri_sasd(), value, draws=2000, **SASD)  # type: ignore[arg-type]
-    assert result.pairs == (35, 1676)
-    assert (round(result.first, 4), round(result.second, 4)) == means
-
-
-def test_all_contrasts_of_spine_volume_have_the_published_means_and_p_values() -> None:
-    published = {
-        ("SASD", None): (0.2017, 0.3269, 3.4e-4),
-        (("SASD", "DASD", "SADD"), "DADD"): (0.2505, 0.3346, 0.0),
-        ("SASD", "DASD"): (0.2017, 0.2563, 0.037),
-        ("DASD", "DADD"): (0.2563, 0.3346, 1e-4),
-        ("SASD", "SADD"): (0.2017, None, 0.036),
-    }
-    table = samples.kasthuri_sasd()
-    for (first, second), (a, b, p) in published.items():
-        result = pair_similarity(table, "spine_volume_vx", first=first, second=second, deal_pairs=True, **SASD)  # type: ignore[arg-type]
-        assert round(result.first, 4) == a
-        assert b is None or round(result.second, 4) == b
-        # The publication counted 10^4 draws; its own Monte-Carlo error is added to ours.
-        error = 4 * np.sqrt(max(p, 1e-4) * (1 - p) / 1e4)
-        assert result.null.p == pytest.approx(p, abs=error)
-
-
-def test_flags_are_compared_by_equality() -> None:
-    table = samples.kasthuri_sasd()
-    result = pair_similarity(table, "spine_apparatus", equal=True, deal_pairs=True, **SASD)  # type: ignore[arg-type]
-    assert (round(1 - result.first, 2), round(1 - result.second, 2)) == (0.51, 0.68)
-    # The publication counted only draws that are larger, not those that are equal.
-    strictly = np.mean(result.null.draws > result.difference + 1e-9)
-    assert strictly == pytest.approx(0.014, abs=0.004)
-    mitochondria = pair_similarity(table, "mitochondria", equal=True, deal_pairs=True, **SASD)  # type: ignore[arg-type]
-    assert np.mean(mitochondria.null.draws > mitochondria.difference + 1e-9) == pytest.approx(0.27, abs=0.02)
-
-
-def test_shuffles_stay_in_their_block_and_are_uniform_under_the_null() -> None:
-    rng = np.random.default_rng(0)
-    ps = []
-    for seed in range(60):
-        table = pd.DataFrame({"axon": rng.integers(0, 8, 30), "dendrite": rng.integers(0, 3, 30)})
-        # The dendrites differ; axons do not matter.
-        table["size"] = rng.lognormal(size=30) * (1 + 20 * table.dendrite)
-        same = {"first": "SASD", "second": "DASD", "within": "dendrite", "draws": 300, "seed": seed}
-        ps.append(pair_similarity(table, "size", **same).null.p)  # type: ignore[arg-type]
-    assert stats.kstest(ps, "uniform").pvalue > 0.01
-    with pytest.raises(BadRequest, match="no pair is SASD"):
-        pair_similarity(pd.DataFrame({"axon": [1, 2], "dendrite": [1, 2], "size": [1.0, 2]}), "size")
-    with pytest.raises(BadRequest, match="kinds are SASD"):
-        pair_similarity(table, "size", first="XXXX")
-    with pytest.raises(BadRequest, match=r"no column 'volume'.*axon, dendrite, size"):
-        pair_similarity(table, "volume")

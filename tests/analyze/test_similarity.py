@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from ndlab import samples
 from ndlab.analyze.similarity import PAIRS, pair_similarity
+from ndlab.errors import BadRequest
 
 ENDS: Any = {"axon": "axon_id", "dendrite": "dendrite_id"}
 FLAGS = ("spine_apparatus", "mitochondria")
@@ -67,9 +69,9 @@ def values(seed: int = 0, n: int = 25) -> pd.DataFrame:
 def test_means_are_those_over_all_pairs_of_rows(groups: tuple[Any, Any], value: str) -> None:
     table = values()
     kinds: dict[str, list[float]] = {kind: [] for kind in PAIRS}
-    for a, b in itertools.combinations(table.itertuples(), 2):
-        kind = f"{'SD'[a.axon != b.axon]}A{'SD'[a.dendrite != b.dendrite]}D"
-        x, y = getattr(a, value), getattr(b, value)
+    rows = zip(*(table[name].tolist() for name in ("axon", "dendrite", value)), strict=True)
+    for (axon, dendrite, x), (other_axon, other_dendrite, y) in itertools.combinations(rows, 2):
+        kind = f"{'SD'[axon != other_axon]}A{'SD'[dendrite != other_dendrite]}D"
         kinds[kind].append(float(x == y) if value == "flag" else abs(np.log10(x) - np.log10(y)))
     first, second = groups
     first = (first,) if isinstance(first, str) else first
@@ -112,3 +114,21 @@ def test_p_counts_ties_and_p_strict_does_not() -> None:
     ties = np.isclose(found.null.draws, found.difference, rtol=0, atol=1e-9).sum()
     assert ties > 50, "flags make ties, or the test tells nothing"
     assert (found.null.p * 5001 - 1) - found.p_strict * 5000 == pytest.approx(ties)
+
+
+def test_shuffles_stay_in_their_block_and_are_uniform_under_the_null() -> None:
+    rng = np.random.default_rng(0)
+    ps = []
+    for seed in range(60):
+        table = pd.DataFrame({"axon": rng.integers(0, 8, 30), "dendrite": rng.integers(0, 3, 30)})
+        # The dendrites differ; axons do not matter.
+        table["size"] = rng.lognormal(size=30) * (1 + 20 * table.dendrite)
+        same = {"first": "SASD", "second": "DASD", "within": "dendrite", "draws": 300, "seed": seed}
+        ps.append(pair_similarity(table, "size", **same).null.p)  # type: ignore[arg-type]
+    assert stats.kstest(ps, "uniform").pvalue > 0.01
+    with pytest.raises(BadRequest, match="no pair is SASD"):
+        pair_similarity(pd.DataFrame({"axon": [1, 2], "dendrite": [1, 2], "size": [1.0, 2]}), "size")
+    with pytest.raises(BadRequest, match="kinds are SASD"):
+        pair_similarity(table, "size", first="XXXX")
+    with pytest.raises(BadRequest, match=r"no column 'volume'.*axon, dendrite, size"):
+        pair_similarity(table, "volume")
