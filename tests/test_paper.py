@@ -87,7 +87,9 @@ results.figure(fig, "Figure 1", "A line & more")
     picture = re.search(r"src='data:image/png;base64,([^']+)'", page)
     assert picture is not None
     assert base64.b64decode(picture[1]).startswith(b"\x89PNG")
-    assert not re.search(r"(?:src|href)=['\"](?!data:)", page)
+    assert not re.search(r"(?:src|href)=['\"](?!data:|figures/|tables/|#)", page)
+    for address in re.findall(r"href='((?:figures|tables)/[^']*)'", page):
+        assert (tmp_path / "out" / address).is_file()
     summary = json.loads((tmp_path / "out" / "numbers.json").read_text())
     assert summary[0]["ok"]
     assert summary[0]["numbers"][0]["published"] == 1700
