@@ -58,6 +58,9 @@ def __dir__() -> list[str]:
     return list(__all__)
 
 
+# Volumes draw themselves by what stands above them; nothing is loaded for it.
+import_module("ndlab.accessors").register("plot", "ndlab.figures:plot")
+
 # In a notebook, what stands on lower floors is told how to display itself; elsewhere nothing is loaded.
 if "IPython" in sys.modules:
     import_module("ndlab.explore.display").register()

@@ -15,6 +15,7 @@ from uuid import uuid4
 import numpy as np
 
 from ndlab import derived, describe, labelled, lazy
+from ndlab.accessors import accessor
 from ndlab.errors import BadRequest, OutOfBounds, StaleLevelWarning, TooLarge
 from ndlab.geometry import Box, Calibration, Float3, NmBox
 from ndlab.positions import NmIndexer
@@ -653,6 +654,25 @@ class Volume:
 
     def _repr_html_(self) -> str:
         return describe.html(self)
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw this plane with axes in nm and a scale bar, and return the matplotlib axes.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            A new small figure unless given.
+        **options
+            As for `ndlab.figures.plot`: labels, opacity, bar.
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> vol = Volume.from_array(np.arange(60, dtype="u1").reshape(3, 4, 5), (40, 4, 4))
+        >>> vol[1].plot(ax=Figure().subplots()).get_xlabel()
+        'x [nm]'
+        """
+        return accessor("plot")(self, ax, **options)
 
     def info(self) -> dict[str, Any]:
         """Return what `ndlab info --json` prints: plain JSON values."""

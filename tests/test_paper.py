@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import html
 import json
 import re
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
+import ndlab
+from ndlab import cli
 from ndlab.errors import BadRequest, NotFound
+from ndlab.figures import lineage_of
 from ndlab.paper import Number, Results, notebooks_folder, run
 from ndlab.paper.results import difference
+from ndlab.paper.throughput import measure
+from ndlab.pipeline import describe
+from ndlab.samples import founding_throughput, kasthuri_sasd
+from ndlab.samples.shipped import DATA
+from ndlab.volume import open as open_volume
 
 
 def write_notebook(folder: Path, name: str, *cells: str) -> None:
@@ -87,7 +98,9 @@ results.figure(fig, "Figure 1", "A line & more")
     picture = re.search(r"src='data:image/png;base64,([^']+)'", page)
     assert picture is not None
     assert base64.b64decode(picture[1]).startswith(b"\x89PNG")
-    assert not re.search(r"(?:src|href)=['\"](?!data:)", page)
+    assert not re.search(r"(?:src|href)=['\"](?!data:|figures/|tables/|#)", page)
+    for address in re.findall(r"href='((?:figures|tables)/[^']*)'", page):
+        assert (tmp_path / "out" / address).is_file()
     summary = json.loads((tmp_path / "out" / "numbers.json").read_text())
     assert summary[0]["ok"]
     assert summary[0]["numbers"][0]["published"] == 1700
@@ -178,3 +191,106 @@ def test_the_shipped_notebooks_are_found_and_carry_no_output() -> None:
     for path in paths:
         for cell in nbformat.read(path, as_version=4).cells:
             assert cell.cell_type != "code" or (not cell.outputs and cell.execution_count is None), path
+
+
+FIGURE = """
+import matplotlib.pyplot as plt
+from ndlab import figures, samples
+table = samples.kasthuri_sasd()
+with figures.style():
+    fig, axes = plt.subplots(1, 3)
+    axes[0].imshow([[1.0, 2.0], [3.0, 4.0]])
+    figures.points(table, axes[1], x="spine_volume_vx", y="psd_px")
+    axes[2].plot([1, 2, 3], [2.5, 3.5, 5.0], label="by hand")
+    figures.letter(axes)
+results.figure(fig, "Pairs & spines", "Three panels", inputs={"table": table}, params={"bins": 4}, seed=3)
+"""
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run a notebook with one figure of three panels."""
+    folder = tmp_path_factory.mktemp("paper")
+    write_notebook(folder, "00_pairs", GOOD.format(name="00_pairs"), FIGURE)
+    assert run(folder / "out", notebooks=folder, bench=True, quiet=True) == 0
+    return folder / "out"
+
+
+def test_every_panel_has_its_table_beside_the_figure(paper: Path) -> None:
+    """As CSV and Parquet with the same rows, whether it was drawn with a table or by hand; the page links all files."""
+    assert sorted(path.name for path in (paper / "figures").iterdir()) == [
+        f"00_pairs-pairs-spines.{kind}" for kind in ("pdf", "png", "svg")
+    ]
+    names = [f"00_pairs-pairs-spines-{panel}.{kind}" for panel in "ABC" for kind in ("csv", "parquet")]
+    assert sorted(path.name for path in (paper / "tables").iterdir()) == names
+    pairs = pd.read_csv(paper / "tables" / names[2])
+    assert pairs.equals(kasthuri_sasd())
+    by_hand = pd.read_parquet(paper / "tables" / names[5])
+    assert by_hand[["series", "x", "y"]].to_numpy().tolist() == [
+        ["by hand", 1, 2.5], ["by hand", 2, 3.5], ["by hand", 3, 5.0],
+    ]  # fmt: skip
+    page = (paper / "report.html").read_text()
+    linked = re.findall(r"href='((?:figures|tables)/[^']*)'", page)
+    assert sorted(Path(one).name for one in linked) == sorted(path.name for path in paper.glob("*s/*-pairs-spines*"))
+
+
+@pytest.mark.parametrize("kind", ["png", "pdf", "svg"])
+def test_a_figure_says_what_it_was_made_from(paper: Path, kind: str) -> None:
+    """The sample with a digest of its bytes, the table that was passed, parameters, seed, code and when."""
+    found = lineage_of(paper / "figures" / f"00_pairs-pairs-spines.{kind}")
+    assert found.made_by == "00_pairs: Pairs & spines"
+    shipped = (DATA / "kasthuri2015" / "sasd.csv").read_bytes()
+    assert found.inputs["kasthuri2015/sasd.csv"]["blake2b"] == hashlib.blake2b(shipped, digest_size=16).hexdigest()
+    assert found.inputs["table"] == describe(kasthuri_sasd())
+    assert (found.params, found.seed) == ({"bins": 4}, 3)
+    assert found.code is not None
+    assert found.started.endswith("+00:00")
+    assert found.environment["packages"]["ndlab"] == ndlab.__version__
+    page = html.unescape((paper / "report.html").read_text())
+    assert str(found) in page
+
+
+def test_the_page_says_time_memory_and_tables_1(paper: Path) -> None:
+    """Each notebook's peak memory is its own kernel's, and every row of Tables 1A to 1C is there."""
+    (summary,) = json.loads((paper / "numbers.json").read_text())
+    assert 30e6 < summary["peak_bytes"] < 2e9
+    page = html.unescape((paper / "report.html").read_text())
+    assert re.search(r"00_pairs, \d+ s, [\d.]+ [MG]B at most", page)
+    for row in ndlab.datasets():
+        if row.table != "public":
+            assert f"<td>{row.name}</td>" in page, row.name
+
+
+def test_a_notebook_knows_whether_the_machine_is_to_be_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `ndlab paper --bench` tells it."""
+    cell = "results.number('measured', int(results.bench), expected={})"
+    write_notebook(tmp_path, "00_bench", GOOD.format(name="00_bench"), cell.format(1))
+    monkeypatch.delenv("NDLAB_PAPER_BENCH", raising=False)
+    assert cli.main(["paper", "--out", str(tmp_path / "out"), "--notebooks", str(tmp_path), "--bench", "--quiet"]) == 0
+    assert cli.main(["paper", "--out", str(tmp_path / "out"), "--notebooks", str(tmp_path), "--quiet"]) == 1
+
+
+def test_this_machine_is_measured_in_the_columns_of_the_founding_numbers(tmp_path: Path) -> None:
+    """Each panel has numbers; none is asserted, for other work shows in them."""
+    found, published = measure(tmp_path, threads=(1, 2), megabytes=(0.25, 1)), founding_throughput()
+    assert list(found) == list(published)
+    assert set(found.panel) == {*published.panel, "graphs"}
+    assert (found.value > 0).all()
+    assert found.groupby("panel").unit.nunique().eq(1).all()
+    read = found[found.panel == "read"]
+    assert read[["threads", "mb_per_thread"]].to_numpy().tolist() == [[1, 0.25], [1, 1], [2, 0.25], [2, 1]]
+    written = open_volume(str(tmp_path / "written.ome.zarr"))
+    assert written[:, :128, :128].read().any()
+
+
+def test_the_founding_numbers_are_those_of_its_files() -> None:
+    """Medians at corners of the tables, and how many there are."""
+    table = founding_throughput()
+    assert table.groupby("panel").size().to_dict() == {"annotate": 15, "read": 78, "tiles": 5, "write": 78}
+    by = table.set_index(["panel", "threads", "mb_per_thread"]).value.sort_index()
+    assert by["read", 1, 0.25].item() == 22
+    assert by["read", 32, 1024.0].item() == 3842
+    assert by["write", 16, 64.0].item() == 1162
+    assert by["write", 4, 1024.0].item() == 352

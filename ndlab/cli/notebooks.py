@@ -51,13 +51,16 @@ def _paper_arguments(parser: argparse.ArgumentParser) -> None:
         "--only", metavar="PART", action="append", help="run notebooks whose name holds this; may be repeated"
     )
     parser.add_argument("--data", metavar="DIR", help="more data; sections that need it are else reported as not run")
+    parser.add_argument(
+        "--bench", action="store_true", help="measure this machine beside the founding paper's Figure 1"
+    )
     parser.add_argument("--quiet", action="store_true", help="say only what failed")
 
 
 def _paper(args: argparse.Namespace) -> int:
     from ndlab.paper import run
 
-    return run(args.out, notebooks=args.notebooks, only=args.only, data=args.data, quiet=args.quiet)
+    return run(args.out, notebooks=args.notebooks, only=args.only, data=args.data, bench=args.bench, quiet=args.quiet)
 
 
 COMMANDS = (

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import json
 import math
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ndlab.errors import BadRequest
 from ndlab.paper.claims import Claim, Verdict, claims_html
+from ndlab.paper.figure import made, pictures, slug
+from ndlab.paper.memory import peak_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matplotlib.figure import Figure as MatplotlibFigure
 
 __all__ = ["Figure", "NotRun", "Number", "Results", "difference", "numbers_html"]
@@ -24,6 +26,7 @@ __all__ = ["Figure", "NotRun", "Number", "Results", "difference", "numbers_html"
 # Where `ndlab paper` collects; a notebook opened by hand writes nothing.
 OUT = "NDLAB_PAPER_OUT"
 DATA = "NDLAB_PAPER_DATA"
+BENCH = "NDLAB_PAPER_BENCH"
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,13 @@ class Number:
 
 @dataclass(frozen=True)
 class Figure:
-    """One picture as PNG, base64."""
+    """One picture as PNG, base64, with what it was made from, and the files that `ndlab paper` wrote of it."""
 
     name: str
     caption: str
     png: str
+    lineage: dict[str, Any] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ class Results:
 
     def __init__(self, notebook: str, title: str) -> None:
         self.notebook, self.title = notebook, title
+        self.peak: int | None = None
         self.numbers: list[Number] = []
         self.figures: list[Figure] = []
         self.not_run: list[NotRun] = []
@@ -98,6 +104,11 @@ class Results:
         """The folder given with ``ndlab paper --data DIR``, for sections that need more than what is shipped."""
         found = os.environ.get(DATA)
         return Path(found) if found else None
+
+    @property
+    def bench(self) -> bool:
+        """Whether this machine is to be measured, as ``ndlab paper --bench`` asks."""
+        return bool(os.environ.get(BENCH))
 
     def number(
         self,
@@ -143,11 +154,32 @@ class Results:
         self._save()
         return ours
 
-    def figure(self, figure: MatplotlibFigure, name: str, caption: str) -> None:
-        """Keep a matplotlib figure for the report."""
-        out = io.BytesIO()
-        figure.savefig(out, format="png", dpi=160, bbox_inches="tight", metadata={"Software": None})
-        self.figures.append(Figure(name, caption, base64.b64encode(out.getvalue()).decode()))
+    def figure(
+        self,
+        figure: MatplotlibFigure,
+        name: str,
+        caption: str,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+    ) -> None:
+        """Keep a matplotlib figure for the report; `ndlab paper` also writes it as PNG, PDF and SVG, and its tables.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure
+        name, caption : str
+        inputs : mapping, optional
+            Volumes, tables and so on that it was made from, besides the samples that were used so far.
+        params : mapping, optional
+            What else decides what it shows.
+        seed : int, optional
+            Of random numbers.
+        """
+        lineage = made(f"{self.notebook}: {name}", inputs or {}, params or {}, seed)
+        png, files = pictures(figure, f"{self.notebook}-{slug(name)}", lineage, self._folder)
+        self.figures.append(Figure(name, caption, base64.b64encode(png).decode(), lineage.to_json(), tuple(files)))
         self._save()
 
     def skip(self, name: str, needs: str) -> None:
@@ -181,12 +213,13 @@ class Results:
         AssertionError
             Listing every number that is off.
         """
+        self._save()
         off = [n for n in self.numbers if not n.ok]
         assert not off, "; ".join(f"{n.name}: {n.ours:g}, expected {n.expected:g}" for n in off)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` reads them back."""
-        found: dict[str, Any] = {"notebook": self.notebook, "title": self.title}
+        found: dict[str, Any] = {"notebook": self.notebook, "title": self.title, "peak": peak_bytes()}
         for kind in ("numbers", "figures", "not_run", "claims"):
             found[kind] = [asdict(one) for one in getattr(self, kind)]
         return found
@@ -195,12 +228,18 @@ class Results:
     def from_dict(cls, found: dict[str, Any]) -> Results:
         """Read back what `to_dict` gave."""
         results = cls.__new__(cls)
-        results.notebook, results.title = found["notebook"], found["title"]
+        results.notebook, results.title, results.peak = found["notebook"], found["title"], found.get("peak")
         results.numbers = [Number(**one) for one in found["numbers"]]
-        results.figures = [Figure(**one) for one in found["figures"]]
+        results.figures = [Figure(**one | {"files": tuple(one["files"])}) for one in found["figures"]]
         results.not_run = [NotRun(**one) for one in found["not_run"]]
         results.claims = [Claim(**one) for one in found["claims"]]
         return results
+
+    @property
+    def _folder(self) -> Path | None:
+        """Where `ndlab paper` collects."""
+        found = os.environ.get(OUT)
+        return Path(found).parent if found else None
 
     def _save(self) -> None:
         if folder := os.environ.get(OUT):

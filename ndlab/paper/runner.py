@@ -7,13 +7,14 @@ import os
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ndlab.errors import BadRequest, NotFound, Unsupported
+from ndlab.paper.bar import Bar
 from ndlab.paper.report import report_html
-from ndlab.paper.results import DATA, OUT, Results
+from ndlab.paper.results import BENCH, DATA, OUT, Results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ class Outcome:
 class _Settings:
     out: Path
     data: Path | None
-    environment: dict[str, str] = field(default_factory=dict)
+    bench: bool = False
 
 
 def notebooks_folder() -> Path:
@@ -60,9 +61,13 @@ def run(
     notebooks: str | Path | None = None,
     only: Sequence[str] | None = None,
     data: str | Path | None = None,
+    bench: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Run every notebook headless and write ``report.html`` and ``numbers.json`` into `out`.
+    """Run every notebook headless, one after the other, and write ``report.html`` and ``numbers.json`` into `out`.
+
+    Beside them go each figure at paper size, ``figures/NOTEBOOK-FIGURE.png``, ``.pdf`` and ``.svg``, and the table of
+    each of its panels, ``tables/NOTEBOOK-FIGURE-PANEL.csv`` and ``.parquet``.
 
     Parameters
     ----------
@@ -74,6 +79,8 @@ def run(
         Parts of names: run only notebooks that hold one of them.
     data : path, optional
         More data, for sections that need it.
+    bench : bool
+        Measure this machine, too, where a figure compares it with the founding paper's.
 
     Returns
     -------
@@ -86,13 +93,14 @@ def run(
         raise NotFound(f"--data {data} is not a folder", "", "pass the folder that holds the data")
     target = Path(out).resolve()
     (target / "results").mkdir(parents=True, exist_ok=True)
-    settings = _Settings(target, Path(data).resolve() if data else None)
+    settings = _Settings(target, Path(data).resolve() if data else None, bench)
     outcomes = []
-    for number, path in enumerate(paths, 1):
-        _say(quiet, f"[{number}/{len(paths)}] {path.stem} ...")
-        outcome = _run_one(path, settings)
-        outcomes.append(outcome)
-        _say(quiet, f"[{number}/{len(paths)}] {path.stem}: {_verdict(outcome)} in {outcome.seconds:.0f} s")
+    with Bar(paths, quiet) as bar:
+        for number, path in enumerate(paths, 1):
+            bar.say(f"[{number}/{len(paths)}] {path.stem} ...")
+            outcome = _run_one(path, settings, bar)
+            outcomes.append(outcome)
+            bar.say(f"[{number}/{len(paths)}] {path.stem}: {_verdict(outcome)} in {outcome.seconds:.0f} s")
     report = target / "report.html"
     report.write_text(report_html(outcomes), encoding="utf-8")
     summary = [_summary(outcome) for outcome in outcomes]
@@ -117,7 +125,7 @@ def _chosen(folder: Path, only: Sequence[str] | None) -> list[Path]:
     return found
 
 
-def _run_one(path: Path, settings: _Settings) -> Outcome:
+def _run_one(path: Path, settings: _Settings, bar: Bar) -> Outcome:
     try:
         import nbformat
         from nbclient import NotebookClient
@@ -135,6 +143,7 @@ def _run_one(path: Path, settings: _Settings) -> Outcome:
         resources={"metadata": {"path": str(path.parent)}},
         # The kernel warns that its loopback ports are not encrypted; it lives for one notebook, on this machine.
         extra_arguments=["--IPKernelApp.log_level=40"],
+        on_cell_executed=bar.cell,
     )
     began, failure = time.monotonic(), ""
     before = dict(os.environ)
@@ -160,6 +169,8 @@ def _environment(settings: _Settings) -> dict[str, str]:
     found = {OUT: str(settings.out / "results")}
     if settings.data is not None:
         found[DATA] = str(settings.data)
+    if settings.bench:
+        found[BENCH] = "1"
     return found
 
 
@@ -179,6 +190,7 @@ def _summary(outcome: Outcome) -> dict[str, Any]:
         "notebook": outcome.notebook,
         "ok": outcome.ok,
         "seconds": round(outcome.seconds, 1),
+        "peak_bytes": results.peak if results else None,
         "error": outcome.error,
         "numbers": [vars(n) | {"ok": n.ok} for n in results.numbers] if results else [],
         "not_run": [vars(n) for n in results.not_run] if results else [],

@@ -6,6 +6,7 @@ from ndlab.samples.images import FIBSEM_VOXEL_SIZE, fibsem_labels, fibsem_slices
 from ndlab.samples.phantom import Phantom, PhantomArray, phantom
 from ndlab.samples.tables import (
     bock_density,
+    founding_throughput,
     kasthuri_objects,
     kasthuri_sasd,
     kasthuri_spreadsheet,
@@ -23,6 +24,7 @@ __all__ = [
     "bock_density",
     "fibsem_labels",
     "fibsem_slices",
+    "founding_throughput",
     "kasthuri_objects",
     "kasthuri_sasd",
     "kasthuri_spreadsheet",

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FIBSEM_VOXEL_SIZE", "fibsem_labels", "fibsem_slices"]
+from ndlab.samples.shipped import shipped
 
-DATA = Path(__file__).resolve().parent / "data"
+__all__ = ["FIBSEM_VOXEL_SIZE", "fibsem_labels", "fibsem_slices"]
 
 FIBSEM_VOXEL_SIZE = (10.0, 10.0, 10.0)
 """Voxel size of the shipped stack [nm], (z, y, x): about 10 nm each way."""
@@ -28,7 +28,7 @@ def fibsem_slices() -> Path:
     >>> len(names), names[0], names[-1]
     (50, 'section_000.png', 'section_049.png')
     """
-    return DATA / "fibsem" / "slices"
+    return shipped("fibsem/slices")
 
 
 def fibsem_labels() -> np.ndarray[Any, Any]:
@@ -40,5 +40,5 @@ def fibsem_labels() -> np.ndarray[Any, Any]:
     >>> labels.shape, labels.dtype, int(labels.max())
     ((50, 100, 200), dtype('uint32'), 87)
     """
-    with np.load(DATA / "fibsem" / "labels.npz") as file:
+    with np.load(shipped("fibsem/labels.npz")) as file:
         return np.asarray(file["labels"])

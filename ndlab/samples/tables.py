@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ndlab.samples.shipped import shipped
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
     "bock_density",
+    "founding_throughput",
     "kasthuri_objects",
     "kasthuri_sasd",
     "kasthuri_spreadsheet",
@@ -17,8 +19,6 @@ __all__ = [
     "kasthuri_touches",
     "weiler_synapses",
 ]
-
-DATA = Path(__file__).resolve().parent / "data"
 
 _FLAGS = [
     "spine_apparatus",
@@ -84,7 +84,7 @@ def kasthuri_synapses() -> pd.DataFrame:
     import pandas as pd
 
     kinds = dict.fromkeys(_FLAGS, "boolean") | dict.fromkeys(_COUNTS, "Int64") | dict.fromkeys(_WORDS, "category")
-    table: pd.DataFrame = pd.read_csv(DATA / "kasthuri2015" / "synapses.csv", dtype=kinds)
+    table: pd.DataFrame = pd.read_csv(shipped("kasthuri2015/synapses.csv"), dtype=kinds)
     return table
 
 
@@ -110,7 +110,7 @@ def kasthuri_touches() -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.read_csv(DATA / "kasthuri2015" / "touches.csv")
+    return pd.read_csv(shipped("kasthuri2015/touches.csv"))
 
 
 def kasthuri_objects() -> pd.DataFrame:
@@ -134,7 +134,7 @@ def kasthuri_objects() -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.read_parquet(DATA / "kasthuri2015" / "objects.parquet")
+    return pd.read_parquet(shipped("kasthuri2015/objects.parquet"))
 
 
 def kasthuri_sasd() -> pd.DataFrame:
@@ -156,7 +156,7 @@ def kasthuri_sasd() -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.read_csv(DATA / "kasthuri2015" / "sasd.csv")
+    return pd.read_csv(shipped("kasthuri2015/sasd.csv"))
 
 
 def kasthuri_spreadsheet() -> pd.DataFrame:
@@ -210,7 +210,7 @@ def bock_density() -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.read_parquet(DATA / "bock11" / "density.parquet")
+    return pd.read_parquet(shipped("bock11/density.parquet"))
 
 
 def weiler_synapses() -> pd.DataFrame:
@@ -235,4 +235,28 @@ def weiler_synapses() -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.read_parquet(DATA / "weiler14" / "Ex10R55.parquet")
+    return pd.read_parquet(shipped("weiler14/Ex10R55.parquet"))
+
+
+def founding_throughput() -> pd.DataFrame:
+    """Return what the founding system read, wrote and drew a second, as its Figure 1 shows it: 176 numbers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``panel`` (read, write, annotate, tiles), ``series``, ``threads``, ``mb_per_thread`` [MB; empty where it does
+        not apply], ``value``, ``unit`` (MB/s or frames/s).
+
+    References
+    ----------
+    ``store/data`` of https://github.com/neurodata/ndpaper2016 (Apache-2.0), measured on an AWS i2.8xlarge.
+
+    Examples
+    --------
+    >>> table = founding_throughput()
+    >>> int(table[table.panel == "read"].value.max()), int(table[table.panel == "write"].value.max())
+    (4798, 1720)
+    """
+    import pandas as pd
+
+    return pd.read_csv(shipped("ndpaper2016/throughput.csv"))

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ndlab import samples
-from ndlab.samples.tables import DATA
+from ndlab.samples.shipped import DATA
 from scripts.build_samples import (
     density_table,
     kasthuri_csv,

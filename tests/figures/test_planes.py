@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+import sys
 
 import matplotlib as mpl
 import numpy as np
@@ -13,13 +14,6 @@ from ndlab import figures
 from ndlab.errors import BadRequest
 from ndlab.samples.toy import toy
 from ndlab.volume import Volume
-
-
-@pytest.fixture(autouse=True)
-def without_a_screen() -> Iterator[None]:
-    """Draw into memory, whatever the machine has."""
-    with mpl.rc_context({"backend": "agg"}):
-        yield
 
 
 def test_an_id_has_one_colour_everywhere_and_background_is_clear() -> None:
@@ -79,3 +73,43 @@ def test_style_is_gone_afterwards() -> None:
     with figures.style():
         assert mpl.rcParams["axes.spines.top"] is False
     assert mpl.rcParams["font.size"] == before
+
+
+def test_a_plane_of_a_volume_plots_itself_with_axes_in_nanometres() -> None:
+    """From where the view lies, not from 0; the axes given are the ones returned."""
+    volume = Volume.from_array(np.arange(2 * 6 * 8, dtype="u1").reshape(2, 6, 8), (40, 4, 8), offset=(0, 100, 1000))
+    ax = Figure().subplots()
+    assert volume[1, 2:, 1:].plot(ax=ax) is ax
+    assert tuple(ax.images[0].get_extent()) == (1008, 1064, 124, 108)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x [nm]", "y [nm]")
+    assert np.array_equal(np.asarray(ax.images[0].get_array()), volume[1, 2:, 1:].read())
+    (bar,) = ax.lines
+    ends = np.asarray(bar.get_xdata(), dtype=float)
+    assert np.ptp(ends) == pytest.approx(10)
+    assert 1008 < ends.min() < ends.max() < 1064
+    made = volume[:, 3].plot(bar=False)
+    assert (made.get_xlabel(), made.get_ylabel(), len(made.lines)) == ("x [nm]", "z [nm]", 0)
+
+
+def test_labels_plot_in_the_colours_of_their_ids() -> None:
+    """Alone, and over an image."""
+    labels = toy().volume("labels")
+    alone, over = (
+        labels[2].plot(ax=Figure().subplots()),
+        toy().volume("image")[2].plot(Figure().subplots(), labels=labels[2]),
+    )
+    assert np.allclose(np.asarray(alone.images[0].get_array()), figures.label_colors(labels[2].read()))
+    assert len(over.images) == 2
+
+
+def test_a_volume_knows_its_plot_by_its_address_alone() -> None:
+    """Nothing that draws is loaded before it draws."""
+    code = (
+        "import sys, numpy as np, ndlab\n"
+        "vol = ndlab.Volume.from_array(np.zeros((2, 3, 4), 'u1'), (8, 8, 8))\n"
+        "assert not {'matplotlib', 'ndlab.figures'} & set(sys.modules)\n"
+        "import matplotlib; matplotlib.use('agg')\n"
+        "print(vol[1].plot().get_xlabel())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "x [nm]", done.stderr
