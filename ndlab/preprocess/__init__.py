@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from ndlab.preprocess.bias import estimate_flat_field, flat_field, n4
 from ndlab.preprocess.chromatic import correct, exposure
+from ndlab.preprocess.contrast import clahe, match_sections, section_quantiles
+from ndlab.preprocess.exposure import Exposure
+from ndlab.preprocess.fusing import fuse_seams
+from ndlab.preprocess.orientation import ORIENTATIONS, inverse_orientation, reorient
 from ndlab.preprocess.seams import find_seams
 
 __all__ = [
+    "ORIENTATIONS",
+    "Exposure",
+    "clahe",
     "correct",
+    "estimate_flat_field",
     "exposure",
     "find_seams",
+    "flat_field",
+    "fuse_seams",
+    "inverse_orientation",
+    "match_sections",
+    "n4",
+    "reorient",
+    "section_quantiles",
 ]

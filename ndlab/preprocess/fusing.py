@@ -59,7 +59,8 @@ def fuse_seams(
     volume : Volume
         (z, y, x) grey values.
     seams : Volume or ndarray, optional
-        Labels of tiles, (1, y, x) or (y, x) for all sections, or (z, y, x); None has straight seams found.
+        Labels of tiles, (1, y, x) or (y, x) for all sections, or (z, y, x); None has straight seams
+        found. Where it is 0 there is no tile, and nothing changes.
     filter_width : float, optional
         How far the step across a seam is spread [nm]: what varies more slowly than that stays as it was. Half the side
         of a mean tile unless given.
@@ -159,7 +160,7 @@ def _read(volume: Volume, box: Box) -> Array:
 
 def _fused(values: Array, job: _Job, window: Window, **_: Any) -> Array:
     change = direct(job.right(window.block), job.equation)
-    return as_type(values + change, values.dtype)
+    return _kept(values, change, job, window.block)
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,12 @@ class _Kept:
 
 
 def _added(values: Array, job: _Job, change: _Kept, window: Window, **_: Any) -> Array:
-    return as_type(values + change.array.read(window.block.start, window.block.stop), values.dtype)
+    return _kept(values, change.array.read(window.block.start, window.block.stop), job, window.block)
+
+
+def _kept(values: Array, change: Array, job: _Job, box: Box) -> Array:
+    """Add the change where there is a tile."""
+    return as_type(values + change * (job.plane(box) != 0), values.dtype)
 
 
 def _labels(seams: Seams, view: Volume, together: bool) -> Any:

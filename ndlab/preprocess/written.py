@@ -10,6 +10,7 @@ import numpy as np
 
 from ndlab.errors import TooLarge
 from ndlab.measure.blocks import How, watched
+from ndlab.metadata import Kind
 from ndlab.pipeline import BlockStep
 from ndlab.volume import ASARRAY_BYTES, Volume
 from ndlab.volume import open as open_volume
@@ -29,6 +30,7 @@ def write(
     how: How,
     *,
     dtype: Any = None,
+    kind: Kind | None = None,
     block: Sequence[int] | None = None,
     overlap: int | Sequence[int] = 0,
     overwrite: bool = False,
@@ -48,7 +50,7 @@ def write(
     dtype = np.dtype(first.dtype if dtype is None else dtype)
     if out is not None:
         made = BlockStep(
-            name, function, params, inputs, output=str(out), overlap=overlap, dtype=dtype, kind="image", scratch=scratch
+            name, function, params, inputs, output=str(out), overlap=overlap, dtype=dtype, kind=kind, scratch=scratch
         )
         with watched(how.progress) as callback:
             run = made.plan(block=block, workers=how.workers, client=how.client, overwrite=overwrite, progress=callback)

@@ -97,7 +97,10 @@ def _between(at: int, begin: int, factor: int, count: int) -> tuple[int, int, fl
 
 @jit
 def seam_field(values: Array, labels: Array, w: Array, expect: bool, f: Array) -> None:
-    """Add the divergence of what gradients change by across labels: to nothing, or to what both sides lead to expect."""
+    """Add the divergence of what gradients change by across labels: to nothing, or to what both sides lead to expect.
+
+    Towards label 0, where there is no tile, they stay.
+    """
     nz, ny, nx = values.shape
     mz, my, mx = labels.shape
     for axis in range(3):
@@ -109,7 +112,7 @@ def seam_field(values: Array, labels: Array, w: Array, expect: bool, f: Array) -
                 for x in range(nx - dx):
                     one = labels[min(z, mz - 1), y, x]
                     other = labels[min(z + dz, mz - 1), y + dy, x + dx]
-                    if one == other:
+                    if one == other or one == 0 or other == 0:
                         continue
                     step = float(values[z + dz, y + dy, x + dx]) - float(values[z, y, x])
                     at, end = (z, nz) if axis == 0 else ((y, ny) if axis == 1 else (x, nx))
