@@ -14,14 +14,17 @@ from ndlab.metadata import colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from ndlab.analyze.permutation import Null
     from ndlab.analyze.peters_rule import PetersRule
     from ndlab.analyze.point_patterns import Envelope
+    from ndlab.preprocess.quality import CorrectionReport
     from ndlab.volume import Volume
 
 __all__ = [
     "COLORS",
+    "correction",
     "envelope_curve",
     "label_colors",
     "letter",
@@ -176,3 +179,45 @@ def envelope_curve(found: Envelope, ax: Axes, unit: str = "µm", name: str = "g(
     ax.plot(found.r, found.observed, color=COLORS["blue"], lw=1.3, label="found")
     ax.set(xlabel=f"r [{unit}]", ylabel=name)
     ax.legend()
+
+
+def correction(found: CorrectionReport, figure: Figure) -> None:
+    """Draw what a correction did: a section and both planes along z before and after, section means, and the measures.
+
+    Parameters
+    ----------
+    found : CorrectionReport
+        What `ndlab.preprocess.report` returned.
+    figure : Figure
+        An empty one, about 7 x 5 inches.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from ndlab.preprocess import report
+    >>> from ndlab.samples import toy
+    >>> image = toy().volume("image")
+    >>> figure = Figure(figsize=(7, 5))
+    >>> correction(report(image, image, seams="none"), figure)
+    >>> len(figure.axes)
+    8
+    """
+    z, y, x = found.voxel_size
+    grid = figure.add_gridspec(3, 3, width_ratios=(1, 1, 1.1), height_ratios=(2, 1, 1))
+    rows = (("xy", found.xy, y / x), ("xz", found.xz, z / x), ("yz", found.yz, z / y))
+    for row, (name, pair, aspect) in enumerate(rows):
+        low, high = np.percentile(np.concatenate([plane.ravel() for plane in pair]), (0.5, 99.5))
+        for column, (title, plane) in enumerate(zip(("before", "after"), pair, strict=True)):
+            ax = figure.add_subplot(grid[row, column])
+            ax.imshow(plane, cmap="gray", vmin=low, vmax=high, aspect=aspect if name == "xy" else "auto")
+            ax.set(xticks=[], yticks=[], title=title if row == 0 else None)
+            ax.set_ylabel(name if column == 0 else "")
+    means = figure.add_subplot(grid[0, 2])
+    for values, color, label in zip(found.means, (COLORS["red"], COLORS["blue"]), ("before", "after"), strict=True):
+        means.plot(values, color=color, lw=1, label=label)
+    means.set(xlabel="section", ylabel="mean [grey]")
+    means.legend(frameon=False)
+    text = figure.add_subplot(grid[1:, 2])
+    text.axis("off")
+    lines = [f"{row['what']}\n    {row['before']:.4g} → {row['after']:.4g}" for row in found.table]
+    text.text(0, 1, "\n".join(lines), va="top", transform=text.transAxes)

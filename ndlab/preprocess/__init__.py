@@ -8,11 +8,16 @@ from ndlab.preprocess.contrast import clahe, match_sections, section_quantiles
 from ndlab.preprocess.exposure import Exposure
 from ndlab.preprocess.fusing import fuse_seams
 from ndlab.preprocess.orientation import ORIENTATIONS, inverse_orientation, reorient
+from ndlab.preprocess.quality import CorrectionReport, report
 from ndlab.preprocess.seams import find_seams
+from ndlab.preprocess.tiles import MatchedTiles, Placement, match_tiles, read_placements
 
 __all__ = [
     "ORIENTATIONS",
+    "CorrectionReport",
     "Exposure",
+    "MatchedTiles",
+    "Placement",
     "clahe",
     "correct",
     "estimate_flat_field",
@@ -22,7 +27,10 @@ __all__ = [
     "fuse_seams",
     "inverse_orientation",
     "match_sections",
+    "match_tiles",
     "n4",
+    "read_placements",
     "reorient",
+    "report",
     "section_quantiles",
 ]

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ndlab.errors import BadRequest
+from ndlab.errors import BadRequest, ReadOnly
+from ndlab.geometry import Box, Calibration
 from ndlab.measure.blocks import How, part
+from ndlab.pipeline import describe
 from ndlab.pipeline.progress import ProgressCallback
 from ndlab.pipeline.window import Window
 from ndlab.preprocess.exposure import Exposure, estimate
+from ndlab.preprocess.fusing import fuse_seams
 from ndlab.preprocess.layout import Layout
 from ndlab.preprocess.seams import Seams, plane_of
 from ndlab.preprocess.survey import survey
 from ndlab.preprocess.written import as_type, write
+from ndlab.store.arrays import Level, Stored
 from ndlab.volume import Volume
 
 __all__ = ["correct", "exposure"]
@@ -28,6 +33,7 @@ def correct(
     volume: Volume,
     *,
     seams: Seams = None,
+    fuse: bool | None = None,
     out: str | None = None,
     overwrite: bool = False,
     workers: int | None = None,
@@ -49,6 +55,9 @@ def correct(
     seams : Volume, ndarray, "none" or None
         Labels of the tiles that all sections were stitched of, (1, y, x), (z, y, x) or (y, x); None has them found
         (`find_seams`), "none" takes each section as one tile.
+    fuse : bool, optional
+        Whether what gain and offset leave of the seams is fused in the gradient domain (`fuse_seams`); unless given, if
+        it is more than one grey level in 256 beyond what tissue does there.
     out : str, optional
         Where the result is stored, as OME-Zarr with all its levels. A call that was stopped goes on where it was when
         it is made again. Without it, the result is in memory.
@@ -92,6 +101,12 @@ def correct(
     view = _grey(volume)
     how = How(workers, client, progress).near(view)
     found = exposure(view, seams=seams, workers=workers, client=client, progress=progress)
+    if fuse is None:
+        fuse = found.chosen.get("seam_left", 0.0) > _grey_level(view.dtype, found)
+    if fuse:
+        lazy = Stored("", "corrected", ("z", "y", "x"), (Level(_Developed(view, found), _calibration(view)),), "image")
+        return fuse_seams(Volume(lazy), found.layout.plane + 1, across="expected", out=out, overwrite=overwrite,
+                          workers=workers, client=how.client, progress=progress)  # fmt: skip
     return write(
         "correct", _developed, view, {"exposure": found}, out, how, overwrite=overwrite, scratch=8,
         note={"exposure": found.chosen},
@@ -138,6 +153,56 @@ def _cell(view: Volume) -> int:
     while cell >= _CELL and nz * (ny // cell) * (nx // cell) > _MOST_CELLS:
         cell *= 2
     return cell
+
+
+def _grey_level(dtype: np.dtype[Any], found: Exposure) -> float:
+    """One of 256 grey levels: for what has more of them, by how far tissue spreads, which is about 40 of 256."""
+    if dtype == np.uint8:
+        return 1.0
+    return max(found.chosen.get("tissue", {}).values(), default=0.0) / 4
+
+
+def _calibration(view: Volume) -> Calibration:
+    return Calibration(view.voxel_size, view.offset)
+
+
+@dataclass(frozen=True)
+class _Developed:
+    """An array that corrects what it reads."""
+
+    view: Volume
+    exposure: Exposure
+
+    codec = "corrected"
+    shards: tuple[int, ...] | None = None
+
+    def __repr__(self) -> str:
+        return f"corrected {describe(self.view)} {describe(self.exposure)}"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.view.shape
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        return tuple(min(c, n) for c, n in zip(self.view.chunks[-3:], self.view.shape, strict=True))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.view.dtype
+
+    def read(self, start: Any, stop: Any, out: Array | None = None) -> Array:
+        """Voxels of a box."""
+        box = Box(start, stop, self.view.level_index)
+        found = _developed(self.view.read(box.shift(self.view.box.start)), self.exposure, Window(box, box))
+        if out is None:
+            return found
+        out[...] = found
+        return out
+
+    def write(self, start: Any, values: Array) -> None:
+        """Refuse: it is a view."""
+        raise ReadOnly("a corrected view was to be written", "it only reads", "write to the volume it is a view of")
 
 
 def _developed(values: Array, exposure: Exposure, window: Window) -> Array:

@@ -210,13 +210,6 @@ class _Kept:
         pairs = pairs_of(layout)
         if not len(pairs):
             return np.zeros((int(self.use.sum()), 0)), np.zeros(0)
-        waves = np.stack([_wave(i, seams["ry"] / layout.shape[0]) * _wave(j, seams["rx"] / layout.shape[1])
-                          for i, j in _WAVES])  # fmt: skip
-        low = exposure.low @ waves
-        sides = []
-        for values, tile in ((self.survey.low, seams["low"]), (self.survey.high, seams["high"])):
-            light = 1 + exposure.fall * layout.radius2(seams["ry"], seams["rx"], tile)
-            sides.append((values - exposure.offset[:, tile]) / (exposure.gain[:, tile] * light) - low)
         which = pair_of_runs(layout, pairs)
         weight = seams["count"] / np.bincount(which, seams["count"], len(pairs))[which]
         spread = np.zeros((len(seams["low"]), len(pairs)))
@@ -224,12 +217,40 @@ class _Kept:
         beside = np.tensordot(self.survey.beside[self.use], spread, ((1,), (0,)))
         length = np.bincount(which, seams["count"], len(pairs))
         per_pixel = float((beside**2).mean((0, 1)) @ length / len(pairs))
-        return ((sides[1] - sides[0]) @ spread)[self.use], np.maximum(per_pixel / length, 1e-4)
+        return (self.steps(exposure) @ spread)[self.use], np.maximum(per_pixel / length, 1e-4)
+
+    def left(self, exposure: Exposure) -> float:
+        """Deviation of the steps along seams [grey] that gain and offset leave and tissue does not explain."""
+        seams = self.layout.seams
+        if not len(seams["low"]):
+            return 0.0
+        steps = self.steps(exposure)[self.use]
+        beside = self.survey.beside[self.use]
+        # Four runs of a seam together, as far as they are one seam's.
+        group = np.unique(np.stack([seams["across"], seams["low"], seams["high"],
+                                    np.where(seams["across"] == 1, seams["ry"], seams["rx"]) // (4 * self.layout.cell)]),
+                          axis=1, return_inverse=True)[1].reshape(-1)  # fmt: skip
+        share = np.zeros((len(group), group.max() + 1))
+        share[np.arange(len(group)), group] = seams["count"] / np.bincount(group, seams["count"])[group]
+        tissue = (np.tensordot(beside, share, ((1,), (0,))) ** 2).mean()
+        return float(np.sqrt(max(0.0, ((steps @ share) ** 2).mean() - tissue)))
+
+    def steps(self, exposure: Exposure) -> Array:
+        """(z, runs): the steps across seams that `exposure` leaves."""
+        seams, layout = self.layout.seams, self.layout
+        waves = np.stack([_wave(i, seams["ry"] / layout.shape[0]) * _wave(j, seams["rx"] / layout.shape[1])
+                          for i, j in _WAVES])  # fmt: skip
+        low = exposure.low @ waves
+        sides = []
+        for values, tile in ((self.survey.low, seams["low"]), (self.survey.high, seams["high"])):
+            light = 1 + exposure.fall * layout.radius2(seams["ry"], seams["rx"], tile)
+            sides.append((values - exposure.offset[:, tile]) / (exposure.gain[:, tile] * light) - low)
+        return sides[1] - sides[0]
 
     def whole(self, exposure: Exposure) -> Exposure:
         """Round to what is kept, and say what was chosen."""
         chosen = {**exposure.chosen, "tissue_length_sections": self.length, "vignetting": exposure.fall,
-                  "tiles": self.layout.tiles, "cell": self.layout.cell, "blank_sections": int((~self.use).sum())}  # fmt: skip
+                  "tiles": self.layout.tiles, "cell": self.layout.cell, "seam_left": self.left(exposure), "blank_sections": int((~self.use).sum())}  # fmt: skip
         chosen = _rounded(chosen)
         return replace(exposure, gain=exposure.gain.astype(np.float32), offset=exposure.offset.astype(np.float32),
                        low=exposure.low.astype(np.float32), chosen=chosen)  # fmt: skip

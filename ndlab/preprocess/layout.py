@@ -91,7 +91,7 @@ class Layout:
 
         ``axis``, ``y``, ``x`` say where each pair's first pixel is, and along which axis the second one follows;
         ``run`` which run it is of; ``low`` and ``high`` of each run are the tiles on both sides, ``ry`` and ``rx`` its
-        middle. Pairs near which a third tile begins are left out.
+        middle, ``across`` its axis. Pairs near which a third tile begins are left out.
         """
         return _seams(self.plane, self.cell)
 
@@ -134,7 +134,7 @@ def _seams(plane: Array, cell: int) -> dict[str, Array]:
     middle = [np.bincount(run, at + 0.5 + (axis == a) * 0.5, len(unique)) / np.maximum(count, 1)
               for a, at in ((0, y), (1, x))]  # fmt: skip
     return {"axis": axis, "y": y, "x": x, "run": run, "low": unique[:, 1], "high": unique[:, 2], "count": count,
-            "ry": middle[0], "rx": middle[1]}  # fmt: skip
+            "across": unique[:, 0], "ry": middle[0], "rx": middle[1]}  # fmt: skip
 
 
 def _pairs(plane: Array, axis: int) -> tuple[Array, ...]:
