@@ -4,6 +4,7 @@
 Parquet, enough to draw it again with anything.
 """
 
+from ndlab.figures.correction import correction
 from ndlab.figures.counts import bars, degrees, histogram, null
 from ndlab.figures.curves import correlogram, curves, envelope_curve, points, profile, touch_curve
 from ndlab.figures.networks import adjacency, laid_out
@@ -16,6 +17,7 @@ __all__ = [
     "COLORS",
     "adjacency",
     "bars",
+    "correction",
     "correlogram",
     "curves",
     "degrees",

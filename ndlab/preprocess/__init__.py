@@ -1,0 +1,36 @@
+"""Pre-process a stack before anything is looked for in it: exposure, seams, contrast, orientation."""
+
+from __future__ import annotations
+
+from ndlab.preprocess.bias import estimate_flat_field, flat_field, n4
+from ndlab.preprocess.chromatic import correct, exposure
+from ndlab.preprocess.contrast import clahe, match_sections, section_quantiles
+from ndlab.preprocess.exposure import Exposure
+from ndlab.preprocess.fusing import fuse_seams
+from ndlab.preprocess.orientation import ORIENTATIONS, inverse_orientation, reorient
+from ndlab.preprocess.quality import CorrectionReport, report
+from ndlab.preprocess.seams import find_seams
+from ndlab.preprocess.tiles import MatchedTiles, Placement, match_tiles, read_placements
+
+__all__ = [
+    "ORIENTATIONS",
+    "CorrectionReport",
+    "Exposure",
+    "MatchedTiles",
+    "Placement",
+    "clahe",
+    "correct",
+    "estimate_flat_field",
+    "exposure",
+    "find_seams",
+    "flat_field",
+    "fuse_seams",
+    "inverse_orientation",
+    "match_sections",
+    "match_tiles",
+    "n4",
+    "read_placements",
+    "reorient",
+    "report",
+    "section_quantiles",
+]
