@@ -210,4 +210,5 @@ def _signs(vectors: Array) -> Array:
     size = np.abs(vectors)
     first = np.argmax(size >= size.max(axis=0) * (1 - 1e-6), axis=0)
     top = vectors[first, np.arange(vectors.shape[1])]
-    return np.conj(top) / np.abs(top)
+    turned: Array = np.conj(top) / np.abs(top)
+    return turned

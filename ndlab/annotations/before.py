@@ -16,9 +16,9 @@ import google_crc32c
 import numpy as np
 from numcodecs.zstd import Zstd
 
-from ndlab.annotations.applying import Before
+from ndlab.annotations.applying import Before, Exceptions
 
-__all__ = ["Befores", "Notes", "Stamp", "first_labels", "load", "save", "stamp"]
+__all__ = ["Befores", "Notes", "Stamp", "first_exceptions", "first_labels", "load", "save", "stamp"]
 
 Voxels = np.ndarray[Any, Any]
 Befores = dict[int, list[Before]]
@@ -144,3 +144,19 @@ def first_labels(befores: Iterable[Before]) -> tuple[Voxels, Voxels]:
     labels = np.concatenate([b.labels for b in listed])
     where, first = np.unique(inside, return_index=True)
     return where, labels[first]
+
+
+def first_exceptions(befores: Iterable[Before]) -> Exceptions:
+    """Return the exceptions that were at each position before the first stroke that changed them.
+
+    Examples
+    --------
+    >>> nowhere = np.array([], int)
+    >>> first_exceptions([Before(1, nowhere, nowhere, {4: ()}), Before(2, nowhere, nowhere, {4: (7,), 5: (8,)})])
+    {4: (), 5: (8,)}
+    """
+    found: Exceptions = {}
+    for one in befores:
+        for at, ids in one.exceptions.items():
+            found.setdefault(at, ids)
+    return found

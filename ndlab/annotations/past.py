@@ -85,10 +85,7 @@ class PastMoment(Moment):
         if later:
             where, was = before.first_labels(later)
             labels[where] = was
-            first: Exceptions = {}
-            for one in later:
-                for at, ids in one.exceptions.items():
-                    first.setdefault(at, ids)
+            first = before.first_exceptions(later)
             exceptions = {at: ids for at, ids in {**exceptions, **first}.items() if ids}
         return labels, exceptions
 

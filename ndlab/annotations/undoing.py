@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ndlab.annotations.applying import Before, Exceptions
-from ndlab.annotations.before import first_labels
+from ndlab.annotations.applying import Before
+from ndlab.annotations.before import first_exceptions, first_labels
 from ndlab.annotations.index import Write
 from ndlab.annotations.listing import writes_of
 from ndlab.annotations.overlay import Moment, Voxels
@@ -130,10 +130,6 @@ def _named(several: Sequence[Before]) -> Voxels:
 def _stroke(number: int, several: Sequence[Before]) -> Stroke:
     """Return the stroke that puts back in a chunk what was there first."""
     inside, labels = first_labels(several) if several else (np.empty(0, "u4"), np.empty(0, "u8"))
-    exceptions: Exceptions = {}
-    for one in several:
-        for at, ids in one.exceptions.items():
-            exceptions.setdefault(at, ids)
-    pairs = [(at, one) for at, ids in exceptions.items() for one in (0, *ids)]
+    pairs = [(at, one) for at, ids in first_exceptions(several).items() for one in (0, *ids)]
     data = (np.array([number]), inside, labels.astype("u8"), np.array(pairs, "u8").ravel())
     return Stroke(Mode.RESTORE, Shape.VALUES, 0, (0, 0, 0), data)

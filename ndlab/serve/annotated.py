@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ndlab.errors import BadRequest, NdlabError
-from ndlab.serve.guarded import Guarded
+from ndlab.serve.guarded import Answering
 from ndlab.serve.handlers import query_of
 from ndlab.serve.ramon import resource, resource_changes
 from ndlab.serve.ramon.behind import Behind
@@ -21,23 +20,10 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _Answering(Guarded):
-    most_body = 1 << 62  # the limit of the server itself
-
-    def asked_names(self, *parts: str) -> Collection[str] | None:
-        """Return the name; None for the list, which has what the asker may see."""
-        return parts[:1] or None
-
+class _Answering(Answering):
     async def work(self, call: Callable[[Behind], Any], name: str, channel: str, changes: bool = False) -> Any:
         """Return what a call makes of the annotations of a channel, in a thread."""
         return await self.threads.run(_called, self.site, name, channel, changes, call)
-
-    def answer(self, value: Any, status: int = 200) -> None:
-        """Answer a JSON value."""
-        self.set_status(status)
-        self.set_header("Content-Type", "application/json")
-        self.set_header("Cache-Control", "no-cache")
-        self.finish(json.dumps(value))
 
 
 def _called(site: Site, name: str, channel: str, changes: bool, call: Callable[[Behind], Any]) -> Any:

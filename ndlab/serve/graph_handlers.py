@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ from ndlab.graph import lost
 from ndlab.graph.files import Format, format_named
 from ndlab.serve.graphs import ndgraph
 from ndlab.serve.graphs.packing import Sending, archive, made, packed, pieces, refuse_loss
-from ndlab.serve.guarded import Guarded
+from ndlab.serve.guarded import Answering
 from ndlab.serve.handlers import query_of
 from ndlab.serve.ramon.resource import Asked
 from ndlab.serve.site import Site
@@ -27,24 +26,11 @@ _BYTES, _ZIP = "application/octet-stream", "application/zip"
 _MOST_PAIRS = 1000
 
 
-class _Answering(Guarded):
-    most_body = 1 << 62  # the limit of the server itself
-
-    def asked_names(self, *parts: str) -> Collection[str] | None:
-        """Return the name; None for what is made of those that the asker may see."""
-        return parts[:1] or None
-
+class _Answering(Answering):
     @property
     def public(self) -> Collection[str] | None:
         """Names among which the asker may see graphs; None for all."""
         return None if self.full else self.site.access.public
-
-    def answer(self, value: Any, status: int = 200) -> None:
-        """Answer a JSON value."""
-        self.set_status(status)
-        self.set_header("Content-Type", "application/json")
-        self.set_header("Cache-Control", "no-cache")
-        self.finish(json.dumps(value))
 
     async def send(self, title: str, content_type: str, source: Source) -> None:
         """Answer a file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from ndlab.serve.handlers import Streaming
 from ndlab.serve.limits import Asked
 from ndlab.serve.site import Site
 
-__all__ = ["Guarded", "Nowhere"]
+__all__ = ["Answering", "Guarded", "Nowhere"]
 
 _SHOWN = "Content-Length, Content-Range, ETag, Accept-Ranges, Retry-After, X-Ndlab-Shape, X-Ndlab-Dtype, "
 _SHOWN += "X-Ndlab-Stale, X-Ndlab-Lost"
@@ -125,6 +126,23 @@ class Guarded(Streaming):
         """Return the tag that the handler itself has set: hashing a body to find one would cost more than it."""
         found: str | None = self._headers.get("ETag")
         return found
+
+
+class Answering(Guarded):
+    """Answers JSON of what a name stands for, and takes bodies as large as the server does."""
+
+    most_body = 1 << 62  # the limit of the server itself
+
+    def asked_names(self, *parts: str) -> Collection[str] | None:
+        """Return the name; None for what is made of those that the asker may see."""
+        return parts[:1] or None
+
+    def answer(self, value: Any, status: int = 200) -> None:
+        """Answer a JSON value."""
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-cache")
+        self.finish(json.dumps(value))
 
 
 class Nowhere(Guarded):

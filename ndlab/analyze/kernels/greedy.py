@@ -6,7 +6,7 @@ import heapq
 
 import numpy as np
 
-from ndlab.analyze.kernels.jit import Array, jit
+from ndlab.measure.kernels.jit import Array, jit
 
 __all__ = ["agglomerate"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ndlab.analyze.kernels.jit import Array, jit
+from ndlab.measure.kernels.jit import Array, jit
 
 __all__ = ["move_by_flow", "move_by_modularity", "propagate", "spins"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ndlab.analyze.kernels.jit import Array, jit
+from ndlab.measure.kernels.jit import Array, jit
 
 __all__ = ["dealt", "differences", "mean_difference", "shuffled"]
 

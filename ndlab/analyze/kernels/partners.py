@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ndlab.analyze.kernels.jit import Array, jit
+from ndlab.measure.kernels.jit import Array, jit
 
 __all__ = ["shuffle", "statistics", "swap_chain", "uniform"]
 

@@ -1,4 +1,4 @@
-"""How the kernels of `measure` are compiled."""
+"""How the kernels of this room and of those above it are compiled."""
 
 from __future__ import annotations
 

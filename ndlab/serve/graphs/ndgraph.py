@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import unquote
 
 from ndlab.annotations import Query
-from ndlab.geometry import Box
 from ndlab.graph import Graph
 from ndlab.graph.files import Format, format_named
 from ndlab.serve.grammar import Cut
@@ -59,16 +58,5 @@ def graph_of(behind: Behind, asked: Asked, connectome: Callable[[Query], Graph])
     """Return the undirected graph of the channel's synapses, of those in the box if there is one."""
     found: Any = behind.annotations.where(kind="synapse")
     if asked.cut is not None:
-        found = found.within(_space(behind, asked.cut))
+        found = found.within(behind.frame.space(*behind.frame.box(asked.cut)))
     return connectome(found).with_attributes(name=f"{asked.token}_{asked.channel}")
-
-
-def _space(behind: Behind, cut: Cut) -> Any:
-    """Turn a box of voxels as paths count them into nanometres."""
-    frame = behind.frame
-    level, box = frame.box(cut)
-    start, stop = (
-        [c + v * s for c, v, s in zip(frame.corner, corner, level.voxel_size, strict=True)]
-        for corner in (box.start, box.stop)
-    )
-    return Box.nm(start, stop)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ndlab.annotations.kinds import KINDS, holds
 from ndlab.errors import BadRequest
-from ndlab.geometry import Box, NmBox
+from ndlab.geometry import Box
 from ndlab.serve.grammar.calls import Predicate, Query
 from ndlab.serve.ramon.behind import Behind
 from ndlab.serve.ramon.fields import Name, names_of, type_of
@@ -38,7 +38,7 @@ def ids_of(behind: Behind, asked: Query, body: bytes, most_bytes: int) -> np.nda
     if body:
         level, box = _box(behind, body)
         if behind.labels is None:
-            ids = found.within(_nm(behind, level, box)).ids()
+            ids = found.within(behind.frame.space(level, box)).ids()
         else:
             ids = np.intersect1d(found.ids(), _painted(behind, level, box, most_bytes))
         return ids if asked.limit is None else ids[: asked.limit]
@@ -126,12 +126,3 @@ def _painted(behind: Behind, level: Level, box: Box, most_bytes: int) -> np.ndar
     inside = behind.clipped(grid.painted(box))
     behind.check_bytes(inside.size * behind.paint.dtype.itemsize, most_bytes)
     return np.array(behind.paint.ids(inside) if inside.size else [], np.uint64)
-
-
-def _nm(behind: Behind, level: Level, box: Box) -> NmBox:
-    """Return a box of a level in nm."""
-    corner = behind.frame.corner
-    start, stop = (
-        [c + a * s for c, a, s in zip(corner, at, level.voxel_size, strict=True)] for at in (box.start, box.stop)
-    )
-    return NmBox(start, stop)

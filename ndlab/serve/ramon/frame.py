@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ndlab.errors import BadRequest, OutOfBounds
-from ndlab.geometry import Box, Float3, Int3
+from ndlab.geometry import Box, Float3, Int3, NmBox
 from ndlab.serve.grammar import Cut
 from ndlab.serve.source import Channel
 from ndlab.serve.space import Level, ladder, level_of, voxels_of
@@ -96,6 +96,14 @@ class Frame:
         level = self.level(cut.level)
         box = voxels_of(level, (cut.z[0], cut.y[0], cut.x[0]), (cut.z[1], cut.y[1], cut.x[1]), self.channel.token)
         return level, Box(box.start, box.stop)
+
+    def space(self, level: Level, box: Box) -> NmBox:
+        """Return where a box of voxels of a level is [nm]."""
+        start, stop = (
+            [c + v * s for c, v, s in zip(self.corner, at, level.voxel_size, strict=True)]
+            for at in (box.start, box.stop)
+        )
+        return NmBox(start, stop)
 
     # --- points ---------------------------------------------------------------------------------------------------
 
