@@ -11,7 +11,7 @@ __all__ = ["dealt", "differences", "shuffled", "sum_difference"]
 
 @jit
 def any_of(rng: Any, n: int) -> int:
-    """Return one of 0 … n - 1: as ``rng.integers(n)``, which takes ten times as long; uneven by n / 2**53 at most."""
+    """Return one of 0 … n - 1: as ``rng.integers(n)``, which takes far longer; uneven by n / 2**53 at most."""
     return int(rng.random() * n)
 
 
