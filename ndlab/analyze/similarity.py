@@ -147,7 +147,8 @@ def pair_similarity(
         if not one.any():
             raise BadRequest(f"no pair is {' or '.join(group)}", f"{len(values)} synapses have a value of {value}")
     sides = [np.stack([i[one], j[one]], axis=1) for one in member]
-    means = [kernel.mean_difference(values, side, equal) for side in sides]
+    sums = [kernel.sum_difference(values, side, equal) for side in sides]
+    means = [total / len(side) for total, side in zip(sums, sides, strict=True)]
     sign = -1.0 if equal else 1.0
     if deal_pairs:
         found = np.zeros(len(sides[0]) + len(sides[1]))
@@ -155,10 +156,15 @@ def pair_similarity(
         drawn = draw(lambda rng, out: kernel.dealt(rng, found, len(sides[0]), out), draws, 1, seed, workers)
     else:
         blocks = _blocks(table, within, rows)
+        few, many = sorted(sides, key=len)
+        size, total = len(many), sum(sums)
+        if len(few) + size == len(i) and not (member[0] & member[1]).any():
+            many = many[:0]  # All pairs but the few: the kernel need not go over them.
         drawn = draw(
-            lambda rng, out: kernel.shuffled(rng, values, *blocks, sides[0], sides[1], equal, out),
+            lambda rng, out: kernel.shuffled(rng, values, *blocks, few, many, size, total, equal, out),
             draws, 1, seed, workers,
         )  # fmt: skip
+        drawn *= 1.0 if few is sides[0] else -1.0
     others = "the others" if second is None else " or ".join(kinds[1])
     name = f"{value}: {' or '.join(kinds[0])} more alike than {others}"
     null = judged(name, sign * (means[1] - means[0]), sign * drawn[:, 0])

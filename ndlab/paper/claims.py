@@ -38,6 +38,11 @@ class Claim:
     ------
     BadRequest
         If there is no such verdict, or one other than "reproduced" has no reason.
+
+    Examples
+    --------
+    >>> Claim("3", "How many synapses?", "rows", {"paper": "1700"}, "1700", "reproduced").verdict
+    'reproduced'
     """
 
     name: str

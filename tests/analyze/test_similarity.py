@@ -109,6 +109,22 @@ def test_any_number_of_workers_draws_the_same(deal_pairs: bool) -> None:
     assert draws(1) != draws(1, seed=8)
 
 
+@pytest.mark.parametrize("value", ["size", "flag"])
+@pytest.mark.parametrize("within", [None, "dendrite"])
+def test_groups_that_are_all_pairs_are_shuffled_like_any(value: str, within: str | None) -> None:
+    """With one more kind on either side the kernel goes over both groups; the draws are those of the shortcut."""
+    table, how = values(5), {"equal": value == "flag", "within": within, "draws": 600, "seed": 3}
+    rest = [kind for kind in PAIRS if kind != "SASD"]
+    short = pair_similarity(table, value, first="SASD", second=rest, **how)  # type: ignore[arg-type]
+    turned = pair_similarity(table, value, first=rest, second="SASD", **how)  # type: ignore[arg-type]
+    np.testing.assert_allclose(turned.null.draws, -short.null.draws, atol=1e-12)
+    parts = [pair_similarity(table, value, first="SASD", second=kind, **how) for kind in rest]  # type: ignore[arg-type]
+    size = np.array([one.pairs[1] for one in parts])
+    each = np.stack([one.null.draws for one in parts])
+    # The difference from the rest is the mean of those from its parts, weighted by their numbers of pairs.
+    np.testing.assert_allclose(short.null.draws, size @ each / size.sum(), atol=1e-12)
+
+
 def test_p_counts_ties_and_p_strict_does_not() -> None:
     found = pair_similarity(values(1), "flag", equal=True, deal_pairs=True, draws=5000)
     ties = np.isclose(found.null.draws, found.difference, rtol=0, atol=1e-9).sum()
