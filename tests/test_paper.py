@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import io
 import json
 import re
 from pathlib import Path
@@ -18,6 +19,7 @@ from ndlab import cli
 from ndlab.errors import BadRequest, NotFound
 from ndlab.figures import lineage_of
 from ndlab.paper import Number, Results, notebooks_folder, run
+from ndlab.paper.bar import Bar
 from ndlab.paper.results import difference
 from ndlab.paper.throughput import measure
 from ndlab.pipeline import describe
@@ -294,3 +296,39 @@ def test_the_founding_numbers_are_those_of_its_files() -> None:
     assert by["read", 32, 1024.0].item() == 3842
     assert by["write", 16, 64.0].item() == 1162
     assert by["write", 4, 1024.0].item() == 352
+
+
+class Terminal(io.StringIO):
+    """Where somebody looks."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+def test_a_bar_counts_the_cells_where_somebody_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells of text are not counted; lines stand above the bar."""
+    write_notebook(tmp_path, "00_one", "1", "2", "3")
+    write_notebook(tmp_path, "01_two", "4")
+    screen = Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    cell, text = nbformat.v4.new_code_cell("1"), nbformat.v4.new_markdown_cell("words")
+    with Bar(sorted(tmp_path.glob("*.ipynb")), quiet=False) as bar:
+        bar.say("[1/2] 00_one ...")
+        for number, one in enumerate((cell, text, cell)):
+            bar.cell(one, number, {})
+        assert bar.done == 2
+    assert "0/4" in screen.getvalue()
+    assert "[1/2] 00_one ...\n" in screen.getvalue()
+
+
+def test_without_a_terminal_there_is_a_line_a_notebook_and_quiet_means_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for quiet, said in ((False, "[1/1] 00_one ...\n"), (True, "")):
+        pipe = io.StringIO()
+        monkeypatch.setattr("sys.stderr", pipe)
+        with Bar([], quiet) as bar:
+            bar.say("[1/1] 00_one ...")
+            bar.cell(nbformat.v4.new_code_cell("1"), 0, {})
+        assert pipe.getvalue() == said

@@ -123,7 +123,7 @@ class Call:
 
     def _arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the keywords; bars of the function's own are left out, for the form shows how far it is."""
-        quiet = {"progress": False} if "progress" in self._signature.parameters else {}
+        quiet = {"progress": _unsaid} if "progress" in self._signature.parameters else {}
         return quiet | dict(given)
 
     @cached_property
@@ -183,6 +183,10 @@ class Call:
         """Return inputs and parameters as JSON holds them."""
         inputs = {name: describe(value) for name, value in self.named_inputs.items()}
         return inputs, {name: describe(value) for name, value in self.values.items()}
+
+
+def _unsaid(progress: Any) -> None:
+    """Take what a bar would show; the form has bars of its own."""
 
 
 def _import_of(function: Callable[..., Any], name: str) -> tuple[str, str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import os
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import numpy as np
 
 from ndlab.errors import BadRequest
 from ndlab.pipeline import BlockStep, Step
@@ -113,7 +116,19 @@ def _field(name: str, hint: Any, value: Any) -> Field:
     if not parts or isinstance(hint, str) or hint is _MISSING:
         parts = [type(value)]
     kind, length, single = _kind(parts, value)
+    if not _holds(kind, value):
+        kind, length = object, 0
     return Field(name, kind, unit, value, length, optional, single, required)
+
+
+def _holds(kind: Any, value: Any) -> bool:
+    """Whether a field of a kind can show a value: what may be text or a model may have been given the model."""
+    if kind is str:
+        return value is None or isinstance(value, str | os.PathLike)
+    if kind in _NUMBERS:
+        found = value if isinstance(value, tuple | list) else [value]
+        return all(one is None or isinstance(one, int | float | np.number) for one in found)
+    return True
 
 
 def _parts(hint: Any) -> tuple[list[Any], str, bool]:

@@ -142,4 +142,6 @@ def _plane(found: Any) -> tuple[np.ndarray[Any, Any], str, tuple[float, float] |
     if isinstance(found, np.ndarray) and found.ndim >= 3 and found.dtype.kind in "biuf":
         section = found.reshape(-1, *found.shape[-3:])[0]
         return section[len(section) // 2], "image", None
-    return None
+    # Of several results, or of one that holds its volume beside what was found, the picture is that of the volume.
+    parts = found if isinstance(found, tuple | list) else [getattr(found, "volume", None)]
+    return next((plane for part in parts if part is not None and (plane := _plane(part)) is not None), None)

@@ -9,7 +9,7 @@ from ndlab.figures.counts import bars, degrees, histogram, null
 from ndlab.figures.curves import correlogram, curves, envelope_curve, points, profile, touch_curve
 from ndlab.figures.networks import adjacency, laid_out
 from ndlab.figures.panels import keep, table_of, tables
-from ndlab.figures.planes import label_colors, plane, plot, scale_bar
+from ndlab.figures.planes import checkerboard, label_colors, plane, plot, scale_bar
 from ndlab.figures.saving import lineage_of, save
 from ndlab.figures.style import COLORS, letter, style
 
@@ -17,6 +17,7 @@ __all__ = [
     "COLORS",
     "adjacency",
     "bars",
+    "checkerboard",
     "correction",
     "correlogram",
     "curves",

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["adjacency", "laid_out"]
 
+# Communities with a smaller share of the nodes have no frame: the frames would hide the marks.
+_LEAST_FRAMED = 0.01
+
 
 def adjacency(graph: Graph, communities: Any, ax: Axes | None = None, *, weight: str | None = None) -> Axes:
     """Draw the adjacency matrix with the nodes of a community side by side, the largest community first.
@@ -47,6 +50,7 @@ def adjacency(graph: Graph, communities: Any, ax: Axes | None = None, *, weight:
     3      4      3    3       2
     """
     import pandas as pd
+    from matplotlib.patches import Rectangle
 
     ax = axes_for(ax)
     group = np.unique(np.asarray(communities), return_inverse=True)[1]
@@ -66,12 +70,14 @@ def adjacency(graph: Graph, communities: Any, ax: Axes | None = None, *, weight:
         "weight": np.resize(weights, len(ends[0])),
     })  # fmt: skip
     strength = np.log1p(table["weight"] / max(table["weight"].max(), 1e-300) * 9) / np.log(10) if len(table) else 1
-    ax.scatter(table["column"], table["row"], s=max(0.4, (220 / max(len(graph), 1)) ** 2), marker="s", lw=0,
+    ax.scatter(table["column"], table["row"], s=max(0.8, (220 / max(len(graph), 1)) ** 2), marker="s", lw=0,
                color=COLORS["ink"], alpha=np.clip(strength, 0.35, 1.0))  # fmt: skip
-    for edge in np.cumsum(np.bincount(group))[:-1]:
-        ax.axhline(edge - 0.5, color=COLORS["red"], lw=0.4)
-        ax.axvline(edge - 0.5, color=COLORS["red"], lw=0.4)
     n = len(graph)
+    begin = 0
+    for width in np.bincount(group).tolist():
+        if width >= _LEAST_FRAMED * n:
+            ax.add_patch(Rectangle((begin - 0.5, begin - 0.5), width, width, fill=False, ec=COLORS["red"], lw=0.6))
+        begin += width
     ax.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5), aspect="equal", xlabel="to node", ylabel="from node")
     return keep(ax, table)
 

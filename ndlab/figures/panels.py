@@ -110,11 +110,12 @@ def _bars(ax: Axes) -> list[dict[str, Any]]:
 
     found = []
     for number, group in enumerate(one for one in ax.containers if isinstance(one, BarContainer)):
-        x, y, width = (
-            np.array([value(bar) for bar in group])
-            for value in (lambda b: b.get_x() + b.get_width() / 2, lambda b: b.get_height(), lambda b: b.get_width())
-        )
-        found.append({"series": _series(group, number), "mark": "bar", "x": x, "y": y, "width": width})
+        corners = [(bar.get_x(), bar.get_y(), bar.get_width(), bar.get_height()) for bar in group]
+        left, bottom, width, height = np.array(corners).reshape(-1, 4).T
+        upright = {"x": left + width / 2, "y": height, "width": width}
+        lying = {"x": width, "y": bottom + height / 2, "width": height}
+        named = {"series": _series(group, number), "mark": "bar"}
+        found.append(named | (lying if group.orientation == "horizontal" else upright))
     return found
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ndlab.volume import Volume
 
-__all__ = ["label_colors", "plane", "plot", "scale_bar"]
+__all__ = ["checkerboard", "label_colors", "plane", "plot", "scale_bar"]
 
 
 def plot(
@@ -87,6 +87,45 @@ def plane(
     _draw(volume, ax, labels, opacity, bar, (0.0, 0.0))
     ax.set_axis_off()
     return ax
+
+
+def checkerboard(one: Volume, other: Volume, ax: Axes | None = None, *, squares: int = 8) -> Axes:
+    """Draw two planes of one extent as squares of the one and the other: edges that go on lie on each other.
+
+    Parameters
+    ----------
+    one, other : Volume
+        Planes, calibrated; each is drawn from its own darkest to its own brightest grey.
+    ax : matplotlib Axes, optional
+        A new small figure unless given.
+    squares : int
+        Along the longer side.
+
+    Raises
+    ------
+    BadRequest
+        If they are no planes of one extent.
+    """
+    kept = _plane_axes(one)
+    a, b = (_brightness(view.read()) for view in (one, other))
+    if a.shape != b.shape:
+        raise BadRequest(f"a checkerboard of {one.shape} and {other.shape}", "it takes two planes of one extent",
+                         "cut both alike, e.g. moved[25] and fixed[25]")  # fmt: skip
+    ax = axes_for(ax)
+    side = max(1, max(a.shape) // squares)
+    rows, columns = np.indices(a.shape) // side
+    height, width = (n * one.voxel_size["zyx".index(axis)] for n, axis in zip(a.shape, kept, strict=True))
+    shown = np.where((rows + columns) % 2, b, a)
+    ax.imshow(shown, cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0), interpolation="nearest")
+    ax.set_axis_off()
+    picture(ax)
+    return ax
+
+
+def _brightness(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    low, high = np.percentile(values, (0.5, 99.5))
+    found: np.ndarray[Any, Any] = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
+    return found
 
 
 def _plane_axes(volume: Volume) -> list[str]:

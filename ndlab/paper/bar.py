@@ -49,6 +49,11 @@ class Bar:
         elif not self._quiet:
             sys.stderr.write(text + "\n")
 
+    @property
+    def done(self) -> int:
+        """Cells that the bar has counted; 0 where there is none."""
+        return 0 if self._bar is None else int(self._bar.n)
+
     def cell(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
         """Note that a cell has run, as nbclient tells it."""
         if self._bar is not None and cell.cell_type == "code":

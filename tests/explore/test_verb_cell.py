@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -124,7 +125,38 @@ def test_what_cannot_be_a_form_is_refused(volume: Volume, ask: Any, message: str
         ask(volume)
 
 
+def test_a_value_that_no_field_can_show_stays_as_it_was_given(volume: Volume) -> None:
+    """A parameter may take an address or a model, one number or a table of them."""
+
+    def detect(volume: Volume, *, model: str | Path | object | None = None, sigma: float | None = None) -> object:
+        return model
+
+    model = object()
+    form = explore.cell(detect, volume, model=model)
+    assert list(form.inputs) == ["sigma"]
+    assert list(form.call.named_inputs) == ["volume", "model"]
+    form.start()
+    assert form.wait() is model
+    assert explore.cell(detect, volume, model=Path("kept.npz")).inputs["model"].value == "kept.npz"
+
+
+def test_bars_of_the_verb_are_silent_where_the_form_has_its_own(volume: Volume) -> None:
+    def verb(volume: Volume, *, progress: Any = None) -> bool:
+        return callable(progress) and progress(None) is None
+
+    form = explore.cell(verb, volume)
+    form.start()
+    assert form.wait() is True
+
+
 # ------------------------------------------------------------------------------------------------ preview
+@pytest.mark.parametrize("pack", [lambda v: (v, {"shift": 1}), lambda v: SimpleNamespace(volume=v)])
+def test_a_preview_finds_the_volume_among_the_results(volume: Volume, pack: Any) -> None:
+    form = explore.cell(lambda volume: pack(volume), volume)
+    form.preview().join()
+    assert len(form.picture.children[0].children) == 2
+
+
 def test_a_preview_shows_the_middle_section_of_the_box_and_writes_nothing(volume: Volume, tmp_path: Path) -> None:
     out = tmp_path / "out.ome.zarr"
     form = explore.cell(brighten, volume, out=str(out), by=50, box=Box((4, 0, 0), (8, 30, 40)))

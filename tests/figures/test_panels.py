@@ -54,8 +54,9 @@ def numbers_drawn(ax: Axes) -> np.ndarray[Any, Any]:
     from ndlab.figures.panels import _bars, _collections, _lines
 
     parts = [part for part in (*_lines(ax), *_bars(ax), *_collections(ax)) if part["mark"] not in ("rule", "area")]
-    found: np.ndarray[Any, Any] = np.concatenate([np.asarray(part["y"], float).ravel() for part in parts])
-    return found[np.isfinite(found)]
+    found = np.concatenate([np.asarray(part["y"], float).ravel() for part in parts])
+    known: np.ndarray[Any, Any] = found[np.isfinite(found)]
+    return known
 
 
 @pytest.mark.parametrize("name", RESULTS)
@@ -117,6 +118,7 @@ def test_what_others_drew_is_read_back() -> None:
     ax.axhline(0.5)
     ax.axvline(7)
     ax.bar([10, 20], [3, 4], width=2, label="counts")
+    ax.barh([6.0], [2.5], height=0.5, label="lying")
     ax.scatter([1, 2], [8, 9], s=[5, 6], label="spots")
     ax.vlines([30], 0, 2)
     table = figures.table_of(ax)
@@ -126,7 +128,9 @@ def test_what_others_drew_is_read_back() -> None:
     assert (line.x.tolist(), line.y.tolist()) == ([1, 2, 3], [4, 5, 6])
     rules = table[table.mark == "rule"]
     assert (rules.x.dropna().tolist(), rules.y.dropna().tolist()) == ([7], [0.5])
-    bars = table[table.mark == "bar"]
+    bars = table[table.series == "lying"]
+    assert bars[["x", "y", "width"]].to_numpy().tolist() == [[2.5, 6, 0.5]]
+    bars = table[table.series == "counts"]
     assert (bars.x.tolist(), bars.y.tolist(), bars.width.tolist()) == ([10, 20], [3, 4], [2, 2])
     assert table[table.series == "spots"]["size"].tolist() == [5, 6]
 

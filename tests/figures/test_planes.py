@@ -113,3 +113,20 @@ def test_a_volume_knows_its_plot_by_its_address_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "x [nm]", done.stderr
+
+
+def test_a_checkerboard_takes_every_second_square_from_the_other() -> None:
+    """Each scaled to its own greys, so that planes of other exposure still go on."""
+    one = Volume.from_array(np.tile(np.arange(16, dtype="u1"), (2, 8, 1)), (40, 4, 8))
+    other = Volume.from_array(3 * one.read() + 10, (40, 4, 8))
+    ax = figures.checkerboard(one[0], other[0], Figure().subplots(), squares=4)
+    shown = np.asarray(ax.images[0].get_array())
+    alone = np.asarray(figures.checkerboard(one[0], one[0], Figure().subplots(), squares=4).images[0].get_array())
+    assert np.allclose(shown, alone)
+    flipped = Volume.from_array(one.read()[:, :, ::-1].copy(), (40, 4, 8))
+    mixed = np.asarray(figures.checkerboard(one[0], flipped[0], Figure().subplots(), squares=4).images[0].get_array())
+    assert np.allclose(mixed[:4, :4], alone[:4, :4])
+    assert np.allclose(mixed[:4, 4:8], alone[:4, ::-1][:, 4:8])
+    assert tuple(ax.images[0].get_extent()) == (0, 128, 32, 0)
+    with pytest.raises(BadRequest, match="two planes of one extent"):
+        figures.checkerboard(one[0], one[0, :4])
