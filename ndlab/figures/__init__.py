@@ -4,12 +4,12 @@
 Parquet, enough to draw it again with anything.
 """
 
-from ndlab.figures.correction import correction
 from ndlab.figures.counts import bars, degrees, histogram, null
 from ndlab.figures.curves import correlogram, curves, envelope_curve, points, profile, touch_curve
 from ndlab.figures.networks import adjacency, laid_out
 from ndlab.figures.panels import keep, table_of, tables
 from ndlab.figures.planes import checkerboard, label_colors, plane, plot, scale_bar
+from ndlab.figures.preprocessing import correction
 from ndlab.figures.saving import lineage_of, save
 from ndlab.figures.style import COLORS, letter, style
 

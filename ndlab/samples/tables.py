@@ -182,7 +182,7 @@ def kasthuri_spreadsheet() -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.read_csv(DATA / "kasthuri2015" / "spreadsheet.csv")
+    return pd.read_csv(shipped("kasthuri2015/spreadsheet.csv"))
 
 
 def bock_density() -> pd.DataFrame:
