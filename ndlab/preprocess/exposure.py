@@ -25,6 +25,8 @@ Array = np.ndarray[Any, Any]
 _ROUNDS = 2
 _WAVES = [(i, j) for i in range(3) for j in range(3) if 0 < i * i + j * j < 6.5]
 _FEWEST = 4
+_GREY = ("brightness", "tissue", "seam_left")
+"""What of that which is chosen is in grey levels."""
 _SLOWER = 3.0
 """How many times longer tissue persists at the scale of tiles than at that of 8 to 16 cells."""
 
@@ -78,6 +80,20 @@ def _wave(order: int, at: Array) -> Array:
 
 def estimate(found: Survey, layout: Layout) -> Exposure:
     """Estimate the exposure of a stack from its survey."""
+    # In units in which tissue deviates by about 40, as in 8 bits: no number here depends on the type.
+    unit = float(np.sqrt(np.median(found.variance))) / 40 or 1.0
+    found = Survey(found.mean / unit, found.variance / unit**2, *(part / unit for part in found.parts[2:]))
+    exposure = _estimated(found, layout)
+    chosen = {name: _times(value, unit) if name in _GREY else value for name, value in exposure.chosen.items()}
+    return replace(exposure, offset=(exposure.offset * unit).astype(np.float32),
+                   low=(exposure.low * unit).astype(np.float32), chosen=_rounded(chosen))  # fmt: skip
+
+
+def _times(value: Any, unit: float) -> Any:
+    return {name: one * unit for name, one in value.items()} if isinstance(value, dict) else value * unit
+
+
+def _estimated(found: Survey, layout: Layout) -> Exposure:
     n = len(found.mean)
     blank = np.median(found.variance.reshape(n, -1), axis=1) <= 1e-6
     exposure = Exposure(
@@ -122,26 +138,43 @@ class _Kept:
         return found
 
     def vignetting(self, cells: Array) -> float:
-        """Fall of light towards the corners, beyond what other shapes of the same order would show by chance."""
+        """Fall of light towards the corners, in brightness and in contrast, if other shapes do not show as much.
+
+        Contrast falls like brightness, but what is bright in the middle of tiles by chance has no more contrast there.
+        """
+        contrast = 0.5 * np.log(np.maximum(self.survey.variance[self.use], 1e-6)).mean(0)
+        brightness = cells.mean(0)
+        falls, chances = [], []
+        for profile in (brightness, contrast):
+            found = self.shapes(profile, relative=profile is brightness)
+            if not len(found):
+                return 0.0
+            falls.append(found[:, 3].mean() / max(found[:, 0].mean(), 0.1))
+            chances.append(max(float((found[:, 4:] ** 2).mean()) / len(found), 1e-9))
+        chance = 1 / sum(1 / c for c in chances)
+        fall = chance * sum(f / c for f, c in zip(falls, chances, strict=True))
+        # About the 95 % point of F with 1 and 4 degrees of freedom a tile; no lens makes corners brighter.
+        if fall >= 0 or fall * fall < (4 + 4 / len(found)) * chance:
+            return 0.0
+        return float(max((1 - chance / fall**2) * fall, -0.7))
+
+    def shapes(self, profile: Array, relative: bool) -> Array:
+        """(tiles, 6): constant, slopes, fall with the squared radius, and two other shapes of second order, of a profile."""
         frames, (cy, cx) = self.layout.frames.astype(float), np.indices(self.layout.cells)
-        rows, middle = [], []
+        rows = []
         for t, pure in enumerate(self.pure):
             if pure.sum() < 16:
                 continue
-            y, x = ((c[pure] + 0.5) * self.layout.cell for c in (cy, cx))
             half = np.sqrt(frames[t, 2])
-            y, x = (y - frames[t, 0]) / half, (x - frames[t, 1]) / half
+            y, x = (((c[pure] + 0.5) * self.layout.cell - frames[t, k]) / half for k, c in enumerate((cy, cx)))
             shape = np.stack([np.ones_like(y), y, x, y * y + x * x, y * y - x * x, 2 * y * x], 1)
-            profile = cells[:, pure] / np.maximum(cells[:, pure].mean(1, keepdims=True), 1e-6)
-            rows.append(np.linalg.lstsq(shape, profile.mean(0), rcond=None)[0][:6])
-            middle.append((y * y + x * x).mean())
-        if not rows:
-            return 0.0
-        found = np.array(rows)
-        constant, fall = found[:, 0].mean(), found[:, 3].mean()
-        chance = (found[:, 4:] ** 2).mean() / len(found)
-        sure = max(0.0, 1 - 3 * chance / max(fall * fall, 1e-12))
-        return float(np.clip(sure * fall / max(constant, 0.1), -0.7, 0.7))
+            values = (
+                profile[pure] / max(profile[pure].mean(), 1e-6)
+                if relative
+                else profile[pure] - profile[pure].mean() + 1
+            )
+            rows.append(np.linalg.lstsq(shape, values, rcond=None)[0])
+        return np.array(rows)
 
     def contrast(self, exposure: Exposure) -> Exposure:
         """Let every tile have the contrast of its tissue, which changes slowly along z."""
@@ -251,7 +284,6 @@ class _Kept:
         """Round to what is kept, and say what was chosen."""
         chosen = {**exposure.chosen, "tissue_length_sections": self.length, "vignetting": exposure.fall,
                   "tiles": self.layout.tiles, "cell": self.layout.cell, "seam_left": self.left(exposure), "blank_sections": int((~self.use).sum())}  # fmt: skip
-        chosen = _rounded(chosen)
         return replace(exposure, gain=exposure.gain.astype(np.float32), offset=exposure.offset.astype(np.float32),
                        low=exposure.low.astype(np.float32), chosen=chosen)  # fmt: skip
 

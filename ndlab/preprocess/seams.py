@@ -117,7 +117,10 @@ class _Steps:
         return sorted(self._split(0, 0, *self.shape))
 
     def _split(self, y0: int, x0: int, y1: int, x1: int) -> list[tuple[int, int, int, int]]:
-        runs_y, runs_x = slice(y0 // _RUN, max(y0 // _RUN + 1, y1 // _RUN)), slice(x0 // _RUN, max(x0 // _RUN + 1, x1 // _RUN))
+        runs_y, runs_x = (
+            slice(y0 // _RUN, max(y0 // _RUN + 1, y1 // _RUN)),
+            slice(x0 // _RUN, max(x0 // _RUN + 1, x1 // _RUN)),
+        )
         down, y = self._best(self.down[y0 + _LEAST - 1 : y1 - _LEAST, runs_x].T)
         across, x = self._best(self.across[runs_y, x0 + _LEAST - 1 : x1 - _LEAST])
         if max(down, across) <= 1:

@@ -60,7 +60,9 @@ def read_placements(path: str | os.PathLike[str], *, scale: float = 1.0) -> dict
         matrix, shift = np.eye(2), np.zeros(2)
         for one in tile["transforms"]["specList"]:
             if not one["className"].endswith("AffineModel2D"):
-                raise BadRequest(f"a transform {one['className']} of tile {tile['tileId']}", "only affine ones are read")
+                raise BadRequest(
+                    f"a transform {one['className']} of tile {tile['tileId']}", "only affine ones are read"
+                )
             m00, m10, m01, m11, m02, m12 = (float(n) for n in one["dataString"].split())
             step = np.array([[m11, m10], [m01, m00]])
             matrix, shift = step @ matrix, step @ shift + np.array([m12, m02])
@@ -164,10 +166,7 @@ def match_tiles(
     fields = [_field(tile.shape, c) for tile, c in zip(seen, system.solve(), strict=True)]
     made = [as_type(tile / light, np.asarray(original).dtype)
             for tile, light, original in zip(seen, fields, tiles, strict=True)]  # fmt: skip
-    rows = [
-        (*pair, n, scene.difference(seen, pair), scene.difference(made, pair))
-        for pair, n in system.pairs.items()
-    ]
+    rows = [(*pair, n, scene.difference(seen, pair), scene.difference(made, pair)) for pair, n in system.pairs.items()]
     units = {"before": "grey", "after": "grey"}
     return MatchedTiles(made, fields, Table(np.array(rows, _PAIR), units), list(placements), good)
 
