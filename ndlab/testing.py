@@ -31,10 +31,10 @@ class Planted:
     def scores(self, found: Array) -> dict[str, float]:
         """Measure a correction against the truth.
 
-        ``psnr`` and, with the mean difference taken away, ``psnr_mean_free`` [dB]; ``seam_error``, how far the mean step across a seam
-        is from the truth's own (mean over sections and the four seams) [grey]; ``jump``, mean difference of the means
-        of neighbouring sections [grey]; ``low_rms``, deviation of what is left below 20 pixels (Gaussian) [grey];
-        ``detail``, correlation of what is finer than 5 pixels.
+        ``psnr`` and, with the mean difference taken away, ``psnr_mean_free`` [dB]; ``seam_error``, how far the mean
+        step across a seam is from the truth's own (mean over sections and the four seams) [grey]; ``jump``, mean
+        difference of the means of neighbouring sections [grey]; ``low_rms``, deviation of what is left below 20
+        pixels (Gaussian) [grey]; ``detail``, correlation of what is finer than 5 pixels.
         """
         from scipy.ndimage import gaussian_filter
 
@@ -44,7 +44,7 @@ class Planted:
         return {
             "psnr": _psnr(off), "psnr_mean_free": _psnr(off - off.mean()), "seam_error": _seam_error(off),
             "jump": float(np.abs(np.diff(found.mean((1, 2), dtype=float))).mean()),
-            "low_rms": float(np.sqrt((low**2).mean())), "detail": float(np.corrcoef(*fine)[0, 1]),
+            "low_rms": float(np.sqrt((low**2).mean())), "detail": float(np.corrcoef(fine[0], fine[1])[0, 1]),
         }  # fmt: skip
 
 
@@ -96,9 +96,6 @@ def _psnr(off: Array) -> float:
 
 def _seam_error(off: Array) -> float:
     y, x = (-(-n // 2) for n in off.shape[1:])
-    found = []
-    for half in (slice(0, y), slice(y, None)):
-        found.append((off[:, half, x] - off[:, half, x - 1]).mean(1))
-    for half in (slice(0, x), slice(x, None)):
-        found.append((off[:, y, half] - off[:, y - 1, half]).mean(1))
+    found = [(off[:, half, x] - off[:, half, x - 1]).mean(1) for half in (slice(0, y), slice(y, None))]
+    found += [(off[:, y, half] - off[:, y - 1, half]).mean(1) for half in (slice(0, x), slice(x, None))]
     return float(np.abs(found).mean())

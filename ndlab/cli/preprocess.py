@@ -43,6 +43,6 @@ COMMANDS = (
     Command("correct", "correct brightness, contrast, vignetting and seams of a stack",
             "ndlab correct em.zarr corrected.zarr\nndlab correct em.zarr corrected.zarr --seams none",
             _correct_arguments, _correct,
-            about="Nothing has to be set: seams, exposure and shading are found, and what was found is printed and kept.\n"
-                  "A run that was stopped goes on where it was when the same line is typed again."),
+            about="Nothing has to be set: seams, exposure and shading are found, and what was found is printed and\n"
+                  "kept. A run that was stopped goes on where it was when the same line is typed again."),
 )  # fmt: skip

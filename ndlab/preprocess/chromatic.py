@@ -121,7 +121,7 @@ def exposure(
     client: Any = None,
     progress: bool | ProgressCallback | None = None,
 ) -> Exposure:
-    """Estimate the exposure of a stack, an `Exposure`: gain and offset of each tile in each section, vignetting, shading.
+    """Estimate the `Exposure` of a stack: gain and offset of each tile in each section, vignetting, shading.
 
     Parameters as for `correct`, which takes what this finds out of the stack.
 

@@ -1,8 +1,8 @@
 """The exposure of a stack, estimated: brightness and contrast of each tile in each section, vignetting, shading.
 
-Taken as ``grey = offset + gain * V(r) * (tissue + low)`` with one vignetting ``V`` for all tiles, an `offset` and `gain`
-for each tile in each section, and in each section a few slow waves `low`. Three things tell exposure from tissue: it is new in each
-section where tissue goes on; tissue goes on across a seam where exposure does not; and finer detail, which exposure
+Taken as ``grey = offset + gain * V(r) * (tissue + low)`` with one vignetting ``V`` for all tiles, an `offset` and a
+`gain` for each tile in each section, and in each section a few slow waves `low`. Three things tell exposure from
+tissue: it is new in each section where tissue goes on; tissue goes on across a seam where exposure does not; and finer detail, which exposure
 hardly touches, says how much tissue varies. All variances come from the data, so that nothing is done where nothing is
 wrong.
 """
@@ -132,7 +132,7 @@ class _Kept:
 
     def tile_means(self, cells: Array) -> Array:
         """(z, tiles) of cell values (z, cells y, cells x), by their own cells."""
-        weights = np.where(self.pure.any((1, 2))[:, None, None], self.pure, self.layout.shares)
+        weights = np.where(np.any(self.pure, axis=(1, 2), keepdims=True), self.pure, self.layout.shares)
         weights = weights / weights.sum((1, 2), keepdims=True)
         found: Array = np.tensordot(cells, weights, ((1, 2), (1, 2)))
         return found
@@ -159,7 +159,7 @@ class _Kept:
         return float(max((1 - chance / fall**2) * fall, -0.7))
 
     def shapes(self, profile: Array, relative: bool) -> Array:
-        """(tiles, 6): constant, slopes, fall with the squared radius, and two other shapes of second order, of a profile."""
+        """(tiles, 6): constant, slopes, fall with the squared radius, two other shapes of second order."""
         frames, (cy, cx) = self.layout.frames.astype(float), np.indices(self.layout.cells)
         rows = []
         for t, pure in enumerate(self.pure):
@@ -194,8 +194,8 @@ class _Kept:
         gain, offset = exposure.gain.copy(), exposure.offset.copy()
         gain[self.use] = after
         offset[self.use] += means * light * (before - after)
-        return replace(exposure, gain=gain, offset=offset,
-                       chosen=exposure.chosen or {"contrast": {"exposure": white**0.5, "tissue": slow**0.5}})  # fmt: skip
+        chosen = exposure.chosen or {"contrast": {"exposure": white**0.5, "tissue": slow**0.5}}
+        return replace(exposure, gain=gain, offset=offset, chosen=chosen)
 
     def log_contrast(self, cells: Array, variance: Array) -> tuple[Array, float]:
         """(z, tiles): logarithm of the deviation within squares of four cells; and how much tissue can vary it."""
@@ -260,9 +260,9 @@ class _Kept:
         steps = self.steps(exposure)[self.use]
         beside = self.survey.beside[self.use]
         # Four runs of a seam together, as far as they are one seam's.
-        group = np.unique(np.stack([seams["across"], seams["low"], seams["high"],
-                                    np.where(seams["across"] == 1, seams["ry"], seams["rx"]) // (4 * self.layout.cell)]),
-                          axis=1, return_inverse=True)[1].reshape(-1)  # fmt: skip
+        along = np.where(seams["across"] == 1, seams["ry"], seams["rx"]) // (4 * self.layout.cell)
+        which = np.stack([seams["across"], seams["low"], seams["high"], along])
+        group = np.unique(which, axis=1, return_inverse=True)[1].reshape(-1)
         share = np.zeros((len(group), group.max() + 1))
         share[np.arange(len(group)), group] = seams["count"] / np.bincount(group, seams["count"])[group]
         tissue = (np.tensordot(beside, share, ((1,), (0,))) ** 2).mean()
@@ -282,8 +282,15 @@ class _Kept:
 
     def whole(self, exposure: Exposure) -> Exposure:
         """Round to what is kept, and say what was chosen."""
-        chosen = {**exposure.chosen, "tissue_length_sections": self.length, "vignetting": exposure.fall,
-                  "tiles": self.layout.tiles, "cell": self.layout.cell, "seam_left": self.left(exposure), "blank_sections": int((~self.use).sum())}  # fmt: skip
+        chosen = {
+            **exposure.chosen,
+            "tissue_length_sections": self.length,
+            "vignetting": exposure.fall,
+            "tiles": self.layout.tiles,
+            "cell": self.layout.cell,
+            "seam_left": self.left(exposure),
+            "blank_sections": int((~self.use).sum()),
+        }
         return replace(exposure, gain=exposure.gain.astype(np.float32), offset=exposure.offset.astype(np.float32),
                        low=exposure.low.astype(np.float32), chosen=chosen)  # fmt: skip
 

@@ -107,7 +107,7 @@ def fuse_seams(
         raise BadRequest(f"across={across!r}", 'it is "zero" or "expected"')
     how = How(workers, client, progress).near(view, labels if isinstance(labels, Volume) else None, job.towards)
     note = {"filter_width": round(width, 3), "across": across, "together": together}
-    nz, ny, nx = view.shape
+    nz, ny, nx = shape = view.box.shape
     params = {"job": job, **note}
     if ny * nx * (nz if together else 1) <= at_once:
         tall = view.shape if together else whole_sections(view, at_once)
@@ -115,7 +115,7 @@ def fuse_seams(
                      scratch=20, note=note)  # fmt: skip
     tile = _block(block, view, together)
     with _Scratch(out) as folder:
-        change = multigrid(job.right, view.shape, equation, tile, how, scratch=folder)
+        change = multigrid(job.right, shape, equation, tile, how, scratch=folder)
         return write("fuse seams", _added, view, {**params, "change": _Kept(change)}, out, how, overwrite=overwrite,
                      block=None if out else tile, scratch=8, note=note)  # fmt: skip
 
@@ -223,7 +223,8 @@ class _Scratch:
     """A folder for what passes leave for each other, beside the output; nothing where the result is in memory."""
 
     def __init__(self, out: str | None) -> None:
-        self._out, self._folder = out, None
+        self._out = out
+        self._folder: str | None = None
 
     def __enter__(self) -> str | None:
         if self._out is None:

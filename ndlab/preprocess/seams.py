@@ -62,7 +62,8 @@ def plane_of(seams: Seams, view: Volume) -> Array:
     """Return the tile of each pixel of a section (y, x), from what a caller gave as `seams`."""
     ny, nx = view.shape[1:]
     if seams is None:
-        return find_seams(view).read()[0]
+        found: Array = find_seams(view).read()[0]
+        return found
     if isinstance(seams, str):
         if seams != "none":
             raise BadRequest(f"seams={seams!r}", 'seams are labels, "none", or None to have them found')

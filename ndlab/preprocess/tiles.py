@@ -22,7 +22,7 @@ Array = np.ndarray[Any, Any]
 _CELL = 16
 _ORDER = 3
 _PAIR = np.dtype([("one", "i8"), ("other", "i8"), ("pixels", "i8"), ("before", "f8"), ("after", "f8")])
-_TURNS = 5
+_TURNS = 8
 _INSIDE, _MEAN = 0.9, 30.0
 """Weights against that of a cell of an overlap: of a cell inside a tile, where tissue varies; of an overlap's mean."""
 
@@ -96,8 +96,8 @@ class MatchedTiles:
     def mosaic(self, voxel_size: Sequence[float]) -> tuple[Volume, Volume]:
         """Put the tiles together: the image and, of the same extent, which tile (1, 2, …) each pixel is of; 0 is none.
 
-        Each pixel is of the tile whose border, or next pixel that does not count, is farthest away, interpolated linearly. `fuse_seams` of both takes
-        away what steps are left.
+        Each pixel is of the tile whose border, or next pixel that does not count, is farthest away, interpolated
+        linearly. `fuse_seams` of both takes away what steps are left.
         """
         corners = [p.there(_corners(t.shape)) for p, t in zip(self.placements, self.tiles, strict=True)]
         low = np.floor(np.concatenate(corners).min(0))
@@ -304,7 +304,8 @@ def _mean_at(tile: Array, points: Array) -> Array:
     """Mean of a cell around each point."""
     offsets = np.arange(_CELL) - (_CELL - 1) / 2
     around = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), -1).reshape(-1, 2)
-    return _interpolated(tile, (points[:, None] + around).reshape(-1, 2)).reshape(len(points), -1).mean(1)
+    found: Array = _interpolated(tile, (points[:, None] + around).reshape(-1, 2)).reshape(len(points), -1).mean(1)
+    return found
 
 
 def _interpolated(tile: Array, points: Array) -> Array:
