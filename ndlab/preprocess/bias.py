@@ -73,7 +73,9 @@ def _smooth(field: Array) -> Array:
     order = np.hypot(*np.indices(field.shape))
     found /= 1 + (order / 8.0) ** 8
     smooth: Array = idctn(found, norm="ortho")
-    return np.maximum(smooth, 0.05 * smooth.mean()).astype(np.float32)
+    found = np.maximum(smooth, 0.05 * smooth.mean())
+    positive: Array = found.astype(np.float32)
+    return positive
 
 
 def flat_field(

@@ -18,7 +18,7 @@ from ndlab.preprocess.fusing import fuse_seams
 from ndlab.preprocess.layout import Layout
 from ndlab.preprocess.seams import Seams, plane_of
 from ndlab.preprocess.survey import survey
-from ndlab.preprocess.written import as_type, write
+from ndlab.preprocess.written import write
 from ndlab.store.arrays import Level, Stored
 from ndlab.volume import Volume
 
@@ -209,10 +209,19 @@ def _developed(values: Array, exposure: Exposure, window: Window) -> Array:
     from ndlab.preprocess.kernels.expose import develop
 
     (z0, y0, x0), (z1, y1, x1) = window.read.start, window.read.stop
-    out = np.empty(values.shape, np.float64 if values.dtype.itemsize > 4 else np.float32)
-    plane = exposure.layout.plane[y0:y1, x0:x1]
+    out = np.empty(values.shape, values.dtype)
     develop(
-        values, plane, exposure.layout.frames, exposure.gain[z0:z1], exposure.offset[z0:z1], exposure.low[z0:z1],
-        exposure.waves(0, y0, y1), exposure.waves(1, x0, x1), exposure.fall, y0, x0, out,
+        values, exposure.layout.plane[y0:y1, x0:x1], exposure.layout.frames, exposure.gain[z0:z1],
+        exposure.offset[z0:z1], exposure.amplitudes(z0, z1), exposure.waves(0, y0, y1), exposure.waves(1, x0, x1),
+        exposure.fall, y0, x0, _bounds(values.dtype), out,
     )  # fmt: skip
-    return as_type(out, values.dtype)
+    return out
+
+
+def _bounds(dtype: np.dtype[Any]) -> Array:
+    """Least and largest value of an integer type, as floating-point numbers that it holds; none of others."""
+    if dtype.kind not in "ui":
+        return np.zeros(0)
+    info = np.iinfo(dtype)
+    top = float(info.max)
+    return np.array([float(info.min), top if int(top) <= info.max else float(np.nextafter(top, 0))])

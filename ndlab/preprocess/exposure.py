@@ -2,9 +2,9 @@
 
 Taken as ``grey = offset + gain * V(r) * (tissue + low)`` with one vignetting ``V`` for all tiles, an `offset` and a
 `gain` for each tile in each section, and in each section a few slow waves `low`. Three things tell exposure from
-tissue: it is new in each section where tissue goes on; tissue goes on across a seam where exposure does not; and finer detail, which exposure
-hardly touches, says how much tissue varies. All variances come from the data, so that nothing is done where nothing is
-wrong.
+tissue: it is new in each section where tissue goes on; tissue goes on across a seam where exposure does not; and finer
+detail, which exposure hardly touches, says how much tissue varies. All variances come from the data, so that nothing
+is done where nothing is wrong.
 """
 
 from __future__ import annotations
@@ -57,11 +57,15 @@ class Exposure:
     chosen: dict[str, Any] = field(default_factory=dict)
 
     def waves(self, axis: int, start: int, stop: int) -> Array:
-        """(waves, pixels): each wave along y (0) or x (1)."""
-        n = self.layout.shape[axis]
-        at = (np.arange(start, stop) + 0.5) / n
-        order = np.array([wave[axis] for wave in _WAVES])[:, None]
-        found: Array = (np.where(order > 0, np.sqrt(2.0), 1.0) * np.cos(np.pi * order * at)).astype(np.float32)
+        """(3, pixels): waves of each order along y (0) or x (1)."""
+        at = (np.arange(start, stop) + 0.5) / self.layout.shape[axis]
+        return np.stack([_wave(order, at) for order in range(3)]).astype(np.float32)
+
+    def amplitudes(self, start: int, stop: int) -> Array:
+        """(z, orders y, orders x) of the slow waves of some sections."""
+        found = np.zeros((stop - start, 3, 3), np.float32)
+        for k, (i, j) in enumerate(_WAVES):
+            found[:, i, j] = self.low[start:stop, k]
         return found
 
     def on_cells(self) -> tuple[Array, Array, Array]:
@@ -75,7 +79,8 @@ class Exposure:
 
 
 def _wave(order: int, at: Array) -> Array:
-    return np.cos(np.pi * order * at) * (np.sqrt(2.0) if order else 1.0)
+    found: Array = np.cos(np.pi * order * at) * (np.sqrt(2.0) if order else 1.0)
+    return found
 
 
 def estimate(found: Survey, layout: Layout) -> Exposure:

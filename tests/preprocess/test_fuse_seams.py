@@ -37,7 +37,7 @@ def dense(equation: Equation, shape: tuple[int, int, int]) -> Array:
 def mosaic(shape: tuple[int, int], count: int, seed: int) -> Array:
     """Tiles of any shape: nearest of some points."""
     points = np.random.default_rng(seed).uniform(0, 1, (count, 2)) * shape
-    at = np.stack(np.indices(shape), -1)[..., None, :]
+    at = np.moveaxis(np.indices(shape), 0, -1)[..., None, :]
     found: Array = ((at - points) ** 2).sum(-1).argmin(-1) + 1
     return found
 
@@ -81,7 +81,7 @@ def test_multigrid_is_the_exact_solution_and_no_block_shows(
             f -= np.pad(step, pad).astype(np.float32)
 
     def right(box: object) -> Array:
-        return f[tuple(slice(a, b) for a, b in zip(box.start, box.stop, strict=True))].copy()  # type: ignore[attr-defined]
+        return f[box.slices].copy()  # type: ignore[attr-defined]
 
     found = multigrid(right, shape, equation, block, ALONE).values
     whole = multigrid(right, shape, equation, shape, ALONE).values

@@ -38,7 +38,7 @@ def sweep(c: Array, f: Array, arms: Array, screen: Any, first: int) -> None:
 
 @jit
 def mean_residual(c: Array, f: Array, arms: Array, sizes: Array, screen: Any, factor: Array, out: Array) -> None:
-    """Mean of the residual over each coarse voxel of `factor` (1 or 2 along each axis) voxels of `sizes` (3, voxels)."""
+    """Mean of the residual over each coarse voxel, `factor` (1 or 2 by axis) voxels of `sizes` (3, voxels)."""
     nz, ny, nx = c.shape
     out[...] = 0.0
     for z in range(nz):
