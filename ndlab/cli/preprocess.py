@@ -33,8 +33,7 @@ def _correct(args: argparse.Namespace) -> int:
             open_volume(args.source, **opening(args)), seams=seams, out=args.dest, overwrite=args.overwrite,
             workers=args.workers, client=client, progress=False if args.quiet else None,
         )  # fmt: skip
-    params = found.provenance["made"]["params"]
-    chosen = params["exposure"]["chosen"] if "exposure" in params else {"fused": params["filter_width"]}
+    chosen = found.provenance["made"]["params"]["exposure"]["chosen"]
     say(args, {"url": found.url, "chosen": chosen}, f"{found!r}\n{json.dumps(chosen)}")
     return 0
 

@@ -14,7 +14,7 @@ from ndlab.pipeline import describe
 from ndlab.pipeline.progress import ProgressCallback
 from ndlab.pipeline.window import Window
 from ndlab.preprocess.exposure import Exposure, estimate
-from ndlab.preprocess.fusing import fuse_seams
+from ndlab.preprocess.fusing import AT_ONCE, fused
 from ndlab.preprocess.layout import Layout
 from ndlab.preprocess.seams import Seams, plane_of
 from ndlab.preprocess.survey import survey
@@ -69,7 +69,7 @@ def correct(
     Returns
     -------
     Volume
-        ``provenance["made"]["params"]`` says what was found and chosen.
+        ``provenance["made"]["params"]["exposure"]["chosen"]`` says what was found and chosen.
 
     Raises
     ------
@@ -105,11 +105,13 @@ def correct(
         fuse = found.chosen.get("seam_left", 0.0) > _grey_level(view.dtype, found)
     if fuse:
         lazy = Stored("", "corrected", ("z", "y", "x"), (Level(_Developed(view, found), _calibration(view)),), "image")
-        return fuse_seams(Volume(lazy), found.layout.plane + 1, across="expected", out=out, overwrite=overwrite,
-                          workers=workers, client=how.client, progress=progress)  # fmt: skip
+        return fused(
+            Volume(lazy), found.layout.plane + 1, None, "expected", False, None, AT_ONCE, None, out, overwrite,
+            How(workers, how.client, progress), {"exposure": {"chosen": found.chosen}},
+        )  # fmt: skip
     return write(
         "correct", _developed, view, {"exposure": found}, out, how, overwrite=overwrite, scratch=8,
-        note={"exposure": found.chosen},
+        note={"exposure": {"chosen": found.chosen}},
     )  # fmt: skip
 
 
