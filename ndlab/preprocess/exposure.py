@@ -158,8 +158,9 @@ class _Kept:
             chances.append(max(float((found[:, 4:] ** 2).mean()) / len(found), 1e-9))
         chance = 1 / sum(1 / c for c in chances)
         fall = chance * sum(f / c for f, c in zip(falls, chances, strict=True))
-        # About the 95 % point of F with 1 and 4 degrees of freedom a tile; no lens makes corners brighter.
-        if fall >= 0 or fall * fall < (4 + 4 / len(found)) * chance:
+        # About the 99 % point of F with 1 and 4 degrees of freedom a tile; no lens makes corners brighter, and what
+        # shows in one of the two alone is tissue.
+        if fall >= 0 or fall * fall < (5 + 16 / len(found)) * chance or max(falls) > 0.4 * fall:
             return 0.0
         return float(max((1 - chance / fall**2) * fall, -0.7))
 
@@ -283,7 +284,8 @@ class _Kept:
         for values, tile in ((self.survey.low, seams["low"]), (self.survey.high, seams["high"])):
             light = 1 + exposure.fall * layout.radius2(seams["ry"], seams["rx"], tile)
             sides.append((values - exposure.offset[:, tile]) / (exposure.gain[:, tile] * light) - low)
-        return sides[1] - sides[0]
+        found: Array = sides[1] - sides[0]
+        return found
 
     def whole(self, exposure: Exposure) -> Exposure:
         """Round to what is kept, and say what was chosen."""
