@@ -41,6 +41,7 @@ def test_the_commands_are_these() -> None:
         "info",
         "ingest",
         "pyramid",
+        "correct",
         "cutout",
         "export",
         "datasets",

@@ -17,7 +17,7 @@ from ndlab.errors import BadRequest, NotFound
 if TYPE_CHECKING:
     from ndlab.pipeline import Receipt, Run
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "client_of"]
 
 
 def _how_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     from ndlab.pipeline import load
 
-    with _client(args) as client:
+    with client_of(args) as client:
         block = words.shape(args.block, "--block")
         run = load(args.recipe, overwrite=args.overwrite, block=block, **_how(args, client))
         return _carry_out(args, run)
@@ -54,7 +54,7 @@ def _resume_arguments(parser: argparse.ArgumentParser) -> None:
 def _resume(args: argparse.Namespace) -> int:
     from ndlab.pipeline import attach
 
-    with _client(args) as client:
+    with client_of(args) as client:
         return _carry_out(args, attach(_there(args.output), args.step, **_how(args, client)))
 
 
@@ -63,7 +63,8 @@ def _how(args: argparse.Namespace, client: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def _client(args: argparse.Namespace) -> Iterator[Any]:
+def client_of(args: argparse.Namespace) -> Iterator[Any]:
+    """Give the client of ``--scheduler``, or False without one."""
     # Like `python script.py`: functions may stand in a file of the folder one is in.
     here = str(Path.cwd())
     if here not in sys.path:

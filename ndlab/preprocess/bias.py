@@ -57,7 +57,9 @@ def _median(view: Volume) -> Array:
     which = np.unique(np.linspace(0, nz - 1, min(nz, 100)).round().astype(int))
     levels = np.array([max(float(np.median(view[int(z)].read())), 1e-9) for z in which])
     rows = [
-        np.median(np.stack([view[int(z), y : y + _SIDE].read() for z in which]) / levels[:, None, None], axis=0)
+        np.median(
+            np.stack([view[int(z), y : min(y + _SIDE, ny)].read() for z in which]) / levels[:, None, None], axis=0
+        )
         for y in range(0, ny, _SIDE)
     ]
     return np.concatenate(rows)
@@ -71,7 +73,9 @@ def _smooth(field: Array) -> Array:
     order = np.hypot(*np.indices(field.shape))
     found /= 1 + (order / 8.0) ** 8
     smooth: Array = idctn(found, norm="ortho")
-    return np.maximum(smooth, 0.05 * smooth.mean()).astype(np.float32)
+    found = np.maximum(smooth, 0.05 * smooth.mean())
+    positive: Array = found.astype(np.float32)
+    return positive
 
 
 def flat_field(
@@ -184,7 +188,7 @@ def _shrunk(view: Volume) -> Array:
     steps = [-(-n // _SIDE) for n in view.shape]
     slabs = []
     for z in range(0, view.shape[0], steps[0]):
-        slab = view[z : z + steps[0]].read().astype(np.float64).mean(0)
+        slab = view[z : min(z + steps[0], view.shape[0])].read().astype(np.float64).mean(0)
         rows = [np.arange(0, n, k) for n, k in zip(slab.shape, steps[1:], strict=True)]
         total = np.add.reduceat(np.add.reduceat(slab, rows[0], 0), rows[1], 1)
         count = np.multiply.outer(*(np.diff(np.r_[r, n]) for r, n in zip(rows, slab.shape, strict=True)))

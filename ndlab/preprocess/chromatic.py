@@ -14,11 +14,11 @@ from ndlab.pipeline import describe
 from ndlab.pipeline.progress import ProgressCallback
 from ndlab.pipeline.window import Window
 from ndlab.preprocess.exposure import Exposure, estimate
-from ndlab.preprocess.fusing import fuse_seams
+from ndlab.preprocess.fusing import AT_ONCE, fused
 from ndlab.preprocess.layout import Layout
 from ndlab.preprocess.seams import Seams, plane_of
 from ndlab.preprocess.survey import survey
-from ndlab.preprocess.written import as_type, write
+from ndlab.preprocess.written import write
 from ndlab.store.arrays import Level, Stored
 from ndlab.volume import Volume
 
@@ -69,7 +69,7 @@ def correct(
     Returns
     -------
     Volume
-        ``provenance["made"]["params"]`` says what was found and chosen.
+        ``provenance["made"]["params"]["exposure"]["chosen"]`` says what was found and chosen.
 
     Raises
     ------
@@ -105,11 +105,13 @@ def correct(
         fuse = found.chosen.get("seam_left", 0.0) > _grey_level(view.dtype, found)
     if fuse:
         lazy = Stored("", "corrected", ("z", "y", "x"), (Level(_Developed(view, found), _calibration(view)),), "image")
-        return fuse_seams(Volume(lazy), found.layout.plane + 1, across="expected", out=out, overwrite=overwrite,
-                          workers=workers, client=how.client, progress=progress)  # fmt: skip
+        return fused(
+            Volume(lazy), found.layout.plane + 1, None, "expected", False, None, AT_ONCE, None, out, overwrite,
+            How(workers, how.client, progress), {"exposure": {"chosen": found.chosen}},
+        )  # fmt: skip
     return write(
         "correct", _developed, view, {"exposure": found}, out, how, overwrite=overwrite, scratch=8,
-        note={"exposure": found.chosen},
+        note={"exposure": {"chosen": found.chosen}},
     )  # fmt: skip
 
 
@@ -121,7 +123,7 @@ def exposure(
     client: Any = None,
     progress: bool | ProgressCallback | None = None,
 ) -> Exposure:
-    """Estimate the exposure of a stack, an `Exposure`: gain and offset of each tile in each section, vignetting, shading.
+    """Estimate the `Exposure` of a stack: gain and offset of each tile in each section, vignetting, shading.
 
     Parameters as for `correct`, which takes what this finds out of the stack.
 
@@ -209,10 +211,19 @@ def _developed(values: Array, exposure: Exposure, window: Window) -> Array:
     from ndlab.preprocess.kernels.expose import develop
 
     (z0, y0, x0), (z1, y1, x1) = window.read.start, window.read.stop
-    out = np.empty(values.shape, np.float64 if values.dtype.itemsize > 4 else np.float32)
-    plane = exposure.layout.plane[y0:y1, x0:x1]
+    out = np.empty(values.shape, values.dtype)
     develop(
-        values, plane, exposure.layout.frames, exposure.gain[z0:z1], exposure.offset[z0:z1], exposure.low[z0:z1],
-        exposure.waves(0, y0, y1), exposure.waves(1, x0, x1), exposure.fall, y0, x0, out,
+        values, exposure.layout.plane[y0:y1, x0:x1], exposure.layout.frames, exposure.gain[z0:z1],
+        exposure.offset[z0:z1], exposure.amplitudes(z0, z1), exposure.waves(0, y0, y1), exposure.waves(1, x0, x1),
+        exposure.fall, y0, x0, _bounds(values.dtype), out,
     )  # fmt: skip
-    return as_type(out, values.dtype)
+    return out
+
+
+def _bounds(dtype: np.dtype[Any]) -> Array:
+    """Least and largest value of an integer type, as floating-point numbers that it holds; none of others."""
+    if dtype.kind not in "ui":
+        return np.zeros(0)
+    info = np.iinfo(dtype)
+    top = float(info.max)
+    return np.array([float(info.min), top if int(top) <= info.max else float(np.nextafter(top, 0))])

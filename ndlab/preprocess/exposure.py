@@ -1,10 +1,10 @@
 """The exposure of a stack, estimated: brightness and contrast of each tile in each section, vignetting, shading.
 
-Taken as ``grey = offset + gain * V(r) * (tissue + low)`` with one vignetting ``V`` for all tiles, an `offset` and `gain`
-for each tile in each section, and in each section a few slow waves `low`. Three things tell exposure from tissue: it is new in each
-section where tissue goes on; tissue goes on across a seam where exposure does not; and finer detail, which exposure
-hardly touches, says how much tissue varies. All variances come from the data, so that nothing is done where nothing is
-wrong.
+Taken as ``grey = offset + gain * V(r) * (tissue + low)`` with one vignetting ``V`` for all tiles, an `offset` and a
+`gain` for each tile in each section, and in each section a few slow waves `low`. Three things tell exposure from
+tissue: it is new in each section where tissue goes on; tissue goes on across a seam where exposure does not; and finer
+detail, which exposure hardly touches, says how much tissue varies. All variances come from the data, so that nothing
+is done where nothing is wrong.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ Array = np.ndarray[Any, Any]
 _ROUNDS = 2
 _WAVES = [(i, j) for i in range(3) for j in range(3) if 0 < i * i + j * j < 6.5]
 _FEWEST = 4
+_GREY = ("brightness", "tissue", "seam_left")
+"""What of that which is chosen is in grey levels."""
 _SLOWER = 3.0
 """How many times longer tissue persists at the scale of tiles than at that of 8 to 16 cells."""
 
@@ -55,11 +57,15 @@ class Exposure:
     chosen: dict[str, Any] = field(default_factory=dict)
 
     def waves(self, axis: int, start: int, stop: int) -> Array:
-        """(waves, pixels): each wave along y (0) or x (1)."""
-        n = self.layout.shape[axis]
-        at = (np.arange(start, stop) + 0.5) / n
-        order = np.array([wave[axis] for wave in _WAVES])[:, None]
-        found: Array = (np.where(order > 0, np.sqrt(2.0), 1.0) * np.cos(np.pi * order * at)).astype(np.float32)
+        """(3, pixels): waves of each order along y (0) or x (1)."""
+        at = (np.arange(start, stop) + 0.5) / self.layout.shape[axis]
+        return np.stack([_wave(order, at) for order in range(3)]).astype(np.float32)
+
+    def amplitudes(self, start: int, stop: int) -> Array:
+        """(z, orders y, orders x) of the slow waves of some sections."""
+        found = np.zeros((stop - start, 3, 3), np.float32)
+        for k, (i, j) in enumerate(_WAVES):
+            found[:, i, j] = self.low[start:stop, k]
         return found
 
     def on_cells(self) -> tuple[Array, Array, Array]:
@@ -73,11 +79,26 @@ class Exposure:
 
 
 def _wave(order: int, at: Array) -> Array:
-    return np.cos(np.pi * order * at) * (np.sqrt(2.0) if order else 1.0)
+    found: Array = np.cos(np.pi * order * at) * (np.sqrt(2.0) if order else 1.0)
+    return found
 
 
 def estimate(found: Survey, layout: Layout) -> Exposure:
     """Estimate the exposure of a stack from its survey."""
+    # In units in which tissue deviates by about 40, as in 8 bits: no number here depends on the type.
+    unit = float(np.sqrt(np.median(found.variance))) / 40 or 1.0
+    found = Survey(found.mean / unit, found.variance / unit**2, *(part / unit for part in found.parts[2:]))
+    exposure = _estimated(found, layout)
+    chosen = {name: _times(value, unit) if name in _GREY else value for name, value in exposure.chosen.items()}
+    return replace(exposure, offset=(exposure.offset * unit).astype(np.float32),
+                   low=(exposure.low * unit).astype(np.float32), chosen=_rounded(chosen))  # fmt: skip
+
+
+def _times(value: Any, unit: float) -> Any:
+    return {name: one * unit for name, one in value.items()} if isinstance(value, dict) else value * unit
+
+
+def _estimated(found: Survey, layout: Layout) -> Exposure:
     n = len(found.mean)
     blank = np.median(found.variance.reshape(n, -1), axis=1) <= 1e-6
     exposure = Exposure(
@@ -116,32 +137,50 @@ class _Kept:
 
     def tile_means(self, cells: Array) -> Array:
         """(z, tiles) of cell values (z, cells y, cells x), by their own cells."""
-        weights = np.where(self.pure.any((1, 2))[:, None, None], self.pure, self.layout.shares)
+        weights = np.where(np.any(self.pure, axis=(1, 2), keepdims=True), self.pure, self.layout.shares)
         weights = weights / weights.sum((1, 2), keepdims=True)
         found: Array = np.tensordot(cells, weights, ((1, 2), (1, 2)))
         return found
 
     def vignetting(self, cells: Array) -> float:
-        """Fall of light towards the corners, beyond what other shapes of the same order would show by chance."""
+        """Fall of light towards the corners, in brightness and in contrast, if other shapes do not show as much.
+
+        Contrast falls like brightness, but what is bright in the middle of tiles by chance has no more contrast there.
+        """
+        contrast = 0.5 * np.log(np.maximum(self.survey.variance[self.use], 1e-6)).mean(0)
+        brightness = cells.mean(0)
+        falls, chances = [], []
+        for profile in (brightness, contrast):
+            found = self.shapes(profile, relative=profile is brightness)
+            if not len(found):
+                return 0.0
+            falls.append(found[:, 3].mean() / max(found[:, 0].mean(), 0.1))
+            chances.append(max(float((found[:, 4:] ** 2).mean()) / len(found), 1e-9))
+        chance = 1 / sum(1 / c for c in chances)
+        fall = chance * sum(f / c for f, c in zip(falls, chances, strict=True))
+        # About the 99 % point of F with 1 and 4 degrees of freedom a tile; no lens makes corners brighter, and what
+        # shows in one of the two alone is tissue.
+        if fall >= 0 or fall * fall < (5 + 16 / len(found)) * chance or max(falls) > 0.4 * fall:
+            return 0.0
+        return float(max((1 - chance / fall**2) * fall, -0.7))
+
+    def shapes(self, profile: Array, relative: bool) -> Array:
+        """(tiles, 6): constant, slopes, fall with the squared radius, two other shapes of second order."""
         frames, (cy, cx) = self.layout.frames.astype(float), np.indices(self.layout.cells)
-        rows, middle = [], []
+        rows = []
         for t, pure in enumerate(self.pure):
             if pure.sum() < 16:
                 continue
-            y, x = ((c[pure] + 0.5) * self.layout.cell for c in (cy, cx))
             half = np.sqrt(frames[t, 2])
-            y, x = (y - frames[t, 0]) / half, (x - frames[t, 1]) / half
+            y, x = (((c[pure] + 0.5) * self.layout.cell - frames[t, k]) / half for k, c in enumerate((cy, cx)))
             shape = np.stack([np.ones_like(y), y, x, y * y + x * x, y * y - x * x, 2 * y * x], 1)
-            profile = cells[:, pure] / np.maximum(cells[:, pure].mean(1, keepdims=True), 1e-6)
-            rows.append(np.linalg.lstsq(shape, profile.mean(0), rcond=None)[0][:6])
-            middle.append((y * y + x * x).mean())
-        if not rows:
-            return 0.0
-        found = np.array(rows)
-        constant, fall = found[:, 0].mean(), found[:, 3].mean()
-        chance = (found[:, 4:] ** 2).mean() / len(found)
-        sure = max(0.0, 1 - 3 * chance / max(fall * fall, 1e-12))
-        return float(np.clip(sure * fall / max(constant, 0.1), -0.7, 0.7))
+            values = (
+                profile[pure] / max(profile[pure].mean(), 1e-6)
+                if relative
+                else profile[pure] - profile[pure].mean() + 1
+            )
+            rows.append(np.linalg.lstsq(shape, values, rcond=None)[0])
+        return np.array(rows)
 
     def contrast(self, exposure: Exposure) -> Exposure:
         """Let every tile have the contrast of its tissue, which changes slowly along z."""
@@ -161,8 +200,8 @@ class _Kept:
         gain, offset = exposure.gain.copy(), exposure.offset.copy()
         gain[self.use] = after
         offset[self.use] += means * light * (before - after)
-        return replace(exposure, gain=gain, offset=offset,
-                       chosen=exposure.chosen or {"contrast": {"exposure": white**0.5, "tissue": slow**0.5}})  # fmt: skip
+        chosen = exposure.chosen or {"contrast": {"exposure": white**0.5, "tissue": slow**0.5}}
+        return replace(exposure, gain=gain, offset=offset, chosen=chosen)
 
     def log_contrast(self, cells: Array, variance: Array) -> tuple[Array, float]:
         """(z, tiles): logarithm of the deviation within squares of four cells; and how much tissue can vary it."""
@@ -227,9 +266,9 @@ class _Kept:
         steps = self.steps(exposure)[self.use]
         beside = self.survey.beside[self.use]
         # Four runs of a seam together, as far as they are one seam's.
-        group = np.unique(np.stack([seams["across"], seams["low"], seams["high"],
-                                    np.where(seams["across"] == 1, seams["ry"], seams["rx"]) // (4 * self.layout.cell)]),
-                          axis=1, return_inverse=True)[1].reshape(-1)  # fmt: skip
+        along = np.where(seams["across"] == 1, seams["ry"], seams["rx"]) // (4 * self.layout.cell)
+        which = np.stack([seams["across"], seams["low"], seams["high"], along])
+        group = np.unique(which, axis=1, return_inverse=True)[1].reshape(-1)
         share = np.zeros((len(group), group.max() + 1))
         share[np.arange(len(group)), group] = seams["count"] / np.bincount(group, seams["count"])[group]
         tissue = (np.tensordot(beside, share, ((1,), (0,))) ** 2).mean()
@@ -245,13 +284,20 @@ class _Kept:
         for values, tile in ((self.survey.low, seams["low"]), (self.survey.high, seams["high"])):
             light = 1 + exposure.fall * layout.radius2(seams["ry"], seams["rx"], tile)
             sides.append((values - exposure.offset[:, tile]) / (exposure.gain[:, tile] * light) - low)
-        return sides[1] - sides[0]
+        found: Array = sides[1] - sides[0]
+        return found
 
     def whole(self, exposure: Exposure) -> Exposure:
         """Round to what is kept, and say what was chosen."""
-        chosen = {**exposure.chosen, "tissue_length_sections": self.length, "vignetting": exposure.fall,
-                  "tiles": self.layout.tiles, "cell": self.layout.cell, "seam_left": self.left(exposure), "blank_sections": int((~self.use).sum())}  # fmt: skip
-        chosen = _rounded(chosen)
+        chosen = {
+            **exposure.chosen,
+            "tissue_length_sections": self.length,
+            "vignetting": exposure.fall,
+            "tiles": self.layout.tiles,
+            "cell": self.layout.cell,
+            "seam_left": self.left(exposure),
+            "blank_sections": int((~self.use).sum()),
+        }
         return replace(exposure, gain=exposure.gain.astype(np.float32), offset=exposure.offset.astype(np.float32),
                        low=exposure.low.astype(np.float32), chosen=chosen)  # fmt: skip
 

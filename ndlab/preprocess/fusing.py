@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,10 +23,10 @@ from ndlab.preprocess.written import as_type, whole_sections, write
 from ndlab.store.kv import local_path
 from ndlab.volume import Volume
 
-__all__ = ["fuse_seams"]
+__all__ = ["AT_ONCE", "fuse_seams", "fused"]
 
 Array = np.ndarray[Any, Any]
-_AT_ONCE = 1 << 24
+AT_ONCE = 1 << 24
 """Voxels that are solved for at once; about 16 bytes each while they are."""
 _REACH = 4
 
@@ -39,7 +39,7 @@ def fuse_seams(
     across: Literal["zero", "expected"] = "zero",
     together: bool = False,
     towards: Volume | None = None,
-    at_once: int = _AT_ONCE,
+    at_once: int = AT_ONCE,
     block: int | Sequence[int] | None = None,
     out: str | None = None,
     overwrite: bool = False,
@@ -98,6 +98,27 @@ def fuse_seams(
     >>> bool(abs(step) < 2)
     True
     """
+    return fused(
+        volume, seams, filter_width, across, together, towards, at_once, block, out, overwrite,
+        How(workers, client, progress), {},
+    )  # fmt: skip
+
+
+def fused(
+    volume: Volume,
+    seams: Seams,
+    filter_width: float | None,
+    across: str,
+    together: bool,
+    towards: Volume | None,
+    at_once: int,
+    block: int | Sequence[int] | None,
+    out: str | None,
+    overwrite: bool,
+    how: How,
+    more: Mapping[str, Any],
+) -> Volume:
+    """Do what `fuse_seams` says; `more` goes into the provenance, too."""
     view = part(volume)
     labels = _labels(seams, view, together)
     width = _width(labels, view) if filter_width is None else float(filter_width)
@@ -105,9 +126,9 @@ def fuse_seams(
     job = _Job(view, labels, _fits(towards, view), equation, across == "expected")
     if across not in ("zero", "expected"):
         raise BadRequest(f"across={across!r}", 'it is "zero" or "expected"')
-    how = How(workers, client, progress).near(view, labels if isinstance(labels, Volume) else None, job.towards)
-    note = {"filter_width": round(width, 3), "across": across, "together": together}
-    nz, ny, nx = view.shape
+    how = how.near(view, labels if isinstance(labels, Volume) else None, job.towards)
+    note = {"filter_width": round(width, 3), "across": across, "together": together, **more}
+    nz, ny, nx = shape = view.box.shape
     params = {"job": job, **note}
     if ny * nx * (nz if together else 1) <= at_once:
         tall = view.shape if together else whole_sections(view, at_once)
@@ -115,7 +136,7 @@ def fuse_seams(
                      scratch=20, note=note)  # fmt: skip
     tile = _block(block, view, together)
     with _Scratch(out) as folder:
-        change = multigrid(job.right, view.shape, equation, tile, how, scratch=folder)
+        change = multigrid(job.right, shape, equation, tile, how, scratch=folder)
         return write("fuse seams", _added, view, {**params, "change": _Kept(change)}, out, how, overwrite=overwrite,
                      block=None if out else tile, scratch=8, note=note)  # fmt: skip
 
@@ -223,7 +244,8 @@ class _Scratch:
     """A folder for what passes leave for each other, beside the output; nothing where the result is in memory."""
 
     def __init__(self, out: str | None) -> None:
-        self._out, self._folder = out, None
+        self._out = out
+        self._folder: str | None = None
 
     def __enter__(self) -> str | None:
         if self._out is None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import permutations, product
 from typing import Any
 
 import numpy as np
 
 from ndlab.errors import BadRequest, ReadOnly
-from ndlab.geometry import Calibration
+from ndlab.geometry import Box, Calibration
 from ndlab.measure.blocks import How, part
+from ndlab.metadata import Kind
 from ndlab.pipeline.progress import ProgressCallback
 from ndlab.preprocess.written import write
 from ndlab.store.arrays import Level, Stored
@@ -67,7 +68,7 @@ def reorient(
     array = _Turned(view, order, back)
     size, offset = view.voxel_size, view.offset
     calibration = Calibration([size[i] for i in order], [offset[i] for i in order])
-    kind = "labels" if view.kind == "labels" else "image"
+    kind: Kind = "labels" if view.kind == "labels" else "image"
     lazy = Volume(Stored("", "reoriented", ("z", "y", "x"), (Level(array, calibration),), kind, view.name))
     if out is None:
         return lazy
@@ -130,7 +131,7 @@ class _Turned:
         for axis, turned, a, b in zip(self.order, self.back, start, stop, strict=True):
             n = self.view.shape[axis]
             low[axis], high[axis] = (n - b, n - a) if turned else (a, b)
-        box = replace(self.view.box, start=tuple(low), stop=tuple(high)).shift(self.view.box.start)
+        box = Box(low, high, self.view.level_index).shift(self.view.box.start)
         found = self.view.read(box).transpose(self.order)
         found = found[tuple(slice(None, None, -1) if turned else slice(None) for turned in self.back)]
         if out is None:

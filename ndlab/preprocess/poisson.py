@@ -1,7 +1,8 @@
 """The screened Poisson equation of gradient-domain fusion, and its exact solution by cosines.
 
 With F the image, j what its gradients are to change by across seams, and L an image whose low frequencies are wanted,
-the change c makes ``sum w |grad c - j|^2 + screen |F + c - L|^2`` least (L is F itself unless given), with free borders.
+the change c makes ``sum w |grad c - j|^2 + screen |F + c - L|^2`` least (L is F itself unless given), with free
+borders.
 """
 
 from __future__ import annotations

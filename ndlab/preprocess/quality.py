@@ -104,7 +104,9 @@ def report(before: Volume, after: Volume, seams: Seams = None) -> CorrectionRepo
         return first, second
 
     every = slice(None)
-    ys, xs = (slice(max(0, m - _SIDE // 2), min(n, m + _SIDE // 2)) for m, n in zip(middle[1:], one.shape[1:], strict=True))
+    ys, xs = (
+        slice(max(0, m - _SIDE // 2), min(n, m + _SIDE // 2)) for m, n in zip(middle[1:], one.shape[1:], strict=True)
+    )
     return CorrectionReport(
         Table(np.array(rows, _ROWS)), found.means, planes(middle[0], ys, xs), planes(every, middle[1], xs),
         planes(every, ys, middle[2]), (size[0], size[1], size[2]), layout.seams["low"],
@@ -143,7 +145,9 @@ def _seam_step(section: Array, layout: Layout) -> float:
         return 0.0
     axis, y, x = seams["axis"], seams["y"], seams["x"]
     lines = [
-        section[np.clip(y + k * (axis == 0), 0, section.shape[0] - 1), np.clip(x + k * (axis == 1), 0, section.shape[1] - 1)]
+        section[
+            np.clip(y + k * (axis == 0), 0, section.shape[0] - 1), np.clip(x + k * (axis == 1), 0, section.shape[1] - 1)
+        ]
         for k in range(-2, 4)
     ]
     before, after = expected_sides(lines)

@@ -96,16 +96,17 @@ def multigrid(
 
 
 def _levels(shape: Int3, equation: Equation, block: Int3, scratch: str | None) -> list[_Level]:
-    shapes, equations, lasts = [tuple(shape)], [equation], [(1.0, 1.0, 1.0)]
+    shapes, equations, lasts = [shape], [equation], [(1.0, 1.0, 1.0)]
     while _coupled(shapes[-1], equations[-1]) > _COARSEST:
         factors = equations[-1].factors()
-        coarser = tuple(-(-n // f) for n, f in zip(shapes[-1], factors, strict=True))
+        z, y, x = (-(-n // f) for n, f in zip(shapes[-1], factors, strict=True))
+        coarser = (z, y, x)
         if coarser == shapes[-1]:
             break
         # An axis of odd length ends in half a voxel of the coarser grid.
-        cut = ((last if n % f else 1 + last) / f if f > 1 else last
+        dz, dy, dx = ((last if n % f else 1 + last) / f if f > 1 else last
                for n, f, last in zip(shapes[-1], factors, lasts[-1], strict=True))  # fmt: skip
-        lasts.append(tuple(cut))  # type: ignore[arg-type]
+        lasts.append((dz, dy, dx))
         shapes.append(coarser)
         equations.append(equations[-1].coarser())
     # Whole coarse voxels at every level: a block is divided with the grid.
@@ -113,7 +114,8 @@ def _levels(shape: Int3, equation: Equation, block: Int3, scratch: str | None) -
     side = [-(-b // k) * k for b, k in zip(block, whole, strict=True)]
     found = []
     for number, (level, one, last) in enumerate(zip(shapes, equations, lasts, strict=True)):
-        here = tuple(max(1, min(b, n)) for b, n in zip(side, level, strict=True))
+        z, y, x = (max(1, min(b, n)) for b, n in zip(side, level, strict=True))
+        here = (z, y, x)
         arrays = [
             _array(level, here, None if scratch is None else f"{scratch}/{number}-{name}")
             if name != "right" or number else None
@@ -191,7 +193,7 @@ def _down(block: Box, level: _Level, source: RightSide, below: _Level, factor: A
 
 
 def _up(block: Box, level: _Level, source: RightSide, below: _Level, factor: Array) -> None:
-    """The coarser grid's solution added to ``other``, and two sweeps, into ``one``."""
+    """Add the coarser grid's solution to ``other``, sweep twice, into ``one``."""
     from ndlab.preprocess.kernels.multigrid import add_coarse, sweep
 
     grown = _grown(block, level)
@@ -231,12 +233,12 @@ def _solve(level: _Level, source: RightSide) -> None:
     columns.append(number.ravel())
     values.append(diagonal.ravel())
     matrix = csc_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))))
-    found = splu(matrix).solve(f.reshape(-1 if not apart else len(f), number.size).T if apart else f.ravel())
+    found = splu(matrix).solve(f.reshape(-1, number.size).T)
     level.one.write((0, 0, 0), np.ascontiguousarray(found.T.reshape(f.shape), np.float32))
 
 
 def _grown(block: Box, level: _Level) -> Box:
-    """The block with what sweeps need around it; along z only where sections are coupled."""
+    """Return the block with what sweeps need around it; along z only where sections are coupled."""
     reach = [_HALO if w > 0 else 0 for w in level.equation.weights]
     return block.grow(reach, within=level.grid.shape)
 

@@ -62,7 +62,8 @@ def plane_of(seams: Seams, view: Volume) -> Array:
     """Return the tile of each pixel of a section (y, x), from what a caller gave as `seams`."""
     ny, nx = view.shape[1:]
     if seams is None:
-        return find_seams(view).read()[0]
+        found: Array = find_seams(view).read()[0]
+        return found
     if isinstance(seams, str):
         if seams != "none":
             raise BadRequest(f"seams={seams!r}", 'seams are labels, "none", or None to have them found')
@@ -117,7 +118,10 @@ class _Steps:
         return sorted(self._split(0, 0, *self.shape))
 
     def _split(self, y0: int, x0: int, y1: int, x1: int) -> list[tuple[int, int, int, int]]:
-        runs_y, runs_x = slice(y0 // _RUN, max(y0 // _RUN + 1, y1 // _RUN)), slice(x0 // _RUN, max(x0 // _RUN + 1, x1 // _RUN))
+        runs_y, runs_x = (
+            slice(y0 // _RUN, max(y0 // _RUN + 1, y1 // _RUN)),
+            slice(x0 // _RUN, max(x0 // _RUN + 1, x1 // _RUN)),
+        )
         down, y = self._best(self.down[y0 + _LEAST - 1 : y1 - _LEAST, runs_x].T)
         across, x = self._best(self.across[runs_y, x0 + _LEAST - 1 : x1 - _LEAST])
         if max(down, across) <= 1:

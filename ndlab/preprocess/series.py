@@ -1,7 +1,7 @@
 """What changes from section to section: tissue, which changes slowly, and exposure, which is new in each section.
 
-A series along z is taken as the sum of both: tissue with an exponential autocorrelation, exposure that is white. Cosines
-along z part the two, since there both are independent from frequency to frequency.
+A series along z is taken as the sum of both: tissue with an exponential autocorrelation, exposure that is white.
+Cosines along z part the two, since there both are independent from frequency to frequency.
 """
 
 from __future__ import annotations

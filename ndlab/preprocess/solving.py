@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,7 @@ def _tissue(modes: Array, order: Array, chosen: Array, model: Model) -> tuple[Ar
     edges = [0, 1, 2, 3, 4, 6, 8]
     while edges[-1] < order[chosen].max() + 1e-9:
         edges.append(int(edges[-1] * 1.5))
-    for low, high in reversed(list(zip(edges[:-1], edges[1:], strict=True))):
+    for low, high in reversed(list(pairwise(edges))):
         band = chosen & (order >= low) & (order < high)
         if not band.any():
             continue
@@ -121,7 +122,7 @@ def _precisions(n: int, tissue: Array, variances: Array, model: Model) -> dict[t
     """One over the variance of everything seen, for each kind of cosine along z (the numbers of those of one kind)."""
     # The mean along z of tissue is anything; with few sections nothing is known of the rest either.
     seams = 1 / variances
-    found = {(0,): np.r_[np.full(len(tissue), 1e-6), seams]}
+    found: dict[tuple[int, ...], Array] = {(0,): np.r_[np.full(len(tissue), 1e-6), seams]}
     if n == 1:
         return found
     shape = series.spectrum(n, model.length)

@@ -118,7 +118,8 @@ def _sides(pixels: Array, axis: Array, y: Array, x: Array) -> tuple[Array, Array
 
     def at(k: int) -> Array:
         ys, xs = y + k * (axis == 0), x + k * (axis == 1)
-        return pixels[np.clip(ys, 0, pixels.shape[0] - 1), np.clip(xs, 0, pixels.shape[1] - 1)]
+        found: Array = pixels[np.clip(ys, 0, pixels.shape[0] - 1), np.clip(xs, 0, pixels.shape[1] - 1)]
+        return found
 
     return expected_sides([at(k) for k in range(-2, 4)])
 

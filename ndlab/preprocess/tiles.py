@@ -22,7 +22,7 @@ Array = np.ndarray[Any, Any]
 _CELL = 16
 _ORDER = 3
 _PAIR = np.dtype([("one", "i8"), ("other", "i8"), ("pixels", "i8"), ("before", "f8"), ("after", "f8")])
-_TURNS = 5
+_TURNS = 8
 _INSIDE, _MEAN = 0.9, 30.0
 """Weights against that of a cell of an overlap: of a cell inside a tile, where tissue varies; of an overlap's mean."""
 
@@ -60,7 +60,9 @@ def read_placements(path: str | os.PathLike[str], *, scale: float = 1.0) -> dict
         matrix, shift = np.eye(2), np.zeros(2)
         for one in tile["transforms"]["specList"]:
             if not one["className"].endswith("AffineModel2D"):
-                raise BadRequest(f"a transform {one['className']} of tile {tile['tileId']}", "only affine ones are read")
+                raise BadRequest(
+                    f"a transform {one['className']} of tile {tile['tileId']}", "only affine ones are read"
+                )
             m00, m10, m01, m11, m02, m12 = (float(n) for n in one["dataString"].split())
             step = np.array([[m11, m10], [m01, m00]])
             matrix, shift = step @ matrix, step @ shift + np.array([m12, m02])
@@ -94,8 +96,8 @@ class MatchedTiles:
     def mosaic(self, voxel_size: Sequence[float]) -> tuple[Volume, Volume]:
         """Put the tiles together: the image and, of the same extent, which tile (1, 2, …) each pixel is of; 0 is none.
 
-        Each pixel is of the tile whose border, or next pixel that does not count, is farthest away, interpolated linearly. `fuse_seams` of both takes
-        away what steps are left.
+        Each pixel is of the tile whose border, or next pixel that does not count, is farthest away, interpolated
+        linearly. `fuse_seams` of both takes away what steps are left.
         """
         corners = [p.there(_corners(t.shape)) for p, t in zip(self.placements, self.tiles, strict=True)]
         low = np.floor(np.concatenate(corners).min(0))
@@ -164,10 +166,7 @@ def match_tiles(
     fields = [_field(tile.shape, c) for tile, c in zip(seen, system.solve(), strict=True)]
     made = [as_type(tile / light, np.asarray(original).dtype)
             for tile, light, original in zip(seen, fields, tiles, strict=True)]  # fmt: skip
-    rows = [
-        (*pair, n, scene.difference(seen, pair), scene.difference(made, pair))
-        for pair, n in system.pairs.items()
-    ]
+    rows = [(*pair, n, scene.difference(seen, pair), scene.difference(made, pair)) for pair, n in system.pairs.items()]
     units = {"before": "grey", "after": "grey"}
     return MatchedTiles(made, fields, Table(np.array(rows, _PAIR), units), list(placements), good)
 
@@ -305,7 +304,8 @@ def _mean_at(tile: Array, points: Array) -> Array:
     """Mean of a cell around each point."""
     offsets = np.arange(_CELL) - (_CELL - 1) / 2
     around = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), -1).reshape(-1, 2)
-    return _interpolated(tile, (points[:, None] + around).reshape(-1, 2)).reshape(len(points), -1).mean(1)
+    found: Array = _interpolated(tile, (points[:, None] + around).reshape(-1, 2)).reshape(len(points), -1).mean(1)
+    return found
 
 
 def _interpolated(tile: Array, points: Array) -> Array:

@@ -19,6 +19,8 @@ __all__ = ["as_type", "whole_sections", "write"]
 
 Array = np.ndarray[Any, Any]
 _TASK_VOXELS = 1 << 24
+BLOCK: Sequence[int] | None = None
+"""Voxels (z, y, x) of a task where no other are wanted; chosen by `plan` if None. Tests make it small."""
 
 
 def write(
@@ -46,6 +48,7 @@ def write(
     TooLarge
         If there is no `out` and the result is larger than what `numpy.asarray` may take.
     """
+    block = BLOCK if block is None else block
     first = inputs if isinstance(inputs, Volume) else next(iter(inputs.values()))
     dtype = np.dtype(first.dtype if dtype is None else dtype)
     if out is not None:

@@ -1,11 +1,14 @@
 """Sweeps, residuals and transfers of the screened Poisson equation on a piece of a grid.
 
 The equation at a voxel p is ``sum_q w (c_p - c_q) + screen * c_p = f_p`` over its face neighbours q; a face without a
-neighbour adds nothing. Voxels are of one size but for the last ones along each axis of coarser grids, which may be cut. A piece cut out of a larger grid is wrong near its cut faces, one voxel deeper with
-each half sweep, and exactly right further in.
+neighbour adds nothing. Voxels are of one size but for the last ones along each axis of coarser grids, which may be cut.
+A piece of a larger grid is wrong near where it ends, one voxel deeper with each half sweep, and exactly right further
+in.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from ndlab.preprocess.kernels.jit import Array, jit
 
@@ -13,11 +16,11 @@ __all__ = ["add_coarse", "mean_residual", "seam_field", "sweep"]
 
 
 @jit
-def sweep(c: Array, f: Array, arms: Array, screen: float, first: int) -> None:
+def sweep(c: Array, f: Array, arms: Array, screen: Any, first: int) -> None:
     """One red-black sweep in place; `first` is the parity of the coordinates of the piece's first voxel.
 
-    ``arms[2 * axis, i]`` is the weight of the face before the i-th voxel along an axis, ``arms[2 * axis + 1, i]`` that of
-    the one after it; 0 where there is none.
+    ``arms[2 * axis, i]`` is the weight of the face before the i-th voxel along an axis, ``arms[2 * axis + 1, i]`` that
+    of the one after it; 0 where there is none.
     """
     nz, ny, nx = c.shape
     for colour in range(2):
@@ -34,8 +37,8 @@ def sweep(c: Array, f: Array, arms: Array, screen: float, first: int) -> None:
 
 
 @jit
-def mean_residual(c: Array, f: Array, arms: Array, sizes: Array, screen: float, factor: Array, out: Array) -> None:
-    """Mean of the residual over each coarse voxel of `factor` (1 or 2 along each axis) voxels of `sizes` (3, voxels)."""
+def mean_residual(c: Array, f: Array, arms: Array, sizes: Array, screen: Any, factor: Array, out: Array) -> None:
+    """Mean of the residual over each coarse voxel, `factor` (1 or 2 by axis) voxels of `sizes` (3, voxels)."""
     nz, ny, nx = c.shape
     out[...] = 0.0
     for z in range(nz):
@@ -87,7 +90,7 @@ def add_coarse(c: Array, coarse: Array, start: Array, begin: Array, factor: Arra
 
 @jit
 def _between(at: int, begin: int, factor: int, count: int) -> tuple[int, int, float]:
-    """The nearest coarse voxel of a fine one, the next nearest, and the weight of the latter."""
+    """Return the nearest coarse voxel of a fine one, the next nearest, and the weight of the latter."""
     near = at // factor
     other, weight = near, 0.0
     if factor == 2:
@@ -102,7 +105,7 @@ def seam_field(values: Array, labels: Array, w: Array, expect: bool, f: Array) -
     Towards label 0, where there is no tile, they stay.
     """
     nz, ny, nx = values.shape
-    mz, my, mx = labels.shape
+    mz = labels.shape[0]
     for axis in range(3):
         if w[axis] <= 0:
             continue
