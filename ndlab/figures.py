@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from ndlab.analyze.permutation import Null
     from ndlab.analyze.peters_rule import PetersRule
     from ndlab.analyze.point_patterns import Envelope
+    from ndlab.preprocess import Registration
     from ndlab.volume import Volume
 
 __all__ = [
     "COLORS",
+    "checkerboard",
+    "energy_curve",
     "envelope_curve",
     "label_colors",
     "letter",
@@ -30,6 +33,7 @@ __all__ = [
     "scale_bar",
     "style",
     "touch_curve",
+    "volume_change",
 ]
 
 # Okabe and Ito's palette: eight colours that colour-blind readers tell apart.
@@ -176,3 +180,48 @@ def envelope_curve(found: Envelope, ax: Axes, unit: str = "µm", name: str = "g(
     ax.plot(found.r, found.observed, color=COLORS["blue"], lw=1.3, label="found")
     ax.set(xlabel=f"r [{unit}]", ylabel=name)
     ax.legend()
+
+
+def checkerboard(one: Volume, other: Volume, ax: Axes, *, squares: int = 8) -> None:
+    """Draw two planes of the same extent as squares of the one and the other: edges that go on lie on each other."""
+    a, b = (_brightness(view.read()) for view in (one, other))
+    if a.shape != b.shape or a.ndim != 2:
+        raise BadRequest(f"a checkerboard of {one.shape} and {other.shape}", "it takes two planes of one extent",
+                         "cut both alike, e.g. found.apply(moving)[25] and fixed[25]")  # fmt: skip
+    side = max(1, max(a.shape) // squares)
+    rows, columns = np.indices(a.shape) // side
+    size = [one.voxel_size["zyx".index(axis)] for axis in one.axes if axis in "zyx"]
+    extent = (0, a.shape[1] * size[1], a.shape[0] * size[0], 0)
+    ax.imshow(np.where((rows + columns) % 2, a, b), cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
+    ax.set_axis_off()
+
+
+def _brightness(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    low, high = np.percentile(values, (0.5, 99.5))
+    return np.clip((values - low) / max(high - low, 1e-9), 0, 1)
+
+
+def volume_change(found: Registration, ax: Axes, *, z: int | None = None) -> None:
+    """Draw how much larger each place of a section is in the moving volume: blue shrinks, red grows, factors of two."""
+    whole = found.jacobian()
+    values = whole[whole.shape[0] // 2 if z is None else z].read()
+    height, width = (n * v for n, v in zip(values.shape, whole.voxel_size[1:], strict=True))
+    drawn = ax.imshow(np.log2(np.maximum(values, 1e-3)), cmap="RdBu_r", vmin=-1, vmax=1, extent=(0, width, height, 0))
+    bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.8, ticks=[-1, 0, 1])
+    bar.ax.set_yticklabels(["½", "1", "2"])
+    ax.set_axis_off()
+
+
+def energy_curve(found: Registration, ax: Axes) -> None:
+    """Draw what each step of each level gained, level after level, with the voxel size of each."""
+    start = 0
+    hues = [COLORS[name] for name in ("sky", "blue", "green", "orange", "red", "purple")]
+    for level, hue in zip(found.found.get("energy", []), hues * 3, strict=False):
+        measure = level["measure"]
+        gained = np.array([step[measure] - step["roughness"] for step in level["steps"]])
+        steps = np.arange(start, start + len(gained))
+        mean = float(np.exp(np.mean(np.log([v for v, n in zip(level["voxel"], level["shape"], strict=True) if n > 1]))))
+        ax.plot(steps, gained - gained[:1], color=hue, lw=1.3, label=f"{si_length(mean)}, {measure}")
+        start += len(gained)
+    ax.set(xlabel="step", ylabel="gained since the level began")
+    ax.legend(fontsize=6.5)

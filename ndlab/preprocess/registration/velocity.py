@@ -193,5 +193,5 @@ def match(
         options={"maxiter": steps, "maxcor": _MEMORY, "ftol": 2e-7, "gtol": 1e-6},
     )  # fmt: skip
     velocity = _filter(found.x.reshape(shape).astype(np.float32), root) * scale
-    entry = {"voxel": list(voxel), "shape": list(fixed.shape), "evaluations": int(found.nfev), "steps": log}
+    entry = {"measure": measure, "voxel": list(voxel), "shape": list(fixed.shape), "evaluations": int(found.nfev), "steps": log}
     return Flow(velocity, [*(start.energy if start else []), entry])

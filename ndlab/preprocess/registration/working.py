@@ -14,8 +14,8 @@ from ndlab.volume import Volume
 
 __all__ = ["Working", "coarser", "single", "voxel_for", "working"]
 
-# Half a million voxels hold the form of a brain, and a fit of that many takes about half a minute.
-_VOXELS = {2: 1 << 17, 3: 1 << 19}
+# A quarter of a million voxels hold the form of a brain, and a fit of that many takes some 20 seconds.
+_VOXELS = {2: 1 << 17, 3: 1 << 18}
 _KEEP = 1.3
 _LEAST = 8
 
