@@ -198,7 +198,8 @@ def checkerboard(one: Volume, other: Volume, ax: Axes, *, squares: int = 8) -> N
 
 def _brightness(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     low, high = np.percentile(values, (0.5, 99.5))
-    return np.clip((values - low) / max(high - low, 1e-9), 0, 1)
+    shown: np.ndarray[Any, Any] = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
+    return shown
 
 
 def volume_change(found: Registration, ax: Axes, *, z: int | None = None) -> None:

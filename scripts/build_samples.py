@@ -1,8 +1,8 @@
 """Write the real data that ndlab ships, from the original files: `python scripts/build_samples.py FOLDER`.
 
 FOLDER holds kasthuri2015, gala_fibsem_mini, bock11_synapse_density, mouse_brain_registration and
-tables/weiler14_synapse_points (without it, the environment variable NDLAB_TEST_DATA names it). The output is the same every time; the tests compare what is committed
-with a fresh conversion.
+tables/weiler14_synapse_points (without it, the environment variable NDLAB_TEST_DATA names it). The output is the same
+every time; the tests compare what is committed with a fresh conversion.
 """
 
 from __future__ import annotations

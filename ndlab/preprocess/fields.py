@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ class DisplacementField:
         Displacements along (z, y, x) [nm].
     calibration : Calibration
         Voxel size and corner of the grid they are given on.
+    url : str
+        Where it is kept, if it is: other processes then read it there instead of getting it with each task.
 
     Examples
     --------
@@ -40,6 +43,7 @@ class DisplacementField:
 
     values: Any
     calibration: Calibration
+    url: str = ""
 
     def __post_init__(self) -> None:
         if self.values.ndim != 4 or self.values.shape[-1] != 3:
@@ -47,6 +51,11 @@ class DisplacementField:
                 f"a displacement field of shape {self.values.shape}", "it has axes z, y, x and 3 numbers each"
             )
         object.__setattr__(self, "values", np.ascontiguousarray(self.values, np.float32))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.url:
+            return _loaded, (self.url,)
+        return DisplacementField, (self.values, self.calibration)
 
     @staticmethod
     def still(calibration: Calibration) -> DisplacementField:
@@ -165,7 +174,12 @@ class DisplacementField:
                 f"it has axes {volume.axes}, shape {volume.shape}",
                 "a field has three channels dz, dy, dx, as DisplacementField.save writes it",
             )
-        return DisplacementField(np.moveaxis(volume.read(), 0, -1), volume.calibration)
+        return DisplacementField(np.moveaxis(volume.read(), 0, -1), volume.calibration, volume.url)
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(url: str) -> DisplacementField:
+    return DisplacementField.load(url)
 
 
 def _positions(shape: Int3, calibration: Calibration) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as made_by
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,8 @@ class Mapping:
     """
 
     field: DisplacementField
-    before: Any = field(default_factory=_identity)
-    after: Any = field(default_factory=_identity)
+    before: Any = made_by(default_factory=_identity)
+    after: Any = made_by(default_factory=_identity)
 
     def points(self, points: Any) -> Any:
         """Return where positions (…, 3) [nm] go."""

@@ -128,7 +128,7 @@ class WarpedArray:
         n = np.array(extent)
         if (end <= 0).any() or (first >= n).any():
             return Box((0, 0, 0), (0, 0, 0), self.source.level_index)
-        return Box(np.clip(first, 0, n), np.clip(end, 0, n), self.source.level_index)  # type: ignore[arg-type]  # arrays
+        return Box(np.clip(first, 0, n), np.clip(end, 0, n), self.source.level_index)
 
     def write(self, start: Sequence[int], values: np.ndarray[Any, Any]) -> None:
         """Refuse: the voxels are another volume's."""

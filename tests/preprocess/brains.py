@@ -14,7 +14,7 @@ from ndlab.volume import Volume
 SIZE = (100.0, 100.0, 100.0)
 
 
-def brain(shape: tuple[int, int, int] = (36, 40, 44), seed: int = 0) -> Any:
+def brain(shape: tuple[int, int, int] = (30, 34, 38), seed: int = 0) -> Any:
     """A folded ellipsoid of two tissues on a dark ground, float32."""
     rng = np.random.default_rng(seed)
     grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij"))

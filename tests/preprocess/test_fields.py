@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -19,7 +20,7 @@ from tests.preprocess.brains import SIZE, as_field, smooth_field
 SHAPE = (14, 16, 18)
 
 
-def inner_points(n: int = 200, seed: int = 0) -> np.ndarray:
+def inner_points(n: int = 200, seed: int = 0) -> Any:
     rng = np.random.default_rng(seed)
     return rng.uniform(0.3, 0.7, (n, 3)) * np.array(SHAPE) * np.array(SIZE)
 
@@ -34,6 +35,7 @@ def test_a_field_is_interpolated_as_scipy_does() -> None:
         np.testing.assert_allclose(found[:, axis], whole, atol=1e-3)
 
 
+@settings(max_examples=15)
 @given(seed=st.integers(0, 20), rms=st.floats(0.1, 1.5))
 def test_a_field_and_its_inverse_are_the_identity(seed: int, rms: float) -> None:
     field = as_field(smooth_field(SHAPE, rms, seed, width=3))
@@ -90,6 +92,7 @@ def test_a_field_is_kept_as_ome_zarr(tmp_path: Path) -> None:
         DisplacementField.load(str(tmp_path / "other.zarr"))
 
 
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10))
 def test_mappings_compose_and_invert(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -97,5 +100,8 @@ def test_mappings_compose_and_invert(seed: int) -> None:
     one = Mapping(as_field(smooth_field(SHAPE, 0.7, seed, width=3)), after=affine)
     points = inner_points(seed=seed)
     assert np.abs(one.inverse().points(one.points(points)) - points).max() < 10
-    other = Mapping(as_field(smooth_field(SHAPE, 0.5, seed + 1, width=3)), before=np.linalg.inv(np.vstack([affine, [0, 0, 0, 1]]))[:3])
+    other = Mapping(
+        as_field(smooth_field(SHAPE, 0.5, seed + 1, width=3)),
+        before=np.linalg.inv(np.vstack([affine, [0, 0, 0, 1]]))[:3],
+    )
     assert np.abs(one.then(other).points(points) - other.points(one.points(points))).max() < 10

@@ -42,8 +42,8 @@ def test_a_planted_warp_is_found_to_a_fraction_of_a_voxel(case: Any, found: Regi
     _, fixed, field = case
     before = np.linalg.norm(field, axis=-1)[fixed.read() > 0.2].mean()
     after = error(found, field, fixed.read())
-    assert before > 1.5
-    assert after.mean() < 0.4
+    assert before > 1
+    assert after.mean() < 0.3 * before
     assert np.percentile(after, 95) < 1
 
 
@@ -52,12 +52,12 @@ def test_it_folds_nothing_and_its_inverse_takes_back(found: Registration) -> Non
     assert quality.jacobian[0] > 0
     assert quality.folds == 0
     assert quality.inverse_error[0] < 0.01
-    assert quality.inverse_error[1] < 0.25
+    assert quality.inverse_error[1] < 0.15
     assert "0 folded voxels" in repr(quality)
 
 
 def test_points_and_tables_go_both_ways(found: Registration) -> None:
-    points = np.random.default_rng(0).uniform(1000, 2800, (100, 3))
+    points = np.random.default_rng(0).uniform(1000, 2300, (100, 3))
     there = found.points(points)
     assert np.linalg.norm(there - points, axis=1).mean() > 50, "it moves them"
     assert np.abs(found.inverse.points(there) - points).max() < 10, "a tenth of a voxel"
@@ -70,13 +70,14 @@ def test_points_and_tables_go_both_ways(found: Registration) -> None:
 
 
 def test_labels_and_images_overlap_afterwards(case: Any, found: Registration) -> None:
-    moving, fixed, field = case
+    moving, _, field = case
     labels = (moving.read() > 0.5).astype("u2")
     truth = pulled(labels, field, order=0)
     carried = found.apply(Volume.from_array(labels, SIZE, kind="labels"))
     assert carried.kind == "labels"
     before, after = dice(labels, truth)[1], dice(carried.read(), truth)[1]
-    assert after > 0.93 > before + 0.1
+    assert after > 0.93
+    assert after > before + 0.08
     quality = found.quality(
         labels=(Volume.from_array(labels, SIZE, kind="labels"), Volume.from_array(truth, SIZE, kind="labels"))
     )
@@ -87,7 +88,7 @@ def test_labels_and_images_overlap_afterwards(case: Any, found: Registration) ->
 
 def test_landmarks_are_measured(case: Any, found: Registration) -> None:
     _, _, field = case
-    index = np.random.default_rng(1).integers(12, 24, (30, 3))
+    index = np.random.default_rng(1).integers(10, 20, (30, 3))
     fixed = (index + 0.5) * 100
     moving = fixed + field[tuple(index.T)] * 100
     quality = found.quality(landmarks=(moving, fixed))
@@ -114,8 +115,8 @@ def test_contrast_may_be_reversed_and_tissue_missing(missing: bool) -> None:
     reversed_values = 1 - values
     counted = values.copy()
     if missing:
-        reversed_values[8:20, 8:18, 24:36] = 1.0
-        counted[6:22, 6:20, 22:38] = 0
+        reversed_values[6:16, 6:16, 20:32] = 1.0
+        counted[4:18, 4:18, 18:34] = 0
     found = register(moving, Volume.from_array(reversed_values, SIZE))
     assert error(found, field, counted).mean() < 0.5
     assert found.quality().folds == 0
@@ -124,10 +125,10 @@ def test_contrast_may_be_reversed_and_tissue_missing(missing: bool) -> None:
 def test_missing_tissue_is_told_from_tissue_that_moved() -> None:
     moving, fixed, _ = planted(rms=0.3)
     f, m = fixed.read(), moving.read()
-    f[10:22, 10:22, 10:22] = 0
+    f[8:20, 8:20, 8:20] = 0
     f, m = ((v - v.mean()) / v.std() for v in (f, m))
     weight = fit(f, m, np.ones_like(f), np.array([2, 2, 2])).weight
-    hole, whole = weight[12:20, 12:20, 12:20], weight[24:32, 12:28, 12:30]
+    hole, whole = weight[10:18, 10:18, 10:18], weight[21:25, 12:24, 24:30]
     assert hole.mean() < 0.3
     assert whole.mean() > 0.8
 
@@ -135,15 +136,15 @@ def test_missing_tissue_is_told_from_tissue_that_moved() -> None:
 def test_other_voxel_sizes_offsets_and_turns_are_handled() -> None:
     from scipy import ndimage
 
-    values = brain((36, 40, 44), seed=7)
+    values = brain((24, 28, 32), seed=7)
     finer = ndimage.zoom(values, (1, 1.5, 1.5), order=1, grid_mode=True, mode="nearest")
     turned = np.ascontiguousarray(finer.transpose(1, 0, 2)[::-1, ::-1])
     fixed = Volume.from_array(values, SIZE)
     moving = Volume.from_array(turned, (100 / 1.5, 100, 100 / 1.5), offset=(5e3, -7e3, 0))
     found = register(moving, fixed)
     assert found.found["affine"]["start"].startswith("turned")
-    points = np.array([[1800.0, 2000, 2200], [1500, 1700, 2500], [2100, 2400, 1900]])
-    expected = np.stack([5e3 + 4000 - points[:, 1], -7e3 + 3600 - points[:, 0], points[:, 2]], -1)
+    points = np.array([[1200.0, 1400, 1600], [1000, 1100, 1900], [1500, 1600, 1300]])
+    expected = np.stack([5e3 + 2800 - points[:, 1], -7e3 + 2400 - points[:, 0], points[:, 2]], -1)
     assert np.abs(found.forward.points(points) - expected).max() < 100
     shown = found.apply(moving)
     assert shown.shape == fixed.shape
@@ -151,8 +152,8 @@ def test_other_voxel_sizes_offsets_and_turns_are_handled() -> None:
 
 
 def test_a_section_is_registered_in_its_plane() -> None:
-    values = brain((9, 96, 110), seed=2)[4:5]
-    field = smooth_field((1, 96, 110), 2.5, 3, width=9)
+    values = brain((9, 60, 70), seed=2)[4:5]
+    field = smooth_field((1, 60, 70), 1.5, 3, width=6)
     field[..., 0] = 0
     found = register(Volume.from_array(values, SIZE), Volume.from_array(pulled(values, field), SIZE))
     assert error(found, field, pulled(values, field)).mean() < 0.5
@@ -163,7 +164,7 @@ def test_a_folder_keeps_it_and_gives_it_back(tmp_path: Path, case: Any) -> None:
     moving, fixed, _ = case
     url = str(tmp_path / "registration")
     kept = register(moving, fixed, out=url, voxel=200)
-    points = np.random.default_rng(0).uniform(500, 3000, (50, 3))
+    points = np.random.default_rng(0).uniform(500, 2500, (50, 3))
     again = Registration.load(url)
     np.testing.assert_array_equal(again.points(points), kept.points(points))
     np.testing.assert_array_equal(again.inverse.points(points), kept.inverse.points(points))
@@ -231,7 +232,7 @@ def test_an_unknown_voxel_size_is_refused_with_the_remedy(tmp_path: Path) -> Non
 @pytest.mark.parametrize("measure", [local_correlation, mutual_information])
 def test_gradients_are_those_of_finite_differences(measure: Any) -> None:
     rng = np.random.default_rng(0)
-    fixed, moved = (smooth_field((9, 10, 11), 1.7, s, width=1.5)[..., 0].astype("f4") for s in (1, 2))
+    fixed, moved = (smooth_field((20, 22, 24), 1.7, s, width=1.5)[..., 0].astype("f4") for s in (1, 2))
     weight = rng.uniform(0.5, 1, fixed.shape).astype("f4")
     more = (np.array([2, 2, 2]),) if measure is local_correlation else ()
     gradient = measure(fixed, moved, weight, *more)[1].astype(float)
@@ -239,7 +240,7 @@ def test_gradients_are_those_of_finite_differences(measure: Any) -> None:
     direction = rng.standard_normal(fixed.shape).astype("f4")
     # The extremes say where bins lie, so they stay.
     direction[(moved == moved.min()) | (moved == moved.max())] = 0
-    step = 2e-3
+    step = 1e-3
     up, down = (measure(fixed, inner + s * step * direction, weight, *more)[0] for s in (1, -1))
     assert (up - down) / (2 * step) == pytest.approx((gradient * direction).sum(), rel=0.05, abs=1e-4)
 
@@ -258,7 +259,7 @@ def test_an_image_that_already_lies_right_is_left_alone() -> None:
     values = brain((20, 22, 24))
     unit = ((values - values.mean()) / values.std()).astype("f4")
     flow = match(unit, unit, (1, 1, 1), np.eye(3), np.zeros(3), reach=2, stiffness=0.001, radius=2, steps=10)
-    assert np.abs(flow.velocity).max() < 0.05
+    assert np.abs(flow.velocity).max() < 0.01, "nothing is gained by stretching faint ends"
 
 
 def test_brains_of_two_people_overlap_better_afterwards(shared_data: Path) -> None:
@@ -270,7 +271,7 @@ def test_brains_of_two_people_overlap_better_afterwards(shared_data: Path) -> No
         values = np.asarray(nibabel.load(folder / f"{name}.nii.gz").dataobj)
         return Volume.from_array(values.astype("u1") if kind == "labels" else values, (1e6,) * 3, kind=kind)
 
-    found = register(volume("ilist1", "image"), volume("ilist2", "image"), voxel=3e6)
+    found = register(volume("ilist1", "image"), volume("ilist2", "image"), voxel=4e6)
     one, two = volume("slist1", "labels"), volume("slist2", "labels")
     quality = found.quality(labels=(one, two))
     before = np.mean(list(dice(one.read(), two.read()).values()))

@@ -1,6 +1,6 @@
 """Displacements on a grid: sampled, composed, and how a change of the result goes back to what it was made of.
 
-Fields are float32 (z, y, x, 3), in voxels of their own grid along (z, y, x); beyond the border the nearest voxel counts.
+Fields are float32 (z, y, x, 3), in voxels of their own grid along (z, y, x); beyond the border the nearest counts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def _between(position: float, n: int) -> tuple[int, int, float, float]:
         return 0, 0, 0.0, 0.0
     if position >= n - 1:
         return n - 1, n - 1, 0.0, 0.0
-    low = int(math.floor(position))
+    low = math.floor(position)
     return low, low + 1, position - low, 1.0
 
 
@@ -30,7 +30,8 @@ def _at(field: Array, k: int, z: Array, y: Array, x: Array, fz: float, fy: float
     low += fy * ((1 - fx) * field[z[0], y[1], x[0], k] + fx * field[z[0], y[1], x[1], k])
     high = (1 - fy) * ((1 - fx) * field[z[1], y[0], x[0], k] + fx * field[z[1], y[0], x[1], k])
     high += fy * ((1 - fx) * field[z[1], y[1], x[0], k] + fx * field[z[1], y[1], x[1], k])
-    return (1 - fz) * low + fz * high
+    value: float = (1 - fz) * low + fz * high
+    return value
 
 
 @jit

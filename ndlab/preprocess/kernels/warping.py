@@ -1,8 +1,8 @@
 """Voxels of one volume on the grid of another, through an affine map and a coarse field of displacements.
 
-For an output voxel i the position in the field is ``P i + p`` and the position in the source ``Q i + q + u``, with u the
-field there, in source voxels. Positions are computed from i alone, never carried along a row, so a block gives the same
-bits as the whole. Where P has no off-diagonal part (the usual way) the field is first interpolated to one row.
+For an output voxel i the position in the field is ``P i + p`` and the position in the source ``Q i + q + u``, with u
+the field there, in source voxels. Positions are computed from i alone, never carried along a row, so a block gives the
+same bits as the whole. Where P has no off-diagonal part (the usual way) the field is first interpolated to one row.
 """
 
 from __future__ import annotations

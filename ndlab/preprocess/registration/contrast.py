@@ -1,9 +1,9 @@
 """What the brightness of one image is in the other, and which voxels have no counterpart there.
 
 The brightness of the moving image is put through a curve of straight pieces, which follows the reversal of bright and
-dark better than a polynomial does. Voxels of the fixed image are tissue (near what the curve predicts), artefact (bright
-or odd) or background (nothing there), each with a Gaussian, and the odds are found by expectation and maximisation, as in
-CloudReg. What is no tissue does not pull on the map.
+dark better than a polynomial does. Voxels of the fixed image are tissue (near what the curve predicts), artefact
+(bright or odd) or background (nothing there), each with a Gaussian, and the odds are found by expectation and
+maximisation, as in CloudReg. What is no tissue does not pull on the map.
 """
 
 from __future__ import annotations

@@ -47,10 +47,11 @@ def register(
     moving, fixed : Volume or DataArray
         (z, y, x), one channel. What is found takes `moving` onto `fixed`; for an atlas, that is `fixed`.
     out : str, optional
-        Where the result is kept: a folder with the displacement fields, both ways, as OME-Zarr. If the same volumes were
-        registered there before in the same way, that is opened. Without it, the result is in memory.
+        Where the result is kept: a folder with the displacement fields, both ways, as OME-Zarr. If the same volumes
+        were registered there before in the same way, that is opened. Without it, the result is in memory.
     voxel : float, optional
-        Voxel size at which they are compared [nm]; found from `fixed`: its own, or what makes a quarter of a million voxels.
+        Voxel size at which they are compared [nm]; found from `fixed`: its own, or what makes a quarter of a million
+        voxels.
     deformable : bool
         False stops after the affine map.
     measure : {"auto", "correlation", "information"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ import numpy as np
 
 from ndlab.errors import BadRequest
 from ndlab.geometry import Calibration, Int3
-from ndlab.pipeline import BlockStep
+from ndlab.pipeline import BlockStep, progress_bar
+from ndlab.pipeline.progress import ProgressCallback
 from ndlab.preprocess.mapping import Mapping
 from ndlab.preprocess.registration import keeping
 from ndlab.preprocess.registration.quality import Quality, quality
@@ -102,6 +104,7 @@ class Registration:
         voxel_size: Sequence[float] | None = None,
         order: int | None = None,
         overwrite: bool = False,
+        progress: bool | ProgressCallback | None = None,
         **how: Any,
     ) -> Volume:
         """Return a volume of the moving space as it looks in the fixed one; all channels and time points alike.
@@ -123,6 +126,8 @@ class Registration:
             Nearest voxel, or linear; 0 for labels, else 1.
         overwrite : bool
             Remove what is at `out` first.
+        progress : bool or callable, optional
+            A bar where somebody looks unless False; or a callback.
         **how
             As for `ndlab.pipeline.Run`, and `block`, `memory` as for its plan.
 
@@ -145,7 +150,8 @@ class Registration:
         step = BlockStep(
             "warp", rendered, {"registration": self.url}, inputs=found, output=out, dtype=found.dtype, kind=found.kind
         )
-        step.plan(overwrite=overwrite, **how).run()
+        with nullcontext(progress) if callable(progress) else progress_bar(progress) as callback:
+            step.plan(overwrite=overwrite, progress=callback, **how).run()
         made = open_volume(out)
         return made.update_levels(workers=how.get("workers")) if len(made.levels) > 1 else made
 

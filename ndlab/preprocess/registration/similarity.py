@@ -1,4 +1,4 @@
-"""How alike two images are around each voxel, whatever their brightness there, and how that changes with one of them."""
+"""How alike two images are, whatever their brightness, and how that changes with one of them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ __all__ = ["local_correlation", "mutual_information", "windows_of"]
 
 Image = np.ndarray[Any, np.dtype[np.float32]]
 
-# Variance, in units of the whole image's, under which a window is taken for flat: noise, not structure.
-FLAT = 1e-3
+# Variance, in units of the whole image's, under which a window of the fixed image is flat: noise, not structure.
+# The moving image has next to none, or a map that stretches its faint ends into the background would gain by it.
+_FLAT, _NOTHING = 1e-2, 1e-6
 _BINS = 32
 
 
@@ -31,15 +32,16 @@ def local_correlation(fixed: Image, moved: Image, weight: Image, radius: Any) ->
     count = _sums(weight, radius) + np.float32(1e-3)
     w = weight
     mean_f, mean_m = _sums(w * fixed, radius) / count, _sums(w * moved, radius) / count
-    var_f = np.maximum(_sums(w * fixed * fixed, radius) / count - mean_f * mean_f, 0) + np.float32(FLAT)
-    var_m = np.maximum(_sums(w * moved * moved, radius) / count - mean_m * mean_m, 0) + np.float32(FLAT)
+    var_f = np.maximum(_sums(w * fixed * fixed, radius) / count - mean_f * mean_f, 0) + np.float32(_FLAT)
+    var_m = np.maximum(_sums(w * moved * moved, radius) / count - mean_m * mean_m, 0) + np.float32(_NOTHING)
     both = _sums(w * fixed * moved, radius) / count - mean_f * mean_m
     found = both * both / (var_f * var_m)
     a = 2 * w * both / (var_f * var_m) / count
     b = a * both / var_m
     gradient = w * (fixed * _sums(a, radius) - _sums(a * mean_f, radius))
     gradient -= w * (moved * _sums(b, radius) - _sums(b * mean_m, radius))
-    return float(np.vdot(w, found)) / w.size, gradient / np.float32(w.size), found
+    gradient = (gradient / np.float32(w.size)).astype(np.float32)
+    return float(np.vdot(w, found)) / w.size, gradient, found
 
 
 def mutual_information(fixed: Image, moved: Image, weight: Image) -> tuple[float, Image]:

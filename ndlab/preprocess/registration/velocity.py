@@ -1,8 +1,8 @@
 """A smooth map of space onto itself, found by descending on how unlike two images are: coarse to fine, never folding.
 
-The map is the flow of a velocity field for one unit of time, so it has an inverse: the flow of the field's negative. The
-velocity is v = K^(1/2) w with K = (1 - a² Δ)^-2, applied by cosine transforms, and what is sought is w: in it the cost of
-a rough map is simply λ |w|², and L-BFGS needs few steps. The gradient through the flow is exact.
+The map is the flow of a velocity field for one unit of time, so it has an inverse: the flow of the field's negative.
+The velocity is v = K^(1/2) w with K = (1 - a² Δ)^-2, applied by cosine transforms, and what is sought is w: in it the
+cost of a rough map is simply λ |w|², and L-BFGS needs few steps. The gradient through the flow is exact.
 """
 
 from __future__ import annotations
@@ -193,5 +193,11 @@ def match(
         options={"maxiter": steps, "maxcor": _MEMORY, "ftol": 2e-7, "gtol": 1e-6},
     )  # fmt: skip
     velocity = _filter(found.x.reshape(shape).astype(np.float32), root) * scale
-    entry = {"measure": measure, "voxel": list(voxel), "shape": list(fixed.shape), "evaluations": int(found.nfev), "steps": log}
+    entry = {
+        "measure": measure,
+        "voxel": list(voxel),
+        "shape": list(fixed.shape),
+        "evaluations": int(found.nfev),
+        "steps": log,
+    }
     return Flow(velocity, [*(start.energy if start else []), entry])

@@ -65,8 +65,9 @@ def single(volume: Any, role: str) -> Volume:
         )
     for axis in set(volume.axes) & {"t", "c"}:
         volume = volume.isel(**{axis: 0})
-    volume = volume.boxed(volume.box)
-    _ = volume.voxel_size
+    view: Volume = volume.boxed(volume.box)
+    volume = view
+    _ = volume.voxel_size  # raises if it is not known
     if 0 in volume.shape:
         raise BadRequest(
             f"the {role} volume has {volume.shape} voxels", "there is nothing in it", "choose a larger box"
@@ -90,8 +91,11 @@ def working(volume: Volume, voxel: float) -> Working:
     level = volume.nearest(voxel=[max(voxel, v) for v in volume.voxel_size])
     values = level.read().astype(np.float32)
     if not np.isfinite(values).all():
-        raise BadRequest(f"{volume.url or 'a volume'} holds values that are not finite", "registration compares numbers",
-                         "replace them, e.g. by 0")  # fmt: skip
+        raise BadRequest(
+            f"{volume.url or 'a volume'} holds values that are not finite",
+            "registration compares numbers",
+            "replace them, e.g. by 0",
+        )
     found = coarser(Working(values, Calibration(level.voxel_size, level.offset)), voxel)
     return Working(_unit(found.values), found.calibration)
 
