@@ -83,6 +83,7 @@ def register(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from ndlab.volume import Volume
     >>> z, y, x = np.mgrid[:16, :20, :24]
     >>> brain = np.hypot(np.hypot(z - 8, y - 10), x - 12) < 6

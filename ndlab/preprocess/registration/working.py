@@ -66,13 +66,10 @@ def single(volume: Any, role: str) -> Volume:
     for axis in set(volume.axes) & {"t", "c"}:
         volume = volume.isel(**{axis: 0})
     view: Volume = volume.boxed(volume.box)
-    volume = view
-    _ = volume.voxel_size  # raises if it is not known
-    if 0 in volume.shape:
-        raise BadRequest(
-            f"the {role} volume has {volume.shape} voxels", "there is nothing in it", "choose a larger box"
-        )
-    return volume
+    _ = view.voxel_size  # raises if it is not known
+    if 0 in view.shape:
+        raise BadRequest(f"the {role} volume has {view.shape} voxels", "there is nothing in it", "choose a larger box")
+    return view
 
 
 def voxel_for(volume: Volume) -> float:
