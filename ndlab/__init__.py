@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ndlab import errors as errors
     from ndlab import explore as explore
     from ndlab import measure as measure
+    from ndlab import preprocess as preprocess
     from ndlab import samples as samples
     from ndlab.annotations import Annotations as Annotations
     from ndlab.geometry import Box as Box
@@ -38,7 +39,7 @@ _HOME = {
     "ingest": "ndlab.ingesting",
     "open": "ndlab.opening",
 }
-_ROOMS = ("analyze", "errors", "explore", "measure", "samples")
+_ROOMS = ("analyze", "errors", "explore", "measure", "preprocess", "samples")
 
 __all__ = [*sorted(_HOME), *_ROOMS, "__version__"]
 
