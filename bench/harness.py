@@ -122,11 +122,11 @@ class Bench:
 
     def aim(self, text: str, value: float, least: float | None = None, most: float | None = None) -> None:
         """State an aim and whether this run met it; falling short is printed, never hidden, and never an error."""
-        met = (least is None or value >= least) and (most is None or value <= most)
+        met = bool((least is None or value >= least) and (most is None or value <= most))
         bound = f">= {least:g}" if least is not None else f"<= {most:g}"
         print(f"  {'met  ' if met else 'SHORT'} {text}: {value:.3g} (aim {bound})")
         sys.stdout.flush()
-        self.aims.append({"text": text, "value": value, "least": least, "most": most, "met": met})
+        self.aims.append({"text": text, "value": float(value), "least": least, "most": most, "met": met})
 
     def finish(self) -> None:
         """Print the sum and save if asked."""

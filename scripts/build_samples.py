@@ -1,8 +1,8 @@
 """Write the real data that ndlab ships, from the original files: `python scripts/build_samples.py FOLDER`.
 
-FOLDER holds kasthuri2015, gala_fibsem_mini, bock11_synapse_density and tables/weiler14_synapse_points (without it, the
-environment variable NDLAB_TEST_DATA names it). The output is the same every time; the tests compare what is committed
-with a fresh conversion.
+FOLDER holds kasthuri2015, gala_fibsem_mini, bock11_synapse_density, mouse_brain_registration and
+tables/weiler14_synapse_points (without it, the environment variable NDLAB_TEST_DATA names it). The output is the same
+every time; the tests compare what is committed with a fresh conversion.
 """
 
 from __future__ import annotations
@@ -185,6 +185,25 @@ def write_slices(volume: np.ndarray[Any, Any], folder: Path) -> None:
         Image.fromarray(plane).save(folder / f"section_{z:03d}.png", optimize=True)
 
 
+def mouse_brain(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """Read one mouse brain as imaged and as it lies in the Allen atlas, (z, y, x) at 200 µm, and its halves.
+
+    Images are the means of 2 x 2 x 2 voxels, in 8 bits; of the halves every second voxel is taken.
+    """
+    import tifffile
+
+    def image(name: str) -> np.ndarray[Any, Any]:
+        values = tifffile.imread(folder / f"{name}.tiff").astype(np.float64)
+        even = values[tuple(slice(0, n // 2 * 2) for n in values.shape)]
+        z, y, x = (n // 2 for n in even.shape)
+        means = even.reshape(z, 2, y, 2, x, 2).mean((1, 3, 5))
+        return np.clip(np.round(means / np.percentile(means, 99.8) * 250), 0, 255).astype(np.uint8)
+
+    sample, atlas = image("downsampled_brain"), image("downsampled_standard_brain")
+    halves = tifffile.imread(folder / "registered_hemispheres.tiff")[1::2, 1::2, 1::2]
+    return {"sample": sample, "atlas": atlas, "hemispheres": halves[tuple(map(slice, sample.shape))]}
+
+
 def main(source: Path) -> None:
     """Write everything."""
     (SHIPPED / "kasthuri2015").mkdir(parents=True, exist_ok=True)
@@ -206,6 +225,9 @@ def main(source: Path) -> None:
     gala = source / "gala_fibsem_mini"
     write_slices(stack(gala / "train-image.h5"), SHIPPED / "fibsem" / "slices")
     np.savez_compressed(SHIPPED / "fibsem" / "labels.npz", labels=stack(gala / "train-gt.lzf.h5").astype(np.uint32))
+    (SHIPPED / "mouse_brain").mkdir(parents=True, exist_ok=True)
+    brain = mouse_brain(source / "mouse_brain_registration" / "volume_100um")
+    np.savez_compressed(SHIPPED / "mouse_brain" / "brain.npz", **brain)
     size = sum(file.stat().st_size for file in SHIPPED.rglob("*") if file.is_file())
     print(f"{SHIPPED}: {size / 1e6:.2f} MB")
 

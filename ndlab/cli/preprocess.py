@@ -1,10 +1,12 @@
-"""Pre-process a stack without a notebook: correct."""
+"""Pre-process without a notebook: correct, align, register."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
+from ndlab.cli import words
 from ndlab.cli.command import Command, add_json, add_opening, opening, say
 from ndlab.cli.run import client_of
 
@@ -38,10 +40,56 @@ def _correct(args: argparse.Namespace) -> int:
     return 0
 
 
+def _register_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("moving", metavar="MOVING", help="the volume that is to be moved")
+    parser.add_argument("fixed", metavar="FIXED", help="the volume or atlas that it is moved onto")
+    parser.add_argument("out", metavar="OUT", help="where the registration goes: a folder, s3:// or gs://")
+    parser.add_argument("--voxel", metavar="SIZE", help="voxel size to compare at, in nm or with a unit; else found")
+    parser.add_argument("--affine", action="store_true", help="stop after the affine map")
+    parser.add_argument("--apply", metavar="URL", help="also write MOVING there, as it looks on FIXED")
+    parser.add_argument("--labels", metavar="URL", help="labels of FIXED: also print a table of the regions of MOVING")
+    parser.add_argument("--overwrite", action="store_true", help="remove what is at OUT, and at --apply, first")
+    parser.add_argument("--workers", type=int, help="threads of --apply; else as many as cores")
+    add_json(parser)
+
+
+def _register(args: argparse.Namespace) -> int:
+    from ndlab.preprocess import register
+    from ndlab.volume import open as open_volume
+
+    voxel = None if args.voxel is None else words.lengths(args.voxel, "--voxel", None)[0]
+    moving, fixed = open_volume(args.moving), open_volume(args.fixed)
+    found = register(
+        moving, fixed, out=args.out, voxel=voxel, deformable=not args.affine, overwrite=args.overwrite
+    )  # fmt: skip
+    quality = found.quality()
+    facts: dict[str, Any] = {
+        "url": found.url, "measure": found.found["measure"], "start": found.found["affine"]["start"],
+        "jacobian": list(quality.jacobian), "folds": quality.folds, "inverse_error": list(quality.inverse_error),
+    }  # fmt: skip
+    text = f"{found}\n{quality}"
+    if args.apply:
+        found.apply(moving, out=args.apply, overwrite=args.overwrite, workers=args.workers)
+        facts["applied"] = args.apply
+        text += f"\nwritten to {args.apply}"
+    if args.labels:
+        table = found.regions(open_volume(args.labels, kind="labels"))
+        facts["regions"] = [dict(zip(table.columns, row.tolist(), strict=True)) for row in table.rows]
+        text += f"\n{table}"
+    say(args, facts, text)
+    return 1 if quality.folds else 0
+
+
 COMMANDS = (
     Command("correct", "correct brightness, contrast, vignetting and seams of a stack",
             "ndlab correct em.zarr corrected.zarr\nndlab correct em.zarr corrected.zarr --seams none",
             _correct_arguments, _correct,
             about="Nothing has to be set: seams, exposure and shading are found, and what was found is printed and\n"
                   "kept. A run that was stopped goes on where it was when the same line is typed again."),
+    Command("register", "find the map between two volumes, both ways, and keep it",
+            "ndlab register sample.zarr atlas.zarr sample-to-atlas\n"
+            "ndlab register sample.zarr atlas.zarr sample-to-atlas --labels regions.zarr --apply sample-on-atlas.zarr",
+            _register_arguments, _register,
+            about="No number has to be chosen: start, voxel size, measure and contrast are found and kept in\n"
+                  "OUT/registration.json. The same line typed again opens what is there."),
 )  # fmt: skip

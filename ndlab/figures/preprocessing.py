@@ -1,4 +1,4 @@
-"""What a correction did to a stack: sections and planes before and after, section means, and the measures."""
+"""What pre-processing did: colours corrected, sections aligned, volumes registered."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ndlab.describe import si_length
 from ndlab.figures.panels import picture
-from ndlab.figures.style import COLORS
+from ndlab.figures.style import COLORS, axes_for
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ndlab.preprocess import Registration
     from ndlab.preprocess.quality import CorrectionReport
 
-__all__ = ["correction"]
+__all__ = ["correction", "energy_curve", "volume_change"]
 
 
 def correction(found: CorrectionReport, figure: Figure) -> None:
@@ -58,3 +61,34 @@ def correction(found: CorrectionReport, figure: Figure) -> None:
     text.axis("off")
     lines = [f"{row['what']}\n    {row['before']:.4g} → {row['after']:.4g}" for row in found.table]
     text.text(0, 1, "\n".join(lines), va="top", transform=text.transAxes)
+
+
+def volume_change(found: Registration, ax: Axes | None = None, *, z: int | None = None) -> Axes:
+    """Draw how much larger each place of a section is in the moving volume: blue shrinks, red grows, factors of two."""
+    ax = axes_for(ax)
+    whole = found.jacobian()
+    values = whole[whole.shape[0] // 2 if z is None else z].read()
+    height, width = (n * v for n, v in zip(values.shape, whole.voxel_size[1:], strict=True))
+    drawn = ax.imshow(np.log2(np.maximum(values, 1e-3)), cmap="RdBu_r", vmin=-1, vmax=1, extent=(0, width, height, 0))
+    bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.8, ticks=[-1, 0, 1])
+    bar.ax.set_yticklabels(["½", "1", "2"])
+    ax.set_axis_off()
+    picture(ax)
+    return ax
+
+
+def energy_curve(found: Registration, ax: Axes | None = None) -> Axes:
+    """Draw what each step of each level gained, level after level, with the voxel size of each."""
+    ax = axes_for(ax)
+    start = 0
+    hues = [COLORS[name] for name in ("sky", "blue", "green", "orange", "red", "purple")]
+    for level, hue in zip(found.found.get("energy", []), hues * 3, strict=False):
+        measure = level["measure"]
+        gained = np.array([step[measure] - step["roughness"] for step in level["steps"]])
+        steps = np.arange(start, start + len(gained))
+        mean = float(np.exp(np.mean(np.log([v for v, n in zip(level["voxel"], level["shape"], strict=True) if n > 1]))))
+        ax.plot(steps, gained - gained[:1], color=hue, lw=1.3, label=f"{si_length(mean)}, {measure}")
+        start += len(gained)
+    ax.set(xlabel="step", ylabel="gained since the level began")
+    ax.legend(fontsize=6.5)
+    return ax

@@ -1,4 +1,4 @@
-"""Pre-process a stack before anything is looked for in it: exposure, seams, contrast, orientation."""
+"""Make volumes ready: exposure, seams, contrast and orientation; sections aligned; volumes registered."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ from ndlab.preprocess.bias import estimate_flat_field, flat_field, n4
 from ndlab.preprocess.chromatic import correct, exposure
 from ndlab.preprocess.contrast import clahe, match_sections, section_quantiles
 from ndlab.preprocess.exposure import Exposure
+from ndlab.preprocess.fields import DisplacementField
 from ndlab.preprocess.fusing import fuse_seams
+from ndlab.preprocess.mapping import Mapping
 from ndlab.preprocess.orientation import ORIENTATIONS, inverse_orientation, reorient
 from ndlab.preprocess.quality import CorrectionReport, report
+from ndlab.preprocess.registration import Quality, Registration, register
 from ndlab.preprocess.seams import find_seams
 from ndlab.preprocess.tiles import MatchedTiles, Placement, match_tiles, read_placements
 
 __all__ = [
     "ORIENTATIONS",
     "CorrectionReport",
+    "DisplacementField",
     "Exposure",
+    "Mapping",
     "MatchedTiles",
     "Placement",
+    "Quality",
+    "Registration",
     "clahe",
     "correct",
     "estimate_flat_field",
@@ -30,6 +37,7 @@ __all__ = [
     "match_tiles",
     "n4",
     "read_placements",
+    "register",
     "reorient",
     "report",
     "section_quantiles",

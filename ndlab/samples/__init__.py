@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ndlab.samples.images import FIBSEM_VOXEL_SIZE, fibsem_labels, fibsem_slices
+from ndlab.samples.images import FIBSEM_VOXEL_SIZE, fibsem_labels, fibsem_slices, mouse_brain
 from ndlab.samples.phantom import Phantom, PhantomArray, phantom
 from ndlab.samples.tables import (
     bock_density,
@@ -30,6 +30,7 @@ __all__ = [
     "kasthuri_spreadsheet",
     "kasthuri_synapses",
     "kasthuri_touches",
+    "mouse_brain",
     "phantom",
     "toy",
     "weiler_synapses",

@@ -12,6 +12,7 @@ from ndlab.samples.shipped import DATA
 from scripts.build_samples import (
     density_table,
     kasthuri_csv,
+    mouse_brain,
     objects_table,
     points_table,
     sasd_csv,
@@ -33,6 +34,12 @@ def test_labels_equal_the_original_ground_truth(shared_data: Path) -> None:
     shipped, original = samples.fibsem_labels(), stack(shared_data / "gala_fibsem_mini" / "train-gt.lzf.h5")
     assert shipped.shape == original.shape
     assert np.array_equal(shipped.astype(np.int64), original.astype(np.int64))
+
+
+def test_the_mouse_brain_equals_a_fresh_conversion(shared_data: Path) -> None:
+    fresh = mouse_brain(shared_data / "mouse_brain_registration" / "volume_100um")
+    for name, volume in samples.mouse_brain().items():
+        np.testing.assert_array_equal(volume.read(), fresh[name])
 
 
 def test_table_equals_a_fresh_conversion(shared_data: Path) -> None:

@@ -1,1 +1,1 @@
-"""The compiled half of `preprocess`: exposure, multigrid. Import it inside functions: it loads numba."""
+"""The compiled half of `preprocess`. Import it inside functions: it loads numba."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ndlab.preprocess.kernels.jit import Array, jit
+from ndlab.measure.kernels.jit import Array, jit
 
 __all__ = ["develop"]
 

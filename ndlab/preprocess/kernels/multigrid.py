@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ndlab.preprocess.kernels.jit import Array, jit
+from ndlab.measure.kernels.jit import Array, jit
 
 __all__ = ["add_coarse", "mean_residual", "seam_field", "sweep"]
 
