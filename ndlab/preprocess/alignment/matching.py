@@ -20,6 +20,9 @@ from ndlab.preprocess.alignment.sections import Sections
 
 __all__ = ["Match", "Placement", "match_pair", "place_pair", "read_matches", "read_placements"]
 
+CHANCE = 0.1
+"""Correlation that unrelated pictures reach once they are fitted to each other."""
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -84,7 +87,7 @@ def match_pair(block: Box, sections: Sections, starts: Mapping[str, Sequence[flo
     within = ((places >= 0) & (places <= np.array(sections.shape) - 1)).all(-1)
     used = within & (after.share > 0.4)
     points = places[used]
-    trust = np.maximum(after.ncc[used], 0) ** 2 * after.share[used]
+    trust = (np.maximum(after.ncc[used] - CHANCE, 0) / (1 - CHANCE)) ** 2 * after.share[used]
     middle = [float(np.median(one.ncc[used])) if used.any() else 0.0 for one in (before, after)]
     return {"a": a, "b": b, "points": points, "targets": found(points), "trust": trust, "ncc": middle}
 

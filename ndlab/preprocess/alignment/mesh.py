@@ -12,7 +12,7 @@ from ndlab.preprocess.alignment.matching import Match
 
 __all__ = ["gaps", "inverted", "settle_mesh"]
 
-STIFFNESS = 1e-3
+STIFFNESS = 2e-2
 PULL = 2e-3
 """On each node towards the affine map, beside weights up to 1 of each match: it decides only what matches leave open,
 which is what all sections share over a hundred or so, and keeps that from drifting."""

@@ -10,7 +10,7 @@ import numpy as np
 from ndlab.preprocess.alignment.bands import normalized, pooled
 from ndlab.preprocess.alignment.maps import Array, affine_product, rotation
 
-__all__ = ["Placed", "overlap_peak", "place", "placed_by"]
+__all__ = ["STANDS_OUT", "Placed", "overlap_peak", "place", "placed_by"]
 
 _SIDE = 128  # of the pictures that are compared
 _LEAST_OVERLAP = 0.15
@@ -18,6 +18,8 @@ NARROW = tuple(float(a) for a in range(-14, 15, 2))
 WIDE = tuple(float(a) for a in range(-180, 180, 2))
 SURE = 8.0
 """Standard deviations above what unrelated pictures give: a peak of that height is no chance among all rotations."""
+STANDS_OUT = 6.0
+"""Likely none either: unrelated sections reach 5.5 in a sweep all around."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,19 @@ def placed_by(near: Array, far: Array, angle: float) -> Placed:
     return Placed(affine_product(turned, moved), score, ncc)
 
 
-def overlap_peak(near: Array, far: Array) -> tuple[Array, float, float]:
+def overlap_peak(
+    near: Array, far: Array, least: float = _LEAST_OVERLAP, about: tuple[Array, float] | None = None
+) -> tuple[Array, float, float]:
     """Return the shift (y, x) with ``near[p] ~ far[p + shift]``, the height of its peak and the correlation there.
 
-    Both pictures have local mean 0 and variance 1; every overlap of at least 15 % is looked at.
+    Parameters
+    ----------
+    near, far : array of float32
+        With local mean 0 and variance 1.
+    least : float
+        Share of the smaller picture that has to overlap.
+    about : (array (2,), float), optional
+        Look only at shifts that near this one.
     """
     from scipy import fft
 
@@ -89,13 +100,23 @@ def overlap_peak(near: Array, far: Array) -> tuple[Array, float, float]:
         shift = (np.arange(n) + a - 1) % n - (a - 1)
         overlaps.append(np.clip(np.minimum(a, b - shift) - np.maximum(0, -shift), 0, None))
     area = np.outer(*overlaps).astype(np.float32)
-    enough = area >= _LEAST_OVERLAP * min(near.size, far.size)
+    enough = area >= least * min(near.size, far.size)
+    if about is not None:
+        enough &= _within(size, near.shape, *about)
+        if not enough.any():
+            return about[0], 0.0, 0.0
     score = np.where(enough, sums / np.sqrt(np.maximum(area, 1)), -np.inf)
     at = np.unravel_index(int(np.argmax(score)), score.shape)
     spread = float(np.median(np.abs(score[enough]))) / 0.6745
     shift_found = [float((i + a - 1) % n - (a - 1)) for i, a, n in zip(at, near.shape, size, strict=True)]
     part = [s + _vertex(score, at, axis) for axis, s in enumerate(shift_found)]
     return np.array(part), float(score[at] / max(spread, 1e-9)), float(sums[at] / area[at])
+
+
+def _within(size: Sequence[int], shape: Sequence[int], about: Array, reach: float) -> Array:
+    """Which shifts of a padded correlation are within `reach` of one."""
+    along = [np.abs((np.arange(n) + a - 1) % n - (a - 1) - at) <= reach for n, a, at in zip(size, shape, about, strict=True)]
+    return np.outer(*along)
 
 
 def _vertex(score: Array, at: Sequence[int], axis: int) -> float:

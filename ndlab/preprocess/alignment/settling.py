@@ -153,7 +153,7 @@ def rigid_of(points: Array, targets: Array, weights: Array) -> Array:
 
 def settle_affine(
     maps: Sequence[Array],
-    pairs: Sequence[tuple[int, int, Array, Array, Array]],
+    pairs: Sequence[tuple[int, int, Array, Array, Array, float]],
     centre: Array,
     scale: float,
     reference: int,
@@ -165,7 +165,7 @@ def settle_affine(
     ----------
     maps : sequence of array, (2, 3)
         Rigid maps.
-    pairs : sequence of (a, b, points, targets, weights)
+    pairs : sequence of (a, b, points, targets, weights, weight of the pair)
     hold : float
         How firmly shapes are held to the rigid ones, against weights of 1 for a whole pair: without it all sections
         would shrink to a point. Little, so that it matters only for what all sections share.
@@ -176,9 +176,9 @@ def settle_affine(
     count = len(maps)
     rows: dict[tuple[int, int], Array] = {}
     right = np.zeros((count, 3, 2))
-    for a, b, points, targets, weights in pairs:
+    for a, b, points, targets, weights, whole in pairs:
         total = max(float(weights.sum()), 1e-12)
-        share = weights / total * min(1.0, total / len(weights) * 10)
+        share = weights / total * whole * min(1.0, total / len(weights) * 10)
         p, q = ((one - centre) / scale for one in (points, targets))
         one, other = (np.column_stack([v, np.ones(len(v))]) for v in (p, q))
         for i, j, left, r, sign in ((a, a, one, one, 1), (b, b, other, other, 1), (a, b, one, other, -1), (b, a, other, one, -1)):

@@ -13,13 +13,13 @@ from ndlab.preprocess.alignment.flow import SPACING
 from ndlab.preprocess.alignment.maps import PlaneMap, affine_inverse, affine_product, identity
 from ndlab.preprocess.alignment.matching import Match, Placement
 from ndlab.preprocess.alignment.mesh import STIFFNESS, gaps, settle_mesh
+from ndlab.preprocess.alignment.rigid import STANDS_OUT
 from ndlab.preprocess.alignment.settling import Link, components, rigid_of, settle_affine, settle_rigid
 
 __all__ = ["Solved", "Verdict", "rigid_starts", "solve"]
 
 ALIKE = 0.13
 """Median correlation of matched parts; unrelated sections reach 0.1 once they are fitted to each other."""
-_STANDS_OUT = 6.0  # score of a rigid placement; unrelated sections reach 5.5
 _HOLD = 1e-3  # of shapes to the rigid ones, against weights of 1 a pair
 
 
@@ -61,7 +61,7 @@ def rigid_starts(
     for one in placements:
         if any(one.blank):
             continue
-        if one.score >= _STANDS_OUT:
+        if one.score >= STANDS_OUT:
             links.append(Link(one.a, one.b, one.matrix, one.score**2))
         elif one.b == one.a + 1:
             links.append(Link(one.a, one.b, identity(), 1e-2))
@@ -112,7 +112,7 @@ def solve(
         raise BadRequest(*_broken(parts, count), parts=parts)
     maps = _rigid(count, good, reference, centre, scale)
     if model != "rigid":
-        weighed = [(m.a, m.b, m.points, m.targets, m.trust) for m in good]
+        weighed = [(m.a, m.b, m.points, m.targets, m.trust, 1.0) for m in good]
         if weighed:
             maps = settle_affine(maps, weighed, centre, scale, reference, _HOLD)
     grid = _grid(maps, shape)
