@@ -2,5 +2,6 @@
 
 from ndlab.preprocess.alignment.aligning import BrokenStackWarning, align
 from ndlab.preprocess.alignment.alignment import Alignment
+from ndlab.preprocess.alignment.montage import Montage, place_tiles
 
-__all__ = ["Alignment", "BrokenStackWarning", "align"]
+__all__ = ["Alignment", "BrokenStackWarning", "Montage", "align", "place_tiles"]
