@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from ndlab.analyze.permutation import Null
     from ndlab.analyze.peters_rule import PetersRule
     from ndlab.analyze.point_patterns import Envelope
+    from ndlab.preprocess import Alignment
     from ndlab.volume import Volume
 
 __all__ = [
     "COLORS",
+    "checkerboard",
     "envelope_curve",
     "label_colors",
     "letter",
     "null",
+    "pair_likeness",
     "plane",
     "scale_bar",
     "style",
@@ -176,3 +179,30 @@ def envelope_curve(found: Envelope, ax: Axes, unit: str = "µm", name: str = "g(
     ax.plot(found.r, found.observed, color=COLORS["blue"], lw=1.3, label="found")
     ax.set(xlabel=f"r [{unit}]", ylabel=name)
     ax.legend()
+
+
+def pair_likeness(found: Alignment, ax: Axes) -> None:
+    """Draw how alike each pair of sections is once matched, by what became of it; what to look at is red."""
+    table = found.quality()
+    look = {"good": ("blue", "o"), "unlike": ("grey", "."), "bad": ("red", "X"), "blank": ("orange", "s")}
+    for state, (color, marker) in look.items():
+        rows = table[table["state"] == state]
+        if len(rows):
+            middle, apart = (rows["a"] + rows["b"]) / 2, rows["b"] - rows["a"]
+            ax.scatter(middle, rows["after"], 10 + 14 / apart, COLORS[color], marker, label=state, linewidths=0)
+    near = table[(table["b"] - table["a"] == 1) & (table["state"] == "good")]
+    ax.plot((near["a"] + near["b"]) / 2, near["before"], color=COLORS["sky"], lw=0.8, label="neighbours, before")
+    ax.set(xlabel="section, between the two", ylabel="correlation of parts, median")
+    ax.legend(fontsize=6.5, ncols=2)
+
+
+def checkerboard(first: Volume, second: Volume, ax: Axes, squares: int = 8) -> None:
+    """Draw two planes of the same space in alternating squares, where lines that go on show that they agree."""
+    one, other = first.read().squeeze(), second.read().squeeze()
+    if one.ndim != 2 or one.shape != other.shape:
+        raise BadRequest(f"a checkerboard of {one.shape} and {other.shape}", "it takes two planes of one shape",
+                         "cut one plane of each, e.g. vol[25] and vol[26]")  # fmt: skip
+    side = max(1, max(one.shape) // squares)
+    odd = np.add.outer(np.arange(one.shape[0]) // side, np.arange(one.shape[1]) // side) % 2 == 1
+    ax.imshow(np.where(odd, other, one), cmap="gray", interpolation="nearest")
+    ax.set_axis_off()

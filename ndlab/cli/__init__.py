@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ndlab.cli import annotate, care, catalogue, look, make, notebooks, run, serve, take
+from ndlab.cli import annotate, care, catalogue, look, make, notebooks, prepare, run, serve, take
 from ndlab.cli.command import Command
 from ndlab.errors import NdlabError, RunFailed, StaleLevelWarning
 
@@ -24,6 +24,7 @@ __all__ = ["main"]
 COMMANDS: tuple[Command, ...] = (
     *look.COMMANDS,
     *make.COMMANDS,
+    *prepare.COMMANDS,
     *run.COMMANDS,
     *take.COMMANDS,
     *annotate.COMMANDS,

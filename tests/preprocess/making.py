@@ -18,7 +18,8 @@ def texture(shape: tuple[int, int], seed: int = 0) -> Array:
     rng = np.random.default_rng(seed)
     fine, coarse = (ndimage.gaussian_filter(rng.normal(size=shape), s, mode="wrap") for s in (1.5, 5))
     mixed = fine / fine.std() + coarse / coarse.std()
-    return np.clip(128 + 35 * mixed, 1, 255).astype(np.uint8)
+    found: Array = np.clip(128 + 35 * mixed, 1, 255).astype(np.uint8)
+    return found
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,14 @@ class Warp:
 
     def __call__(self, points: Array) -> Array:
         bent = np.stack([ndimage.map_coordinates(one, points.T, order=3, mode="nearest") for one in self.bend], -1)
-        return points @ self.matrix[:, :2].T + self.matrix[:, 2] + bent
+        found: Array = points @ self.matrix[:, :2].T + self.matrix[:, 2] + bent
+        return found
 
     def draw(self, image: Array, order: int = 3) -> Array:
-        points = np.stack(np.mgrid[: image.shape[0], : image.shape[1]], -1).reshape(-1, 2).astype(float)
+        points = np.moveaxis(np.mgrid[: image.shape[0], : image.shape[1]], 0, -1).reshape(-1, 2).astype(float)
         values = ndimage.map_coordinates(image, self(points).T, output=float, order=order, mode="mirror")
-        return np.clip(np.rint(values), 1, 255).astype(image.dtype).reshape(image.shape)
+        found: Array = np.clip(np.rint(values), 1, 255).astype(image.dtype).reshape(image.shape)
+        return found
 
 
 def stack(count: int, shape: tuple[int, int] = (160, 192), noise: float = 12.0, **how: Any) -> tuple[Array, list[Warp]]:

@@ -22,6 +22,7 @@ from ndlab.store.create import exists
 from ndlab.store.kv import Kv, join, normal_url
 from ndlab.store.records import record_path
 from ndlab.volume import Volume
+from ndlab.volume import open as open_volume
 
 __all__ = ["BrokenStackWarning", "align"]
 
@@ -50,19 +51,19 @@ def align(
 ) -> Alignment:
     """Align the sections of a stack and return the `Alignment`.
 
-    Each section is compared with the next three, by itself: a sweep of rotations finds a rigid placement, and from there
-    the map is refined from coarse to fine by the slope of the local correlation. Then all pairs together settle one rigid
-    map for each section, one affine map, and an elastic grid, so that errors do not add up along the stack; what all
-    sections share over a hundred or so is held where it was. Pairs that contradict the others are left out, and told.
-    Sections larger than 2048 pixels are looked at on a coarser level. Nothing has to be set.
+    Each section is compared with the next three, by itself: a sweep of rotations finds a rigid placement, and from
+    there the map is refined from coarse to fine by the slope of the local correlation. Then all pairs together settle
+    one rigid map for each section, one affine map, and an elastic grid, so that errors do not add up along the stack;
+    what all sections share over a hundred or so is held where it was. Pairs that contradict the others are left out,
+    and told. Sections larger than 2048 pixels are looked at on a coarser level. Nothing has to be set.
 
     Parameters
     ----------
     volume : Volume
         Sections along z; pixels are square. Areas that are 0 count as missing.
     out : str or path, optional
-        Where the aligned volume is written, with the alignment inside. A call that was stopped goes on where it was when
-        it is made again. Without it the result stays in memory, and voxels are drawn when they are read.
+        Where the aligned volume is written, with the alignment inside. A call that was stopped goes on where it was
+        when it is made again. Without it the result stays in memory, and voxels are drawn when they are read.
     model : {"elastic", "affine", "rigid"}
         How far sections may be deformed.
     reference : int, optional
@@ -140,10 +141,7 @@ def _stored(task: _Task, url: str, how: How, overwrite: bool) -> Alignment:
     """Align into a store: records first, then the alignment, then the voxels."""
     if overwrite and exists(url):
         Kv.open(url).delete_all()
-    if exists(url):
-        found = _before(task, url)
-    else:
-        found = _estimated(task, how, url).save(join(url, INSIDE))
+    found = _before(task, url) if exists(url) else _estimated(task, how, url).save(join(url, INSIDE))
     drawing = Drawing.of(found, task.view, None)
     made = written(drawing, url, None, False, how.workers, how.client, how.progress, {"asked": _identity(task)})
     return replace(found, volume=made)
@@ -151,17 +149,11 @@ def _stored(task: _Task, url: str, how: How, overwrite: bool) -> Alignment:
 
 def _before(task: _Task, url: str) -> Alignment:
     """Return the alignment that an earlier call with the same arguments left."""
-    made = Volume.provenance.fget(_opened(url)).get("made", {})  # type: ignore[attr-defined]
+    made = open_volume(url).provenance.get("made", {})
     if made.get("asked") != _identity(task):
         raise Conflict(f"{url} is there already", "it was made from something else, and ndlab does not overwrite",
                        "pass overwrite=True to remove it, or another address", url=url)  # fmt: skip
     return Alignment.load(url)
-
-
-def _opened(url: str) -> Volume:
-    from ndlab.volume import open as open_volume
-
-    return open_volume(url)
 
 
 def _identity(task: _Task) -> str:

@@ -72,7 +72,9 @@ class Alignment:
     def __repr__(self) -> str:
         states = [str(one) for one in self.pairs.get("state", [])]
         bad = sum(one == "bad" for one in states)
-        found = f"{self.about.get('model', 'affine')} alignment of {len(self)} sections from {states.count('good')} pairs"
+        found = (
+            f"{self.about.get('model', 'affine')} alignment of {len(self)} sections from {states.count('good')} pairs"
+        )
         apart = [v for v, s in zip(self.pairs.get("apart", []), states, strict=True) if s == "good"]
         if apart:
             found += f", {np.median(apart):.3g} nm apart in the middle"
@@ -165,11 +167,11 @@ class Alignment:
     def quality(self) -> pd.DataFrame:
         """Return a table with a row for each pair that was compared.
 
-        Columns: `a`, `b`, the sections; `state`: ``good``, ``unlike`` (no more alike than unrelated pictures; no news for
-        sections that are two or three apart), ``bad`` (contradicts the others: left out, and a reason to look) or
-        ``blank``; `score` of the rigid placement [standard deviations]; `before` and `after`, median correlation of the
-        parts, rigidly placed and matched; `apart` and `apart95`, median and 95th percentile of what matched points are
-        apart once aligned [nm].
+        Columns: `a`, `b`, the sections; `state`: ``good``, ``unlike`` (no more alike than unrelated pictures; no news
+        for sections that are two or three apart), ``bad`` (contradicts the others: left out, and a reason to look) or
+        ``blank``; `score` of the rigid placement [standard deviations]; `before` and `after`, median correlation of
+        the parts, rigidly placed and matched; `apart` and `apart95`, median and 95th percentile of what matched points
+        are apart once aligned [nm].
         """
         import pandas as pd
 
@@ -178,9 +180,9 @@ class Alignment:
     def sections(self) -> pd.DataFrame:
         """Return a table with a row for each section.
 
-        Columns: `section`; `state`, ``good``, ``blank`` or ``alone``; `turn` [degrees] and `shift_y`, `shift_x` [nm] of its
-        middle; `bend`, root mean square of the elastic part [nm]; `smallest` and `largest` change of area (the Jacobian;
-        below 0 it would fold).
+        Columns: `section`; `state`, ``good``, ``blank`` or ``alone``; `turn` [degrees] and `shift_y`, `shift_x` [nm]
+        of its middle; `bend`, root mean square of the elastic part [nm]; `smallest` and `largest` change of area (the
+        Jacobian; below 0 it would fold).
         """
         import pandas as pd
 

@@ -100,7 +100,9 @@ class PlaneMap:
             )
         return points
 
-    def locate(self, start: Sequence[int], shape: Sequence[int], step: Sequence[float], origin: Sequence[float]) -> Array:
+    def locate(
+        self, start: Sequence[int], shape: Sequence[int], step: Sequence[float], origin: Sequence[float]
+    ) -> Array:
         """Map the pixels of a block: pixel `i` stands at ``origin + step * i``; (height, width, 2)."""
         from ndlab.preprocess.kernels.warping import locate
 
@@ -136,7 +138,7 @@ def identity() -> Array:
     return np.eye(2, 3)
 
 
-def rotation(degrees: float, centre: Sequence[float] = (0.0, 0.0), shift: Sequence[float] = (0.0, 0.0)) -> Array:
+def rotation(degrees: float, centre: Any = (0.0, 0.0), shift: Any = (0.0, 0.0)) -> Array:
     """Return the matrix that turns about `centre` (y, x), y towards x for a negative angle, and then shifts."""
     angle = math.radians(degrees)
     turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])

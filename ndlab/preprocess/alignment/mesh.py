@@ -21,7 +21,9 @@ _SOFT = 1.0
 """Pixels apart at which a match has lost half of its weight."""
 
 
-def settle_mesh(matrices: Sequence[Array], matches: Sequence[Match], grid: PlaneMap, stiffness: float = STIFFNESS) -> Array:
+def settle_mesh(
+    matrices: Sequence[Array], matches: Sequence[Match], grid: PlaneMap, stiffness: float = STIFFNESS
+) -> Array:
     """Return the displacements (sections, ny, nx, 2) that are added in the common plane, as coefficients on `grid`."""
     from ndlab.preprocess.kernels.meshing import mesh
 
@@ -53,7 +55,7 @@ def _gathered(matrices: Sequence[Array], matches: Sequence[Match]) -> tuple[Arra
 
 
 def _difference(u: Array, grid: PlaneMap, one: Array, other: Array, starts: Array, ends: Array) -> Array:
-    """What ``u(one) - u(other)`` is."""
+    """Return ``u(one) - u(other)``."""
     found = np.zeros_like(starts)
     for z in range(len(u)):
         shift = PlaneMap(np.zeros((2, 3)), u[z], grid.first, grid.spacing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -54,6 +54,7 @@ class Montage:
     pairs: Mapping[str, Sequence[Any]]
     about: Mapping[str, Any]
     tiles: Sequence[Tile] = field(default=(), repr=False)
+    matches: Sequence[TileMatch] = field(default=(), repr=False)
 
     def __repr__(self) -> str:
         states = list(self.pairs["state"])
@@ -65,7 +66,10 @@ class Montage:
         return text
 
     def rms(self, where: Literal["same", "down"] = "same", section: int | None = None) -> float | None:
-        """Return what matched points are apart, root mean square [pixels]: in plane, or between sections (the later's)."""
+        """Return what matched points are apart, root mean square [pixels], in plane or between sections.
+
+        With `section` only its own, or from the one before it down to it.
+        """
         rows = [i for i, kind in enumerate(self.pairs["where"]) if kind == where and self.pairs["state"][i] == "good"
                 and section in (None, self.sections[self.pairs["b"][i]])]  # fmt: skip
         if not rows:
@@ -74,13 +78,21 @@ class Montage:
         return float(np.sqrt(squares / sum(self.pairs["points"][i] for i in rows)))
 
     def residuals(self) -> pd.DataFrame:
-        """Return a table with a row for each overlap: `a`, `b`; `where`, ``same`` section or ``down`` to the next; `state`,
-        ``good``, ``unlike`` or ``bad``; `ncc` of matched parts; `points` that can be trusted; `rms`, weighed by trust, and
-        `worst` distance [pixels].
-        """  # noqa: D205
+        """Return a table with a row for each overlap.
+
+        Columns: `a`, `b`; `where`, ``same`` section or ``down`` to the next; `state`, ``good``, ``unlike`` or ``bad``;
+        `ncc` of matched parts; `points` that can be trusted; `rms`, weighed by trust, and `worst` distance [pixels].
+        """
         import pandas as pd
 
         return pd.DataFrame(dict(self.pairs))
+
+    def judged(self, matrices: Mapping[str, Array]) -> Montage:
+        """Return a montage of other maps, with what they leave the same matched points apart."""
+        names, states = list(self.matrices), list(self.pairs["state"])
+        maps = [np.asarray(matrices[name], float) for name in names]
+        table = _table(self.tiles, self.matches, states, maps)
+        return replace(self, matrices=dict(zip(names, maps, strict=True)), pairs=table)
 
     def points(self, name: str, points: Any, *, inverse: bool = False) -> Array:
         """Return where points (n, 2) of a tile lie in the common plane [pixels]; or, inverse, the other way."""
@@ -222,7 +234,7 @@ def _settled(tiles: list[Tile], matches: list[TileMatch], model: str) -> Montage
     names = [one.name for one in tiles]
     about = {"model": model, "overlaps": len(matches)}
     return Montage(dict(zip(names, maps, strict=True)), {one.name: one.section for one in tiles},
-                   _table(tiles, matches, states, maps), about, tiles)  # fmt: skip
+                   _table(tiles, matches, states, maps), about, tiles, matches)  # fmt: skip
 
 
 def _alike(match: TileMatch) -> bool:
@@ -276,5 +288,3 @@ def _table(
         for name, value in zip(rows, values, strict=True):
             rows[name].append(round(value, 4) if isinstance(value, float) else value)
     return rows
-
-

@@ -104,7 +104,11 @@ def _matched(near: Array, far: Array, matrix: Array, stiffer: float, finest: int
     part = Picture(np.ascontiguousarray(near[low[0] : high[0], low[1] : high[1]]))
     moved = np.column_stack([matrix[:, :2], matrix[:, :2] @ low + shift])
     start = PlaneMap.over(moved, (0, 0), part.pixels.shape, SPACING)
-    levels = [replace(one, stiffness=one.stiffness * stiffer) for one in ladder(part.pixels.shape) if one.factor >= finest // 2]
+    levels = [
+        replace(one, stiffness=one.stiffness * stiffer)
+        for one in ladder(part.pixels.shape)
+        if one.factor >= finest // 2
+    ]
     found = refine(part, Picture(far), start, levels)
     seen = look(part, Picture(far), found, Level(finest, 16, 0.0, 1))
     places = found.places

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -118,7 +117,8 @@ def _as(values: Array, dtype: np.dtype[Any]) -> Array:
     if dtype.kind in "ui":
         limits = np.iinfo(dtype)
         return np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
-    return values.astype(dtype)
+    found: Array = values.astype(dtype)
+    return found
 
 
 def draw_block(block: Box, drawing: Drawing, output: Any) -> None:
@@ -132,11 +132,10 @@ def drawn(drawing: Drawing, block: Sequence[int] | None) -> Volume:
     import xarray as xr
 
     side = _BLOCK if block is None else block
-    chunks = tuple(
-        tuple(min(side[i], n - a) for a in range(0, n, side[i])) for i, n in enumerate(drawing.shape)
-    )
+    chunks = tuple(tuple(min(side[i], n - a) for a in range(0, n, side[i])) for i, n in enumerate(drawing.shape))
+    name = f"aligned-{drawing.identity}"
     lazy = da.map_blocks(functools.partial(_lazily, drawing=drawing), dtype=drawing.volume.dtype, chunks=chunks,
-                         meta=np.empty((0, 0, 0), drawing.volume.dtype), name=f"aligned-{drawing.identity}")  # fmt: skip
+                         meta=np.empty((0, 0, 0), drawing.volume.dtype), name=name)  # fmt: skip
     named = xr.DataArray(lazy, dims=("z", "y", "x"))
     return Volume.from_array(named, drawing.calibration.voxel_size, offset=drawing.calibration.offset,
                              kind="labels" if drawing.volume.kind == "labels" else "image",
@@ -184,8 +183,7 @@ def _opened(drawing: Drawing, url: str, overwrite: bool, more: dict[str, Any]) -
                   nbytes=_TASK_VOXELS * drawing.volume.dtype.itemsize)  # fmt: skip
     scales = tuple(Scale(str(i), drawing.calibration.coarser(one.factors)) for i, one in enumerate(levels))
     kind = "labels" if drawing.volume.kind == "labels" else "image"
-    about = Multiscale(("z", "y", "x"), scales, name=os.path.basename(url.rstrip("/")), kind=kind)  # type: ignore[arg-type]
+    about = Multiscale(("z", "y", "x"), scales, name=url.rstrip("/").rpartition("/")[2], kind=kind)  # type: ignore[arg-type]
     create(url, about, [one.shape for one in levels], drawing.volume.dtype, chunks=[one.chunk for one in levels],
            shards=[one.unit for one in levels], attrs={"made": made})  # fmt: skip
     return Volume(open_store(url))
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -115,13 +116,16 @@ def overlap_peak(
 
 def _within(size: Sequence[int], shape: Sequence[int], about: Array, reach: float) -> Array:
     """Which shifts of a padded correlation are within `reach` of one."""
-    along = [np.abs((np.arange(n) + a - 1) % n - (a - 1) - at) <= reach for n, a, at in zip(size, shape, about, strict=True)]
+    along = [
+        np.abs((np.arange(n) + a - 1) % n - (a - 1) - at) <= reach for n, a, at in zip(size, shape, about, strict=True)
+    ]
     return np.outer(*along)
 
 
-def _vertex(score: Array, at: Sequence[int], axis: int) -> float:
+def _vertex(score: Array, at: Sequence[Any], axis: int) -> float:
     """Offset of the vertex of the parabola through a peak and its neighbours along an axis."""
-    low, mid, high = (score[tuple((i + d) % n if k == axis else i for k, (i, n) in enumerate(zip(at, score.shape, strict=True)))] for d in (-1, 0, 1))  # fmt: skip
+    line = score.take(at[1 - axis], 1 - axis)
+    low, mid, high = (float(line[(at[axis] + step) % len(line)]) for step in (-1, 0, 1))
     bend = low - 2 * mid + high
     if not np.isfinite(bend) or bend >= 0:
         return 0.0

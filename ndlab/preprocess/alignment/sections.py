@@ -46,8 +46,11 @@ class Sections:
                              "give a view with several z, e.g. vol[10:40]")  # fmt: skip
         _, y, x = view.voxel_size
         if abs(y - x) > 1e-3 * max(y, x):
-            raise BadRequest(f"pixels of {y:g} by {x:g} nm", "sections are turned, so their pixels have to be square",
-                             "resample the volume first, or correct its voxel size: ndlab.open(url, voxel_size=...)")  # fmt: skip
+            raise BadRequest(
+                f"pixels of {y:g} by {x:g} nm",
+                "sections are turned, so their pixels have to be square",
+                "resample the volume first, or correct its voxel size: ndlab.open(url, voxel_size=...)",
+            )
         fits = [view]
         for number in range(view.level_index + 1, len(view.levels)):
             coarser = view.level(number)
@@ -91,4 +94,3 @@ class Sections:
     def described(self) -> dict[str, object]:
         """Say what is looked at, for receipts."""
         return {"level": self.volume.level_index, "pooled": self.factor, "pixel": self.pixel, "shape": list(self.shape)}
-

@@ -53,7 +53,9 @@ def components(count: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
     return [found[i] for i in sorted(found)]
 
 
-def settle_rigid(count: int, links: Sequence[Link], reference: int, centre: Array, scale: float) -> tuple[list[Array], Array]:
+def settle_rigid(
+    count: int, links: Sequence[Link], reference: int, centre: Array, scale: float
+) -> tuple[list[Array], Array]:
     """Return a rigid map for each section and how far each link is from them.
 
     Parameters
@@ -175,20 +177,25 @@ def settle_affine(
 
     count = len(maps)
     rows: dict[tuple[int, int], Array] = {}
-    right = np.zeros((count, 3, 2))
+    right, nothing = np.zeros((count, 3, 2)), np.zeros((3, 3))
     for a, b, points, targets, weights, whole in pairs:
         total = max(float(weights.sum()), 1e-12)
         share = weights / total * whole * min(1.0, total / len(weights) * 10)
         p, q = ((one - centre) / scale for one in (points, targets))
         one, other = (np.column_stack([v, np.ones(len(v))]) for v in (p, q))
-        for i, j, left, r, sign in ((a, a, one, one, 1), (b, b, other, other, 1), (a, b, one, other, -1), (b, a, other, one, -1)):
+        for i, j, left, r, sign in (
+            (a, a, one, one, 1),
+            (b, b, other, other, 1),
+            (a, b, one, other, -1),
+            (b, a, other, one, -1),
+        ):
             block = sign * (left * share[:, None]).T @ r
-            rows[i, j] = rows.get((i, j), 0) + block
+            rows[i, j] = rows.get((i, j), nothing) + block
     firm = np.diag([hold, hold, 1e-9])
     for z, matrix in enumerate(maps):
         at = np.column_stack([matrix[:, :2] * scale, matrix[:, :2] @ centre + matrix[:, 2]]).T
         own = np.eye(3) * 1e6 if z == reference else firm
-        rows[z, z] = rows.get((z, z), 0) + own
+        rows[z, z] = rows.get((z, z), nothing) + own
         right[z] += own @ at
     index = [(3 * i + u, 3 * j + v, block[u, v]) for (i, j), block in rows.items() for u in range(3) for v in range(3)]
     i, j, value = (np.array(v) for v in zip(*index, strict=True))
@@ -199,4 +206,3 @@ def settle_affine(
         linear = one[:2].T / scale
         found.append(np.column_stack([linear, one[2] - linear @ centre]))
     return found
-

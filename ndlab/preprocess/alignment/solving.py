@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,6 +21,8 @@ __all__ = ["Solved", "Verdict", "rigid_starts", "solve"]
 
 ALIKE = 0.13
 """Median correlation of matched parts; unrelated sections reach 0.1 once they are fitted to each other."""
+_LEAST_AREA = 0.2
+"""What a section may shrink to anywhere; below 0 it would fold."""
 _HOLD = 1e-3  # of shapes to the rigid ones, against weights of 1 a pair
 
 
@@ -78,7 +81,7 @@ def rigid_starts(
 def _bridges(count: int, pairs: Sequence[tuple[int, int]]) -> list[Link]:
     """Hold parts that no pair joins as they lie, so that there is a map for each section."""
     parts = components(count, pairs)
-    return [Link(a[-1], b[0], identity(), 1e-4) for a, b in zip(parts, parts[1:], strict=False)]
+    return [Link(a[-1], b[0], identity(), 1e-4) for a, b in pairwise(parts)]
 
 
 def _middle(shape: Sequence[int]) -> tuple[Array, float]:
@@ -177,8 +180,8 @@ def _elastic(maps: Sequence[Array], good: Sequence[Match], grid: PlaneMap) -> Ar
     stiffness = STIFFNESS
     for _ in range(6):
         nodes = settle_mesh(maps, good, grid, stiffness)
-        folds = [np.linalg.det(PlaneMap(identity(), one, grid.first, grid.spacing).with_slopes(grid.places.reshape(-1, 2))[1]).min() for one in nodes]  # fmt: skip
-        if min(folds) > 0.2:
+        areas = [np.linalg.det(grid.moved(one).with_slopes(grid.places.reshape(-1, 2))[1]).min() for one in nodes]
+        if min(areas) > _LEAST_AREA:
             return nodes
         stiffness *= 10
     return np.zeros_like(nodes)
@@ -241,14 +244,16 @@ def _broken(parts: Sequence[Sequence[int]], count: int) -> tuple[str, str, str]:
     return (
         f"a stack of {count} sections that falls into {len(parts)} parts",
         f"nothing that is seen joins sections {'; '.join(names)}",
-        "align the parts alone, e.g. vol[:n] and vol[n:], or pass broken='keep' to leave them as they lie to each other",
+        "align the parts alone, e.g. vol[:n] and vol[n:], or pass broken='keep' to leave them as they lie",
     )
 
 
 def _complaints(found: Sequence[Verdict], blank: set[int], parts: Sequence[Sequence[int]]) -> list[str]:
     said = []
     if blank:
-        said.append(f"section(s) {', '.join(map(str, sorted(blank)))} show nothing; they are placed between their neighbours")
+        said.append(
+            f"section(s) {', '.join(map(str, sorted(blank)))} show nothing; they are placed between their neighbours"
+        )
     bad = [f"{one.a} and {one.b}" for one in found if one.state == "bad"]
     if bad:
         said.append(f"left out, for the others contradict them: section(s) {', '.join(bad)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,29 +19,25 @@ from ndlab.volume import Volume
 
 __all__ = ["alignment_of"]
 
+_COLUMNS = ("section", "state", "turn", "shift_y", "shift_x", "bend", "smallest", "largest")
 
-def alignment_of(
-    view: Volume, sections: Sections, solved: Solved, canvas: str, about: Mapping[str, Any]
-) -> Alignment:
+
+def alignment_of(view: Volume, sections: Sections, solved: Solved, canvas: str, about: Mapping[str, Any]) -> Alignment:
     """Return the alignment of `view` with its tables."""
-    maps = [
-        inverted(matrix, nodes, solved.grid)
-        for matrix, nodes in zip(solved.matrices, solved.nodes, strict=True)
-    ]
+    maps = [inverted(matrix, nodes, solved.grid) for matrix, nodes in zip(solved.matrices, solved.nodes, strict=True)]
     pixel, corner = sections.pixel, np.array(sections.corner)
     # A pixel p of the estimate has its centre at corner + pixel * p.
     to_nm = np.column_stack([np.eye(2) * pixel, corner])
     matrices = np.stack([affine_product(affine_product(to_nm, one.matrix), affine_inverse(to_nm)) for one in maps])
     nodes = np.stack([one.nodes for one in maps]) * pixel
     first = tuple(float(v) for v in to_nm[:, :2] @ np.array(solved.grid.first) + corner)
-    found = Alignment(
+    bare = Alignment(
         matrices, nodes, (first[0], first[1]), solved.grid.spacing * pixel, (view.offset[0], view.voxel_size[0]),
         _canvas(view, matrices, canvas), _pairs(solved, pixel), {},
         {**about, "source": view.url or view.name, "box": [list(view.box.start), list(view.box.stop)],
          "looked_at": sections.described()},
     )  # fmt: skip
-    return Alignment(*(getattr(found, name) for name in ("matrices", "nodes", "first", "spacing", "z", "canvas", "pairs")),
-                     _parts(found, view, solved), found.about)  # fmt: skip
+    return replace(bare, parts=_parts(bare, view, solved))
 
 
 def _canvas(view: Volume, matrices: Array, canvas: str) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -66,7 +63,7 @@ def _pairs(solved: Solved, pixel: float) -> dict[str, list[Any]]:
 def _parts(found: Alignment, view: Volume, solved: Solved) -> dict[str, list[Any]]:
     low, size = np.array(view.offset[1:]), np.array(view.voxel_size[1:]) * np.array(view.shape[1:])
     middle = low + size / 2
-    rows: dict[str, list[Any]] = {name: [] for name in ("section", "state", "turn", "shift_y", "shift_x", "bend", "smallest", "largest")}  # fmt: skip
+    rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     for z in range(len(found)):
         own = found.map(z)
         shift = own.inverse(middle[None])[0] - middle

@@ -1,4 +1,4 @@
-"""An alignment on disk: numbers as Zarr v3 arrays of one chunk a section, all else as JSON in the group's attributes."""
+"""An alignment on disk: numbers as Zarr v3 arrays, one chunk a section, the rest as JSON in the group's attributes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def read_about(url: str) -> dict[str, Any]:
     found = Kv.open(url).read_json("zarr.json")
     about = (found or {}).get("attributes", {}).get(KEY)
     if about is None:
-        raise NotFound(f"no alignment is at {url}", "", "give the address that alignment.save(...) or align(out=...) got")
+        raise NotFound(
+            f"no alignment is at {url}", "", "give the address that alignment.save(...) or align(out=...) got"
+        )
     if about["version"] > VERSION:
         raise BadMetadata(f"the alignment at {url} has version {about['version']}",
                           f"this ndlab reads up to {VERSION}", "install a newer one: pip install -U ndlab")  # fmt: skip

@@ -43,7 +43,9 @@ def _spread(u: Array, k: Any, y: Any, x: Any, wy: Array, wx: Array, gy: Any, gx:
 
 
 @jit
-def _apply(u: Array, one: Array, other: Array, from_: Array, to: Array, weights: Array, stiffness: Any, pull: Any, out: Array) -> None:
+def _apply(
+    u: Array, one: Array, other: Array, from_: Array, to: Array, weights: Array, stiffness: Any, pull: Any, out: Array
+) -> None:
     wy, wx, f, g = np.empty(4), np.empty(4), np.empty(2), np.empty(2)
     out[:] = 0.0
     for m in range(one.size):
@@ -58,7 +60,18 @@ def _apply(u: Array, one: Array, other: Array, from_: Array, to: Array, weights:
 
 
 @jit
-def mesh(one: Array, other: Array, from_: Array, to: Array, gap: Array, weights: Array, stiffness: Any, pull: Any, rounds: Any, u: Array) -> Any:
+def mesh(
+    one: Array,
+    other: Array,
+    from_: Array,
+    to: Array,
+    gap: Array,
+    weights: Array,
+    stiffness: Any,
+    pull: Any,
+    rounds: Any,
+    u: Array,
+) -> Any:
     """Minimise, over the displacements `u` of all sections, what matched points are apart, bending and a pull to 0.
 
     Conjugate gradients; `u` (sections, ny, nx, 2) holds the start and then the result.

@@ -17,7 +17,7 @@ __all__ = ["add_bending", "relax"]
 
 @jit
 def add_bending(u: Array, weight: Any, out: Array) -> None:
-    """Add the gradient of ``weight / 2 * sum of squared second differences`` of `u` (ny, nx, 2), free at the borders."""
+    """Add the gradient of ``weight / 2 * sum of squared second differences`` of `u` (ny, nx, 2), free at borders."""
     ny, nx = u.shape[0], u.shape[1]
     for c in range(2):
         for i in range(ny):

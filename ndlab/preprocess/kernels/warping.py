@@ -69,7 +69,9 @@ def _target(y: Any, x: Any, matrix: Array, line: Array, first: Any, spacing: Any
 
 
 @jit
-def locate(start: Array, step: Array, matrix: Array, nodes: Array, first: Array, spacing: Any, origin: Array, found: Array) -> None:
+def locate(
+    start: Array, step: Array, matrix: Array, nodes: Array, first: Array, spacing: Any, origin: Array, found: Array
+) -> None:
     """Where the pixels of a block are looked up.
 
     Parameters
@@ -147,7 +149,9 @@ def warp(image: Array, corner: Array, shape: Array, found: Array, order: Any, ou
 
 
 @jit
-def map_points(points: Array, matrix: Array, nodes: Array, first: Array, spacing: Any, found: Array, slope: Array) -> None:
+def map_points(
+    points: Array, matrix: Array, nodes: Array, first: Array, spacing: Any, found: Array, slope: Array
+) -> None:
     """Map points (n, 2) and give the Jacobian (n, 2, 2) of the map there."""
     ny, nx = nodes.shape[0], nodes.shape[1]
     wy, wx, dy, dx = np.empty(4), np.empty(4), np.empty(4), np.empty(4)
@@ -174,8 +178,10 @@ def map_points(points: Array, matrix: Array, nodes: Array, first: Array, spacing
 
 
 @jit
-def invert(targets: Array, points: Array, matrix: Array, nodes: Array, first: Array, spacing: Any, tolerance: Any) -> Any:
-    """Move `points` (a guess, n × 2) to where the map takes them to `targets`, by Newton's method; count the failures."""
+def invert(
+    targets: Array, points: Array, matrix: Array, nodes: Array, first: Array, spacing: Any, tolerance: Any
+) -> Any:
+    """Move `points` (a guess, n × 2) to where the map takes them to `targets`, by Newton's method; count failures."""
     one, found, slope = np.empty((1, 2)), np.empty((1, 2)), np.empty((1, 2, 2))
     failed = 0
     for i in range(points.shape[0]):
