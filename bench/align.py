@@ -144,7 +144,7 @@ def simple(fixed: Array, moving: Array) -> Map:
     method.SetOptimizerAsLBFGSB(numberOfIterations=60)
     method.SetShrinkFactorsPerLevel([4, 2, 1])
     method.SetSmoothingSigmasPerLevel([4, 2, 1])
-    method.SetInitialTransformAsBSpline(mesh, inPlace=False, scaleFactors=[1, 2, 2])
+    method.SetInitialTransform(mesh, inPlace=False)
     transform = method.Execute(still, moved)
     spec = (sitk.sitkVectorFloat64, still.GetSize(), still.GetOrigin(), still.GetSpacing(), still.GetDirection())
     field = sitk.GetArrayFromImage(sitk.TransformToDisplacementField(transform, *spec))

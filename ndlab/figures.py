@@ -193,7 +193,7 @@ def pair_likeness(found: Alignment, ax: Axes) -> None:
     near = table[(table["b"] - table["a"] == 1) & (table["state"] == "good")]
     ax.plot((near["a"] + near["b"]) / 2, near["before"], color=COLORS["sky"], lw=0.8, label="neighbours, before")
     ax.set(xlabel="section, between the two", ylabel="correlation of parts, median")
-    ax.legend(fontsize=6.5, ncols=2)
+    ax.legend(fontsize=6.5, ncols=len(look) + 1, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
 
 
 def checkerboard(first: Volume, second: Volume, ax: Axes, squares: int = 8) -> None:

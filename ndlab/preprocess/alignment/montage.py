@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Montage", "place_tiles"]
 
-ALIKE = 0.2
-"""Median correlation of matched parts below which an overlap says nothing."""
+ALIKE = 0.35
+"""Median correlation of matched parts below which an overlap in plane says nothing: it shows the same tissue twice."""
 _HOLD = 1e-4
 _DOWN = 0.1
 """Weight of an overlap with the next section, against one in plane, which is known ten times as well."""

@@ -75,21 +75,23 @@ def match_tiles(block: Box, tiles: Sequence[Tile], pairs: Sequence[tuple[int, in
     same = one.section == other.section
     # Sections lie turned to each other, and further off than a stage is ever wrong.
     if same:
-        return {"a": a, "b": b, "same": True, **_matched(near, far, _shifted(one, other, near, far), _STIFFER, 1)}
+        matrix, score = _shifted(one, other, near, far)
+        found = _matched(near, far, matrix, _STIFFER, 1) if score >= STANDS_OUT else _NOTHING
+        return {"a": a, "b": b, "same": True, **found}
     placed = place(near, far)
     found = _matched(near, far, placed.matrix, 100.0, _COARSER) if placed.score >= STANDS_OUT else _NOTHING
     return {"a": a, "b": b, "same": False, **found}
 
 
-def _shifted(one: Tile, other: Tile, near: Array, far: Array) -> Array:
-    """Return the shift that stands out, near where the stage has it."""
+def _shifted(one: Tile, other: Tile, near: Array, far: Array) -> tuple[Array, float]:
+    """Return the shift that fits best, near where the stage has it, and by how much it stands out."""
     factor = max(1, -(-max(*near.shape, *far.shape) // _SIDE))
     small = [normalized(pooled(picture, factor), 12) for picture in (near, far)]
     about = None
     if one.at is not None and other.at is not None:
         about = (np.subtract(one.at, other.at) / factor, _SLACK * max(near.shape) / factor)
-    shift, _, _ = overlap_peak(small[0], small[1], _LEAST, about)
-    return np.column_stack([np.eye(2), shift * factor])
+    shift, score, _ = overlap_peak(small[0], small[1], _LEAST, about)
+    return np.column_stack([np.eye(2), shift * factor]), score
 
 
 def _matched(near: Array, far: Array, matrix: Array, stiffer: float, finest: int) -> dict[str, Any]:
@@ -103,7 +105,8 @@ def _matched(near: Array, far: Array, matrix: Array, stiffer: float, finest: int
         return _NOTHING
     part = Picture(np.ascontiguousarray(near[low[0] : high[0], low[1] : high[1]]))
     moved = np.column_stack([matrix[:, :2], matrix[:, :2] @ low + shift])
-    start = PlaneMap.over(moved, (0, 0), part.pixels.shape, SPACING)
+    # Narrow strips have nodes enough across, each with a window that is mostly filled.
+    start = PlaneMap.over(moved, (0, 0), part.pixels.shape, min(SPACING, max(8, min(part.pixels.shape) // 3)))
     levels = [
         replace(one, stiffness=one.stiffness * stiffer)
         for one in ladder(part.pixels.shape)

@@ -71,14 +71,15 @@ def settle_rigid(
     """
     maps = _spanning(count, links, reference)
     weights = np.array([one.weight for one in links])
-    for _ in range(_ROUNDS):
+    for turn in range(2 * _ROUNDS):
         apart = np.array([_apart(maps, one, centre, scale) for one in links])
         size = np.linalg.norm(apart, axis=1)
         slack = max(1.0, 1.4826 * float(np.median(size)))
-        robust = weights / (1 + (size / (3 * slack)) ** 2)
+        # First the sum of distances, whose minimum does not depend on where it is looked for from; then Cauchy's.
+        robust = weights / np.maximum(size, 1.0) if turn < _ROUNDS else weights / (1 + (size / (3 * slack)) ** 2)
         change = _solve(count, links, apart, robust, reference)
         maps = [_turned(one, step, centre, scale) for one, step in zip(maps, change, strict=True)]
-        if np.abs(change).max() < 1e-6 * scale:
+        if turn > _ROUNDS and np.abs(change).max() < 1e-6 * scale:
             break
     return maps, np.linalg.norm([_apart(maps, one, centre, scale) for one in links], axis=1)
 

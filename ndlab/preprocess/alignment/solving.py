@@ -23,7 +23,7 @@ ALIKE = 0.13
 """Median correlation of matched parts; unrelated sections reach 0.1 once they are fitted to each other."""
 _LEAST_AREA = 0.2
 """What a section may shrink to anywhere; below 0 it would fold."""
-_HOLD = 1e-3  # of shapes to the rigid ones, against weights of 1 a pair
+_HOLD = 2e-2  # of shapes to the rigid ones, against weights of 1 a pair
 
 
 @dataclass(frozen=True)

@@ -52,8 +52,6 @@ class Tile:
 
 
 def _file(path: Path) -> Array:
-    if not path.exists():
-        raise NotFound(f"no tile is at {path}", "", "check the folder and the names")
     if path.suffix.lower() in (".tif", ".tiff"):
         import tifffile
 
@@ -78,6 +76,8 @@ def tiles_of(tiles: Any, layout: Any) -> list[Tile]:
     ------
     BadRequest
         If there are fewer than two tiles, or the layout has other names.
+    NotFound
+        If a file is not there.
     """
     named = dict(tiles) if isinstance(tiles, Mapping) else {_name(one, i): one for i, one in enumerate(tiles)}
     if len(named) < 2 or (not isinstance(tiles, Mapping) and len(named) < len(tiles)):
@@ -93,6 +93,9 @@ def tiles_of(tiles: Any, layout: Any) -> list[Tile]:
     if missing:
         raise BadRequest(f"a layout without {', '.join(missing)}", f"it has {', '.join(map(str, said))}"[:200],
                          "give (section, y, x), or only the section, for each tile")  # fmt: skip
+    for source in named.values():
+        if isinstance(source, str | os.PathLike) and not Path(source).exists():
+            raise NotFound(f"no tile is at {source}", "", "check the folder and the names")
     return [Tile(name, source, *_place(said[name], name)) for name, source in named.items()]
 
 
