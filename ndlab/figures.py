@@ -189,7 +189,7 @@ def pair_likeness(found: Alignment, ax: Axes) -> None:
         rows = table[table["state"] == state]
         if len(rows):
             middle, apart = (rows["a"] + rows["b"]) / 2, rows["b"] - rows["a"]
-            ax.scatter(middle, rows["after"], 10 + 14 / apart, COLORS[color], marker, label=state, linewidths=0)
+            ax.scatter(middle, rows["after"], 10 + 14 / apart, COLORS[color], marker=marker, label=state, linewidths=0)
     near = table[(table["b"] - table["a"] == 1) & (table["state"] == "good")]
     ax.plot((near["a"] + near["b"]) / 2, near["before"], color=COLORS["sky"], lw=0.8, label="neighbours, before")
     ax.set(xlabel="section, between the two", ylabel="correlation of parts, median")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -79,3 +80,29 @@ def test_style_is_gone_afterwards() -> None:
     with figures.style():
         assert mpl.rcParams["axes.spines.top"] is False
     assert mpl.rcParams["font.size"] == before
+
+
+def test_a_checkerboard_takes_turns_and_refuses_other_shapes() -> None:
+    one, other = (Volume.from_array(np.full((1, 32, 32), v, "u1"), (40, 4, 4)) for v in (10, 20))
+    ax = Figure().subplots()
+    figures.checkerboard(one[0], other[0], ax, squares=4)
+    drawn = np.asarray(ax.images[0].get_array())
+    assert (drawn[:8, :8] == 10).all()
+    assert (drawn[:8, 8:16] == 20).all()
+    assert (drawn == 10).sum() == (drawn == 20).sum()
+    with pytest.raises(BadRequest, match="two planes of one shape"):
+        figures.checkerboard(one[0], other[0, :16], ax)
+
+
+def test_pairs_of_sections_are_drawn_by_what_became_of_them() -> None:
+    from ndlab.preprocess import Alignment
+
+    columns: dict[str, list[Any]] = {"a": [0, 1, 0], "b": [1, 2, 2], "state": ["good", "bad", "unlike"], "before": [0.1, 0.2, 0.0],
+               "after": [0.8, 0.3, 0.1]}  # fmt: skip
+    found = Alignment(
+        np.zeros((3, 2, 3)), np.zeros((3, 4, 4, 2)), (0.0, 0.0), 1.0, (0.0, 1.0), ((0.0, 0.0), (1.0, 1.0)), columns
+    )
+    ax = Figure().subplots()
+    figures.pair_likeness(found, ax)
+    shown = {one.get_label(): np.asarray(one.get_offsets()).tolist() for one in ax.collections}
+    assert shown == {"good": [[0.5, 0.8]], "unlike": [[1.0, 0.1]], "bad": [[1.5, 0.3]]}

@@ -102,9 +102,9 @@ def align(
     >>> from ndlab.samples import phantom
     >>> still = phantom((6, 96, 96)).volume("image").read()
     >>> moved = np.stack([np.roll(one, 3 * (z % 2), 1) for z, one in enumerate(still)])
-    >>> found = align(Volume.from_array(moved, (40, 8, 8)), model="rigid", canvas="same")
-    >>> (found.sections()["shift_x"] / 8).round().tolist()
-    [0.0, -3.0, 0.0, -3.0, 0.0, -3.0]
+    >>> found = align(Volume.from_array(moved, (40, 8, 8)), model="rigid", reference=0)
+    >>> (found.sections()["shift_x"] / 8).round().astype(int).tolist()
+    [0, -3, 0, -3, 0, -3]
     """
     if model not in ("elastic", "affine", "rigid"):
         raise BadRequest(f"model={model!r}", "sections may be deformed rigid, affine or elastic", "pass one of those")

@@ -14,10 +14,10 @@ import numpy as np
 from ndlab.preprocess.alignment.bands import Array, normalized, pooled
 from ndlab.preprocess.alignment.maps import PlaneMap
 
-__all__ = ["SPACING", "Level", "Picture", "Sight", "ladder", "look", "refine"]
+__all__ = ["SPACING", "Level", "Picture", "Sight", "ladder", "look", "refine", "spacing_of"]
 
 SPACING = 32
-"""Pixels between the nodes of the grid."""
+"""Pixels between the nodes of the grid; less in pictures that are less than eight of them across."""
 
 _SMALLEST = 48  # pixels along a picture's side at the coarsest step
 _FINEST = ((1, 16, 2e-5), (2, 10, 5e-4), (4, 8, 5e-3), (8, 6, 1e-2))  # factor, reach, stiffness
@@ -79,6 +79,17 @@ class Sight:
     firm: Array  # (ny, nx, 3)
     ncc: Array  # (ny, nx)
     share: Array  # (ny, nx), of the window that both pictures cover
+
+
+def spacing_of(shape: Sequence[int], across: int = 8) -> int:
+    """Return the pixels between nodes for a picture: `across` along its shorter side, but 8 to 32.
+
+    Examples
+    --------
+    >>> spacing_of((2048, 1024)), spacing_of((96, 120))
+    (32, 12)
+    """
+    return min(SPACING, max(8, min(shape) // across))
 
 
 def ladder(shape: Sequence[int]) -> list[Level]:

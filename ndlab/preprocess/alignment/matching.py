@@ -13,7 +13,7 @@ import numpy as np
 
 from ndlab.geometry import Box
 from ndlab.preprocess.alignment.bands import Array
-from ndlab.preprocess.alignment.flow import SPACING, Level, ladder, look, refine
+from ndlab.preprocess.alignment.flow import SPACING, Level, ladder, look, refine, spacing_of
 from ndlab.preprocess.alignment.maps import PlaneMap
 from ndlab.preprocess.alignment.rigid import place
 from ndlab.preprocess.alignment.sections import Sections
@@ -21,7 +21,7 @@ from ndlab.preprocess.alignment.sections import Sections
 __all__ = ["Match", "Placement", "match_pair", "place_pair", "read_matches", "read_placements"]
 
 CHANCE = 0.1
-"""Correlation that unrelated pictures reach once they are fitted to each other."""
+"""Correlation that unrelated pictures reach once fitted to each other, on a grid of `SPACING`; more on a finer one."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def match_pair(block: Box, sections: Sections, starts: Mapping[str, Sequence[flo
     if f"{a} {b}" not in starts:
         return None
     near, far = sections.picture(a), sections.picture(b)
-    start = PlaneMap.over(np.reshape(starts[f"{a} {b}"], (2, 3)), (0, 0), sections.shape, SPACING)
+    start = PlaneMap.over(np.reshape(starts[f"{a} {b}"], (2, 3)), (0, 0), sections.shape, spacing_of(sections.shape))
     steps = ladder(sections.shape)
     found = refine(near, far, start, steps)
     final = Level(1, steps[-1].reach, 0.0, 1)
@@ -87,7 +87,8 @@ def match_pair(block: Box, sections: Sections, starts: Mapping[str, Sequence[flo
     within = ((places >= 0) & (places <= np.array(sections.shape) - 1)).all(-1)
     used = within & (after.share > 0.4)
     points = places[used]
-    trust = (np.maximum(after.ncc[used] - CHANCE, 0) / (1 - CHANCE)) ** 2 * after.share[used]
+    chance = CHANCE * SPACING / start.spacing
+    trust = (np.maximum(after.ncc[used] - chance, 0) / (1 - chance)) ** 2 * after.share[used]
     middle = [float(np.median(one.ncc[used])) if used.any() else 0.0 for one in (before, after)]
     return {"a": a, "b": b, "points": points, "targets": found(points), "trust": trust, "ncc": middle}
 

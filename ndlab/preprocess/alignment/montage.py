@@ -199,8 +199,8 @@ def place_tiles(
     >>> from scipy import ndimage
     >>> whole = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(200, 320)), 2)
     >>> found = place_tiles({"left": whole[:, :200], "right": whole[:, 140:]})
-    >>> (found.points("right", [[0, 0]]) - found.points("left", [[0, 0]])).round(1).tolist()
-    [[0.0, 140.0]]
+    >>> (found.points("right", [[0, 0]]) - found.points("left", [[0, 0]])).round().astype(int).tolist()
+    [[0, 140]]
     """
     given = tiles_of(tiles, layout)
     pairs = neighbours(given)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ndlab.geometry import Box
 from ndlab.preprocess.alignment.bands import Array, normalized, pooled
-from ndlab.preprocess.alignment.flow import SPACING, Level, Picture, ladder, look, refine
+from ndlab.preprocess.alignment.flow import Level, Picture, ladder, look, refine, spacing_of
 from ndlab.preprocess.alignment.maps import PlaneMap
 from ndlab.preprocess.alignment.matching import CHANCE
 from ndlab.preprocess.alignment.rigid import STANDS_OUT, overlap_peak, place
@@ -106,7 +106,7 @@ def _matched(near: Array, far: Array, matrix: Array, stiffer: float, finest: int
     part = Picture(np.ascontiguousarray(near[low[0] : high[0], low[1] : high[1]]))
     moved = np.column_stack([matrix[:, :2], matrix[:, :2] @ low + shift])
     # Narrow strips have nodes enough across, each with a window that is mostly filled.
-    start = PlaneMap.over(moved, (0, 0), part.pixels.shape, min(SPACING, max(8, min(part.pixels.shape) // 3)))
+    start = PlaneMap.over(moved, (0, 0), part.pixels.shape, spacing_of(part.pixels.shape, 3))
     levels = [
         replace(one, stiffness=one.stiffness * stiffer)
         for one in ladder(part.pixels.shape)

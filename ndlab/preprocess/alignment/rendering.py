@@ -108,7 +108,8 @@ class Drawing:
         first = self.volume.box.start
         start = (first[0] + z, first[1] + int(low[0]), first[2] + int(low[1]))
         stop = (start[0] + 1, first[1] + int(high[0]), first[2] + int(high[1]))
-        return self.volume.read(Box(start, stop, self.volume.level_index))[0]
+        found: Array = self.volume.read(Box(start, stop, self.volume.level_index))[0]
+        return found
 
 
 def _as(values: Array, dtype: np.dtype[Any]) -> Array:

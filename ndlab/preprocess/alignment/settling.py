@@ -199,9 +199,9 @@ def settle_affine(
         rows[z, z] = rows.get((z, z), nothing) + own
         right[z] += own @ at
     index = [(3 * i + u, 3 * j + v, block[u, v]) for (i, j), block in rows.items() for u in range(3) for v in range(3)]
-    i, j, value = (np.array(v) for v in zip(*index, strict=True))
-    matrix = coo_array((value, (i, j)), shape=(3 * count, 3 * count)).tocsc()
-    solved = spsolve(matrix, right.reshape(3 * count, 2)).reshape(count, 3, 2)
+    row, column, value = (np.array(v) for v in zip(*index, strict=True))
+    normal = coo_array((value, (row, column)), shape=(3 * count, 3 * count)).tocsc()
+    solved = spsolve(normal, right.reshape(3 * count, 2)).reshape(count, 3, 2)
     found = []
     for one in solved:
         linear = one[:2].T / scale

@@ -10,17 +10,17 @@ import numpy as np
 
 from ndlab.errors import BadRequest
 from ndlab.preprocess.alignment.bands import Array
-from ndlab.preprocess.alignment.flow import SPACING
+from ndlab.preprocess.alignment.flow import SPACING, spacing_of
 from ndlab.preprocess.alignment.maps import PlaneMap, affine_inverse, affine_product, identity
-from ndlab.preprocess.alignment.matching import Match, Placement
+from ndlab.preprocess.alignment.matching import CHANCE, Match, Placement
 from ndlab.preprocess.alignment.mesh import STIFFNESS, gaps, settle_mesh
 from ndlab.preprocess.alignment.rigid import STANDS_OUT
 from ndlab.preprocess.alignment.settling import Link, components, rigid_of, settle_affine, settle_rigid
 
 __all__ = ["Solved", "Verdict", "rigid_starts", "solve"]
 
-ALIKE = 0.13
-"""Median correlation of matched parts; unrelated sections reach 0.1 once they are fitted to each other."""
+ALIKE = 1.3 * CHANCE
+"""Median correlation of matched parts from which sections count as alike, on a grid of `SPACING`; more on finer."""
 _LEAST_AREA = 0.2
 """What a section may shrink to anywhere; below 0 it would fold."""
 _HOLD = 2e-2  # of shapes to the rigid ones, against weights of 1 a pair
@@ -106,7 +106,8 @@ def solve(
     """
     centre, scale = _middle(shape)
     blank = _blank(count, placements)
-    states = {(one.a, one.b): "good" if one.after >= ALIKE and len(one.points) > 8 else "unlike" for one in matches}
+    least = ALIKE * SPACING / spacing_of(shape)
+    states = {(one.a, one.b): "good" if one.after >= least and len(one.points) > 8 else "unlike" for one in matches}
     states |= {(one.a, one.b): "blank" for one in placements if any(one.blank)}
     good = [one for one in matches if states[one.a, one.b] == "good"]
     good = _without_contradictions(count, good, states, reference, centre, scale)
@@ -172,7 +173,7 @@ def _grid(maps: Sequence[Array], shape: Sequence[int]) -> PlaneMap:
     corners = np.array([(y, x) for y in (-0.5, shape[0] - 0.5) for x in (-0.5, shape[1] - 0.5)])
     places = np.concatenate([corners @ one[:, :2].T + one[:, 2] for one in maps])
     low, high = np.floor(places.min(0)), np.ceil(places.max(0))
-    return PlaneMap.over(identity(), (low[0], low[1]), (high[0], high[1]), SPACING)
+    return PlaneMap.over(identity(), (low[0], low[1]), (high[0], high[1]), spacing_of(shape))
 
 
 def _elastic(maps: Sequence[Array], good: Sequence[Match], grid: PlaneMap) -> Array:
