@@ -97,8 +97,8 @@ def test_a_checkerboard_takes_turns_and_refuses_other_shapes() -> None:
 def test_pairs_of_sections_are_drawn_by_what_became_of_them() -> None:
     from ndlab.preprocess import Alignment
 
-    columns: dict[str, list[Any]] = {"a": [0, 1, 0], "b": [1, 2, 2], "state": ["good", "bad", "unlike"], "before": [0.1, 0.2, 0.0],
-               "after": [0.8, 0.3, 0.1]}  # fmt: skip
+    columns: dict[str, list[Any]] = {"a": [0, 1, 0], "b": [1, 2, 2], "state": ["good", "bad", "unlike"]}
+    columns |= {"before": [0.1, 0.2, 0.0], "after": [0.8, 0.3, 0.1]}
     found = Alignment(
         np.zeros((3, 2, 3)), np.zeros((3, 4, 4, 2)), (0.0, 0.0), 1.0, (0.0, 1.0), ((0.0, 0.0), (1.0, 1.0)), columns
     )

@@ -220,6 +220,13 @@ def test_into_a_store_and_again(planted: Any, found: Alignment, tmp_path: Path) 
         align(raw, out=out, model="rigid")
     other = align(raw, out=out, model="rigid", overwrite=True)
     assert other.about["model"] == "rigid"
+    with pytest.raises(BadRequest, match="one would be inside the other"):
+        align(raw, out=raw.url, overwrite=True)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "letter.txt").write_text("mine")
+    with pytest.raises(Conflict, match="something is at"):
+        align(raw, out=tmp_path / "notes", overwrite=True)
+    assert (tmp_path / "notes" / "letter.txt").read_text() == "mine"
 
 
 # --- what is wrong -----------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from ndlab.preprocess.alignment.sections import Sections
 from ndlab.preprocess.alignment.solving import Solved, rigid_starts, solve
 from ndlab.preprocess.alignment.stack import alignment_of
 from ndlab.store.create import exists
-from ndlab.store.kv import Kv, join, normal_url
+from ndlab.store.kv import Kv, join, local_path, normal_url, refuse_read_only
 from ndlab.store.records import record_path
 from ndlab.volume import Volume
 from ndlab.volume import open as open_volume
@@ -27,6 +27,7 @@ from ndlab.volume import open as open_volume
 __all__ = ["BrokenStackWarning", "align"]
 
 _REACH = 3
+_PLACE, _MATCH = "align: place", "align: match"
 
 Model = Literal["elastic", "affine", "rigid"]
 
@@ -89,7 +90,7 @@ def align(
     BadRequest
         If pixels are not square, there are fewer than two sections, or nothing holds the stack together.
     Conflict
-        If something else is at `out`.
+        If something else is at `out`, or another call writes there.
 
     Warns
     -----
@@ -139,12 +140,37 @@ class _Task:
 
 def _stored(task: _Task, url: str, how: How, overwrite: bool) -> Alignment:
     """Align into a store: records first, then the alignment, then the voxels."""
-    if overwrite and exists(url):
-        Kv.open(url).delete_all()
+    _check_place(url, task.view.url)
+    if overwrite:
+        _clear(url)
     found = _before(task, url) if exists(url) else _estimated(task, how, url).save(join(url, INSIDE))
     drawing = Drawing.of(found, task.view, None)
     made = written(drawing, url, None, False, how.workers, how.client, how.progress, {"asked": _identity(task)})
     return replace(found, volume=made)
+
+
+def _check_place(url: str, source: str) -> None:
+    """Refuse a place that holds the source, or something that ndlab did not make."""
+    refuse_read_only(url)
+    a, b = url.rstrip("/") + "/", source.rstrip("/") + "/"
+    if source and (a.startswith(b) or b.startswith(a)):
+        raise BadRequest(f"out={url} for a volume at {source}", "one would be inside the other",
+                         "choose a place beside it")  # fmt: skip
+    path = local_path(url)
+    begun = exists(url) or record_path(url, _PLACE).exists()  # before the store, its records are there
+    if path is None or not path.exists() or begun:
+        return
+    if not path.is_dir() or any(path.iterdir()):
+        raise Conflict(f"something is at {url} already", "ndlab does not write over what it did not make",
+                       "choose another out=", url=url)  # fmt: skip
+
+
+def _clear(url: str) -> None:
+    """Remove what an earlier call left, finished or not."""
+    if exists(url):
+        Kv.open(url).delete_all()
+    for name in (_PLACE, _MATCH):
+        record_path(url, name).unlink(missing_ok=True)
 
 
 def _before(task: _Task, url: str) -> Alignment:
@@ -164,13 +190,13 @@ def _estimated(task: _Task, how: How, url: str | None) -> Alignment:
     sections = task.sections
     count = len(sections)
     grid = Grid((count, min(task.reach, count - 1), 1), (1, 1, 1))
-    placements = read_placements(_results("align: place", place_pair, {"sections": sections}, grid, how, url))
+    placements = read_placements(_results(_PLACE, place_pair, {"sections": sections}, grid, how, url))
     reference = count // 2 if task.reference is None else task.reference
     if not 0 <= reference < count:
         raise BadRequest(f"reference={reference}", f"there are sections 0 to {count - 1}", "pass one of those")
     starts = rigid_starts(count, placements, sections.shape, reference)
     more = {"sections": sections, "starts": {f"{a} {b}": m.ravel().tolist() for (a, b), m in starts.items()}}
-    matches = read_matches(_results("align: match", match_pair, more, grid, how, url))
+    matches = read_matches(_results(_MATCH, match_pair, more, grid, how, url))
     solved = solve(count, placements, matches, sections.shape, task.model, reference, task.broken)
     _say(solved)
     return alignment_of(task.view, sections, solved, task.canvas, {**task.about, "reference": reference})
