@@ -9,6 +9,7 @@ folder with `vnc_larva_sstem` (every second pixel: 9.2 nm, 512²) and `array_tom
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -21,7 +22,7 @@ os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
 
 import numpy as np
 import tifffile
-from harness import Bench, arguments
+from harness import Bench, arguments, scratch
 from scipy import ndimage
 
 from ndlab.preprocess import align, place_tiles
@@ -117,7 +118,8 @@ def elastix(fixed: Array, moving: Array) -> Map:
         chosen.AddParameterMap(one)
     still, moved = (itk.image_from_array(np.ascontiguousarray(one)) for one in (fixed, drawn))
     _, result = itk.elastix_registration_method(still, moved, parameter_object=chosen, log_to_console=False)
-    field = itk.array_from_image(itk.transformix_deformation_field(still, result))
+    with scratch() as folder, contextlib.chdir(folder):  # transformix leaves files where it runs
+        field = itk.array_from_image(itk.transformix_deformation_field(still, result))
     return _by_field(rigid, np.stack([field[..., 1], field[..., 0]]).astype(float))
 
 
