@@ -6,7 +6,8 @@ tells IPython, from above, how a `Volume` and a `Run` display themselves.
 
 from ndlab.explore.cell import cell
 from ndlab.explore.display import register
+from ndlab.explore.flicker import flicker
 from ndlab.explore.image import image, project
 from ndlab.explore.run import run
 
-__all__ = ["cell", "image", "project", "register", "run"]
+__all__ = ["cell", "flicker", "image", "project", "register", "run"]

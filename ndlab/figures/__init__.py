@@ -9,7 +9,7 @@ from ndlab.figures.curves import correlogram, curves, envelope_curve, points, pr
 from ndlab.figures.networks import adjacency, laid_out
 from ndlab.figures.panels import keep, table_of, tables
 from ndlab.figures.planes import checkerboard, label_colors, plane, plot, scale_bar
-from ndlab.figures.preprocessing import correction, energy_curve, volume_change
+from ndlab.figures.preprocessing import correction, energy_curve, pair_likeness, volume_change
 from ndlab.figures.saving import lineage_of, save
 from ndlab.figures.style import COLORS, letter, style
 
@@ -31,6 +31,7 @@ __all__ = [
     "letter",
     "lineage_of",
     "null",
+    "pair_likeness",
     "plane",
     "plot",
     "points",

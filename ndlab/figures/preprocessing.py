@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ndlab.describe import si_length
-from ndlab.figures.panels import picture
+from ndlab.figures.panels import keep, picture
 from ndlab.figures.style import COLORS, axes_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ndlab.preprocess import Registration
+    from ndlab.preprocess import Alignment, Registration
     from ndlab.preprocess.quality import CorrectionReport
 
-__all__ = ["correction", "energy_curve", "volume_change"]
+__all__ = ["correction", "energy_curve", "pair_likeness", "volume_change"]
 
 
 def correction(found: CorrectionReport, figure: Figure) -> None:
@@ -92,3 +92,20 @@ def energy_curve(found: Registration, ax: Axes | None = None) -> Axes:
     ax.set(xlabel="step", ylabel="gained since the level began")
     ax.legend(fontsize=6.5)
     return ax
+
+
+def pair_likeness(found: Alignment, ax: Axes | None = None) -> Axes:
+    """Draw how alike each pair of sections is once matched, by what became of it; what to look at is red."""
+    ax = axes_for(ax)
+    table = found.quality()
+    look = {"good": ("blue", "o"), "unlike": ("grey", "."), "bad": ("red", "X"), "blank": ("orange", "s")}
+    for state, (color, marker) in look.items():
+        rows = table[table["state"] == state]
+        if len(rows):
+            middle, apart = (rows["a"] + rows["b"]) / 2, rows["b"] - rows["a"]
+            ax.scatter(middle, rows["after"], 10 + 14 / apart, COLORS[color], marker=marker, label=state, linewidths=0)
+    near = table[(table["b"] - table["a"] == 1) & (table["state"] == "good")]
+    ax.plot((near["a"] + near["b"]) / 2, near["before"], color=COLORS["sky"], lw=0.8, label="neighbours, before")
+    ax.set(xlabel="section, between the two", ylabel="correlation of parts, median")
+    ax.legend(fontsize=6.5, ncols=len(look) + 1, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    return keep(ax, table[["a", "b", "state", "before", "after"]])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ndlab.preprocess.alignment.aligning import BrokenStackWarning, align
+from ndlab.preprocess.alignment.alignment import Alignment
+from ndlab.preprocess.alignment.montage import Montage, place_tiles
 from ndlab.preprocess.bias import estimate_flat_field, flat_field, n4
 from ndlab.preprocess.chromatic import correct, exposure
 from ndlab.preprocess.contrast import clahe, match_sections, section_quantiles
@@ -17,14 +20,18 @@ from ndlab.preprocess.tiles import MatchedTiles, Placement, match_tiles, read_pl
 
 __all__ = [
     "ORIENTATIONS",
+    "Alignment",
+    "BrokenStackWarning",
     "CorrectionReport",
     "DisplacementField",
     "Exposure",
     "Mapping",
     "MatchedTiles",
+    "Montage",
     "Placement",
     "Quality",
     "Registration",
+    "align",
     "clahe",
     "correct",
     "estimate_flat_field",
@@ -36,6 +43,7 @@ __all__ = [
     "match_sections",
     "match_tiles",
     "n4",
+    "place_tiles",
     "read_placements",
     "register",
     "reorient",
