@@ -1,7 +1,8 @@
 """Synapse detection on the larva's nerve cord: scores over four spatial folds, and voxels a CPU second.
 
-Each method is trained on three quarters of `vnc_larva_sstem` (sections 0-13) and looks at the fourth, which lies 110 nm or
-more from everything it was trained on. Rules (threshold, sizes) for a quarter are those that are best on the other three.
+Each method is trained on three quarters of `vnc_larva_sstem` (sections 0-13) and looks at the fourth, which lies 110 nm
+or more from everything it was trained on. Rules (threshold, sizes) for a quarter are those that are best on the other
+three.
 `--models FOLDER` keeps trained models, and takes those that are there; networks need PyTorch only to be trained.
 `--methods` names what to run. Scores are over all quarters; intervals from drawing tiles of 256 x 256 voxels anew.
 """
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import resource
 import sys
 import time
 from pathlib import Path
@@ -135,7 +135,7 @@ def measure(bench: Bench, method: str, data: Any, folder: Path) -> tuple[dict[st
         "f1_iou_0.1": by_share(chance, truth, rules, 0.1), "f1_iou_0.3": by_share(chance, truth, rules, 0.3),
         "best_f1_on_the_curve": every.best()[1], "voxel_ap": detect.average_precision(chance, truth),
         "cremi_nm": float(np.nanmean([one.clefts.score for one in found])),
-        "mvoxel_per_cpu_s": speed, "training_cpu_s": spent, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "mvoxel_per_cpu_s": speed, "training_cpu_s": spent,
         "digests": [one.digest for one in chosen],
     }  # fmt: skip
     return row, found

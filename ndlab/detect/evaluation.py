@@ -87,8 +87,9 @@ class Evaluation:
 
     def __repr__(self) -> str:
         voxels = "" if self.voxel_ap is None else f", voxel AP {self.voxel_ap:.3f}"
-        return (f"Evaluation: F1 {self.f1:.3f} (precision {self.precision:.3f}, recall {self.recall:.3f}; {self.tp} found,"
-                f" {self.fn} missed, {self.fp} invented){voxels}")  # fmt: skip
+        counts = f"{self.tp} found, {self.fn} missed, {self.fp} invented"
+        rates = f"precision {self.precision:.3f}, recall {self.recall:.3f}"
+        return f"Evaluation: F1 {self.f1:.3f} ({rates}; {counts}){voxels}"
 
     def outcomes(self) -> pd.DataFrame:
         """Return a row for each true object that counts and each detection of nothing: centre, size, outcome."""

@@ -86,7 +86,8 @@ def synapses(
     settings = _settings(chosen, threshold, min_volume, min_sections)
     folder = _folder(view, out, work)
     if ready:
-        chance = view
+        # What is computed where it is read would be computed for each of three passes.
+        chance = _held(view) if view.codec == "computed" and view.size <= _IN_MEMORY else view
     else:
         place = None if folder is None else f"{folder}/probability.ome.zarr"
         chance = probability(view, model=chosen, out=place, block=block, overwrite=overwrite, **how)
@@ -102,7 +103,11 @@ def synapses(
 def _settings(model: Model | None, threshold: Any, min_volume: Any, min_sections: Any) -> dict[str, float]:
     """Choose what was not given: as the model's notes say, for they were tuned with it."""
     tuned = dict(model.notes.get("rules", {})) if model is not None else {}
-    found = {"threshold": (threshold, _THRESHOLD), "min_volume": (min_volume, _VOLUME), "min_sections": (min_sections, 1)}
+    found = {
+        "threshold": (threshold, _THRESHOLD),
+        "min_volume": (min_volume, _VOLUME),
+        "min_sections": (min_sections, 1),
+    }
     settings = {name: float(given if given is not None else tuned.get(name, usual))
                 for name, (given, usual) in found.items()}  # fmt: skip
     if not 0 <= settings["threshold"] < 1:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
+from ndlab.annotations import Annotations
 from ndlab.detect.model import Model
 from ndlab.detect.working import Contrast, flat_view, reduced
 from ndlab.errors import BadRequest
@@ -127,7 +128,14 @@ def train(
 
 
 def lesson_of(
-    view: Volume, truth: Any, factor: int, classes: Mapping[str, Any], dont_care: Any, radius: float, target: str, box: Any
+    view: Volume,
+    truth: Any,
+    factor: int,
+    classes: Mapping[str, Any],
+    dont_care: Any,
+    radius: float,
+    target: str,
+    box: Any,
 ) -> Lesson:
     """Read what is learnt from, at a model's pixels."""
     image = reduced(Contrast.of(view).apply(view.read()), factor)
@@ -137,7 +145,7 @@ def lesson_of(
         names.append(name)
         found[_share(mask, view, factor, box) >= _HALF] = len(names) - 1
     names.append(target)
-    if hasattr(truth, "where") and hasattr(truth, "ledger") or type(truth).__name__ == "Annotations":
+    if isinstance(truth, Annotations):
         wanted, weight = _marked(truth, view, factor, radius, image.shape)
     else:
         wanted = _share(truth, view, factor, box) >= _HALF

@@ -116,7 +116,7 @@ class Growth:
 
 
 def looked_at(first: Forest, features: Array) -> Array:
-    """What the first stage says, (classes, z, y, x), each pixel by the one of its square that was looked at."""
+    """Let the first stage look: (classes, z, y, x), each pixel by the one of its square that was looked at."""
     from ndlab.detect.kernels.filters import repeated
 
     some = np.ascontiguousarray(features[..., ::STRIDE, ::STRIDE])
@@ -131,7 +131,7 @@ def doubted(context: Context) -> int:
     return (context.classes - 2) * (len(context.sigmas) + 1) + 1
 
 
-def grow(image: Array, classes: Array, weight: Array, growth: Growth = Growth()) -> Trees:  # noqa: B008 - frozen
+def grow(image: Array, classes: Array, weight: Array, growth: Growth = Growth()) -> Trees:
     """Grow a `Trees` from grey values, the class of each voxel, and a weight that is 0 where nothing is known.
 
     The second stage tells the last class from all others. It learns from what first stages thought of voxels that they
@@ -158,7 +158,7 @@ def grow(image: Array, classes: Array, weight: Array, growth: Growth = Growth())
 
 
 def _halves(shape: tuple[int, ...]) -> Array:
-    """A chessboard of areas, so that both halves have something of everything."""
+    """Cut a section into a chessboard of areas, so that both halves have something of everything."""
     y, x = (np.arange(n) // max(16, n // 6) for n in shape)
     found: Array = ((y[:, None] + x[None]) % 2).astype(bool)
     return found

@@ -68,7 +68,7 @@ def features(image: Array, vesicles: Array, *, anisotropy: float = 5.0, farthest
 
 
 def _sums(section: Array, vesicles: Array, out: Array) -> tuple[Array, Array]:
-    """Sums in squares of 15 and 25; what needs one section only is written."""
+    """Add up squares of 15 and 25; what needs one section only is written."""
     from ndlab.detect.kernels.filters import box_sum, gradient_codes
 
     maps = np.empty((7, *section.shape), "i4")
