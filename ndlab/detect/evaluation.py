@@ -152,10 +152,11 @@ def _units(parts: Sequence[Evaluation], tile: int | None, others: Sequence[Evalu
     kinds = np.eye(3, dtype=int)
     rows, keys = [], []
     for i, part in enumerate([*parts, *others]):
-        for one in part.outcomes().itertuples():
+        table = part.outcomes()
+        for outcome, y, x in zip(table["outcome"], table["y"].to_numpy(), table["x"].to_numpy(), strict=True):
             mine = i < len(parts)
-            rows.append(kinds[("found", "invented", "missed").index(one.outcome)] * mine)
-            keys.append((i % max(1, len(parts)), *((0, 0) if tile is None else (one.y // tile, one.x // tile))))
+            rows.append(kinds[("found", "invented", "missed").index(outcome)] * mine)
+            keys.append((i % max(1, len(parts)), *((0, 0) if tile is None else (y // tile, x // tile))))
     if not rows:
         return np.zeros((1, 3), int)
     if tile is None:

@@ -295,7 +295,7 @@ def puncta(
     query: Query | str,
     *,
     out: str | os.PathLike[str] | None = None,
-    threshold: float = 0.75,
+    threshold: float = 0.85,
     aside: Annotated[float, "nm"] = 200.0,
     min_voxels: int = 2,
     overwrite: bool = False,

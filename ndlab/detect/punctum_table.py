@@ -297,11 +297,12 @@ def transformed(table: pd.DataFrame, how: Literal["raw", "scaled", "log", "zlog"
         raise BadRequest(f"transform {how!r}", 'there are "raw", "scaled", "log" and "zlog"')
     if (table.to_numpy() < 0).any():
         raise BadRequest("the logarithm of negative features", "log10(x + 1) is of what is 0 or more")
-    logs = np.log10(table + 1)
+    logs: pd.DataFrame = table.add(1).map(np.log10)
     if how == "log":
         return logs
     deviation = logs.std(ddof=0)
-    return (logs - logs.mean()) / deviation.where(deviation > 0, 1)
+    scored: pd.DataFrame = (logs - logs.mean()) / deviation.where(deviation > 0, 1)
+    return scored
 
 
 def ari_by_dimension(table: pd.DataFrame, classes: Array, *, most: int | None = None, seed: int = 0) -> pd.DataFrame:

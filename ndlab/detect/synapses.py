@@ -117,7 +117,7 @@ def _settings(model: Model | None, threshold: Any, min_volume: Any, min_sections
 
 def _folder(view: Volume, out: Any, work: Any) -> str | None:
     if work is not None:
-        return os.fspath(work).rstrip("/")
+        return str(os.fspath(work)).rstrip("/")
     if out is not None and view.size > _IN_MEMORY and "://" not in os.fspath(out):
         return f"{os.fspath(out).rstrip('/')}.work"
     return None
@@ -143,7 +143,7 @@ def _annotated(
     objects = []
     for row in rows:
         low, high = (offset + np.array([row[f"{axis}{end}"] for axis in "zyx"]) * size for end in "01")
-        keys = {"voxel_count": int(row["size"]), "peak": float(row["max"]), "model": digest}
+        keys: dict[str, Any] = {"voxel_count": int(row["size"]), "peak": float(row["max"]), "model": digest}
         objects.append(Synapse(
             centroid=tuple(float(row[name]) for name in "zyx"), confidence=float(np.clip(row["mean"], 0, 1)),
             bounds=NmBox(low.tolist(), high.tolist()), keys=keys,

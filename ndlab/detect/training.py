@@ -171,7 +171,8 @@ def _share(mask: Any, view: Volume, factor: int, box: Any) -> Array:
 def _marked(marks: Any, view: Volume, factor: int, radius: float, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Balls around marks, and how much each pixel is known."""
     pixel = np.array(view.voxel_size) * (1, factor, factor)
-    positive, negative = [], []
+    positive: list[Any] = []
+    negative: list[Any] = []
     for one in marks.where(kind="synapse"):
         if one.position is not None:
             (negative if one.status == 3 else positive).append(one.position)

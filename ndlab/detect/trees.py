@@ -14,6 +14,7 @@ from ndlab.detect.forest import Forest
 __all__ = ["Growth", "Trees", "grow"]
 
 Array = np.ndarray[Any, Any]
+_MANY = 100_000  # rows from which on threads pay
 STRIDE = 2
 """The first stage looks at every so manieth pixel of y and x: what it says is read smoothed only."""
 
@@ -172,9 +173,12 @@ def _drawn(truth: Array, known: Array, most: int, rng: np.random.Generator) -> A
 
 def _boosted(features: Array, truth: Array, rounds: int, growth: Growth) -> Forest:
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
 
     grown = HistGradientBoostingClassifier(
         max_iter=rounds, learning_rate=growth.rate, max_leaf_nodes=growth.leaves, min_samples_leaf=40,
         l2_regularization=1.0, early_stopping=False, random_state=growth.seed,
     )  # fmt: skip
-    return Forest.of(grown.fit(np.ascontiguousarray(features), truth))
+    # Of little work threads make more.
+    with threadpool_limits(1 if len(truth) < _MANY else None, "openmp"):
+        return Forest.of(grown.fit(np.ascontiguousarray(features), truth))

@@ -89,7 +89,8 @@ def factor_of(voxel_size: tuple[float, float, float], pixel: float) -> int:
             "what it looks for would be too small to see",
             "take a finer level, or train a model on such volumes: ndlab.detect.train(volume, labels, out=path)",
         )
-    return max(1, round(pixel / side))
+    number = round(pixel / side)
+    return max(1, number)
 
 
 def reduced(values: Array, factor: int) -> Array:

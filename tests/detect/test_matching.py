@@ -112,10 +112,11 @@ def test_a_sweep_is_what_every_step_by_itself_gives(seed: int) -> None:
     truth = ndimage.label(ndimage.gaussian_filter(rng.random(p.shape), 1.5) > 0.53)[0]
     unknown = rng.random(p.shape) < 0.2
     grid = Grid((0.5, 0.65), (0, 4), (30, 400), (1, 15), (1, 2))
-    for row in sweep(p, truth, grid, overlap=5, ignore_below=4, dont_care=unknown).table.itertuples():
-        rules = Rules(row.threshold, row.min_area, row.max_area, row.min_size, row.min_sections)
+    found = sweep(p, truth, grid, overlap=5, ignore_below=4, dont_care=unknown)
+    for i, row in enumerate(found.table[["tp", "fp", "fn"]].to_numpy().tolist()):
+        rules = found.rules(i)
         m = match(Overlaps.of(objects(p, rules), truth, unknown), overlap=5, ignore_below=4)
-        assert (row.tp, row.fp, row.fn) == (m.tp, m.fp, m.fn), rules
+        assert row == [m.tp, m.fp, m.fn], rules
 
 
 def test_the_frontier_of_a_sweep_falls() -> None:

@@ -81,7 +81,8 @@ def plain(net: Network, x: Array) -> Array:
         x = block(f"up{i}", np.concatenate([x.repeat(2, 1).repeat(2, 2), kept.pop()]))
     scores = np.tensordot(net.weights["head/weight"].astype(float), x, 1) + net.weights["head/bias"][:, None, None]
     scores = np.exp(scores - scores.max(axis=0))
-    return scores / scores.sum(axis=0)
+    chance: Array = scores / scores.sum(axis=0)
+    return chance
 
 
 def test_a_network_does_what_its_convolutions_say() -> None:

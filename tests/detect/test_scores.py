@@ -31,7 +31,7 @@ def test_best_f1_is_the_best_of_all_thresholds() -> None:
 
     def f1(t: float) -> float:
         found = score >= t
-        return 2 * (found & truth).sum() / (found.sum() + truth.sum())
+        return float(2 * (found & truth).sum() / (found.sum() + truth.sum()))
 
     value, threshold = best_f1(score, truth)
     assert value == pytest.approx(max(f1(t) for t in score))
@@ -49,7 +49,7 @@ def test_cleft_distances_are_those_to_the_nearest_voxel(seed: int) -> None:
         a, b = np.argwhere(of) * size, np.argwhere(to) * size
         return float(np.linalg.norm(a[:, None] - b[None], axis=2).min(axis=1).mean())
 
-    d = cleft_distances(found, truth, size)
+    d = cleft_distances(found, truth, size.tolist())
     assert d.false_positive == pytest.approx(mean(found, truth))
     assert d.false_negative == pytest.approx(mean(truth, found))
     assert d.score == pytest.approx((d.false_positive + d.false_negative) / 2)
