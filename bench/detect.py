@@ -69,10 +69,11 @@ def models(method: str, data: Any, folder: Path, quick: bool) -> tuple[list[Mode
     """A model for each quarter, and CPU seconds of training."""
     raw, truth, others, _ = data
     volume, found, spent = Volume.from_array(raw, SIZE), [], 0.0
-    how: dict[str, Any] = {
-        "network": {"steps": 1000},
+    every: dict[str, dict[str, Any]] = {
+        "network": {"steps": 20 if quick else STEPS},
         "vesicle": {"trees": 20 if quick else 200, "samples": SAMPLES},
-    }.get(method, {})
+    }
+    how = every.get(method, {})
     for k, part in enumerate(quarters(raw.shape)):
         path = folder / f"{method}-{k}.npz"
         if not path.exists():

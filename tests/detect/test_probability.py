@@ -95,16 +95,12 @@ def test_synapses_of_an_unseen_phantom_are_found_with_their_places(tmp_path: Pat
     assert found.voxel_ap > 0.6
     ann = synapses(image, out=tmp_path / "synapses", progress=False)
     again = synapses(chance, progress=False, work=tmp_path / "work", block=(4, 96, 64), workers=2)
-    rows = [
-        (one.position or (), one.confidence, one.bounds, one.keys["voxel_count"]) for one in ann.where(kind="synapse")
-    ]
-    more = [
-        (one.position or (), one.confidence, one.bounds, one.keys["voxel_count"]) for one in again.where(kind="synapse")
-    ]
+    rows, more = (list(one.where(kind="synapse")) for one in (ann, again))
     assert len(rows) == len(more) > 3
-    np.testing.assert_allclose([a for a, *_ in rows], [a for a, *_ in more])
-    np.testing.assert_allclose([b for _, b, *_ in rows], [b for _, b, *_ in more], atol=1e-5)
-    assert [rest for _, _, *rest in rows] == [rest for _, _, *rest in more]
+    for one, same in zip(rows, more, strict=True):
+        np.testing.assert_allclose(one.position or (), same.position or ())
+        assert (one.bounds, one.keys["voxel_count"]) == (same.bounds, same.keys["voxel_count"])
+        assert one.confidence == pytest.approx(same.confidence, abs=1e-5)
     last = next(iter(ann.history()))
     assert "phantom-trained, not validated on EM" in last.note
     assert Model.load().digest in last.note
