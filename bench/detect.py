@@ -28,7 +28,7 @@ Array = np.ndarray[Any, Any]
 SIZE = (45.0, 4.6, 4.6)
 GAP, TILE, SMALL = 24, 256, 200
 STEPS = 1000  # of a network's training
-SAMPLES = 40_000  # of each class for the random forest; VESICLE's limit is 100,000
+SAMPLES = 15_000  # of each class for the random forest; VESICLE's limit is 100,000
 OWN = Grid((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), (0, 50), (10_000,), (100, 200, 400, 700, 1000), (1, 2))
 # VESICLE's own thresholds and areas are too low for neither of them; its sizes are.
 VESICLE = Grid(GRID.threshold, (0, 50, 200), (5000,), (100, 200, 500, 1000, 2000), (1, 2, 3))

@@ -176,12 +176,12 @@ def _marked(marks: Any, view: Volume, factor: int, radius: float, shape: tuple[i
     for one in marks.where(kind="synapse"):
         if one.position is not None:
             (negative if one.status == 3 else positive).append(one.position)
-    wanted = near(positive, view, pixel, shape) <= radius
-    clear = near(negative, view, pixel, shape) <= 2 * radius
-    # Between a ball and the open nobody knows; in the open a synapse may have been overlooked, so it counts for less.
-    around = near(positive, view, pixel, shape)
-    weight = np.where(wanted | clear, 1.0, np.where(around > 3 * radius, 0.3, 0.0)).astype("f4")
-    return wanted & ~clear, weight
+    around, beside = (near(places, view, pixel, shape) for places in (positive, negative))
+    # A voxel between two marks goes to the nearer one.
+    wanted, wrong = (around <= radius) & (around <= beside), (beside <= radius) & (beside < around)
+    # Between a ball and the open nobody knows.
+    weight = (wanted | wrong | (around > 3 * radius)).astype("f4")
+    return wanted, weight
 
 
 def near(points: Sequence[Any], view: Volume, pixel: Array, shape: tuple[int, ...]) -> Array:
