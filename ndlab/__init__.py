@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ndlab import analyze as analyze
+    from ndlab import detect as detect
     from ndlab import errors as errors
     from ndlab import explore as explore
     from ndlab import measure as measure
@@ -38,7 +39,7 @@ _HOME = {
     "ingest": "ndlab.ingesting",
     "open": "ndlab.opening",
 }
-_ROOMS = ("analyze", "errors", "explore", "measure", "samples")
+_ROOMS = ("analyze", "detect", "errors", "explore", "measure", "samples")
 
 __all__ = [*sorted(_HOME), *_ROOMS, "__version__"]
 

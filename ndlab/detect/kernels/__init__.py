@@ -1,0 +1,1 @@
+"""Compiled loops of detection; imported inside functions only."""

@@ -1,0 +1,175 @@
+"""A trained detector and what is known of it, in one file of plain arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ndlab.errors import BadMetadata, BadRequest, NotFound
+from ndlab.geometry import Float3
+
+__all__ = ["PHANTOM", "Detector", "Model"]
+
+Array = np.ndarray[Any, Any]
+PHANTOM = Path(__file__).resolve().parent / "models" / "phantom.npz"
+_FORMAT = "ndlab detector 1"
+
+
+class Detector(Protocol):
+    """What gives probabilities of grey values; it looks no further than its overlap."""
+
+    @property
+    def kind(self) -> str:
+        """Name of its method."""
+        ...
+
+    @property
+    def align(self) -> int:
+        """A block begins at a multiple of this many pixels in y and x."""
+        ...
+
+    @property
+    def piece(self) -> tuple[int, int, int]:
+        """Sections and pixels that are worked on at a time."""
+        ...
+
+    @property
+    def overlap(self) -> tuple[int, int, int]:
+        """How far it looks: sections, and pixels in y and x."""
+        ...
+
+    def predict(self, image: Array) -> Array:
+        """Probabilities (classes, z, y, x) of grey values (z, y, x) of mean 0 and deviation 1."""
+        ...
+
+    def about(self) -> dict[str, Any]:
+        """Return what is not an array, as plain values."""
+        ...
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A detector, the voxels it works on, and what it was trained on.
+
+    Parameters
+    ----------
+    detector : Detector
+    classes : tuple of str
+        Names, in order; the last is what is looked for.
+    voxel_size : (z, y, x)
+        Of the volume that it was trained on [nm].
+    pixel : float
+        Side of the pixels that it works on, in y and x [nm]: finer volumes are averaged, and what is found enlarged.
+    notes : mapping
+        On which data, with which scores, under which licence.
+
+    Examples
+    --------
+    >>> model = Model.load()
+    >>> model.classes[-1], model.notes["warning"]
+    ('synapse', 'phantom-trained, not validated on EM')
+    """
+
+    detector: Detector
+    classes: tuple[str, ...]
+    voxel_size: Float3
+    pixel: float
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """Name of the method."""
+        return self.detector.kind
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all that decides what it finds."""
+        found = hashlib.blake2b(json.dumps(self._head(), sort_keys=True).encode(), digest_size=12)
+        for name, value in sorted(self.detector.arrays().items()):
+            found.update(f"{name} {value.dtype} {value.shape}".encode())
+            found.update(np.ascontiguousarray(value).tobytes())
+        return found.hexdigest()
+
+    def __repr__(self) -> str:
+        warning = f", {self.notes['warning']}" if "warning" in self.notes else ""
+        return f"Model({self.kind}: {', '.join(self.classes)}; pixels of {self.pixel:g} nm; {self.digest}{warning})"
+
+    def _head(self) -> dict[str, Any]:
+        return {"format": _FORMAT, "kind": self.kind, "classes": list(self.classes), "pixel": self.pixel,
+                "voxel_size": list(self.voxel_size), "detector": self.detector.about()}  # fmt: skip
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write it to a file, which appears once it is whole, and return the path."""
+        target = Path(path)
+        head = json.dumps({**self._head(), "notes": dict(self.notes), "digest": self.digest})
+        held = io.BytesIO()
+        np.savez_compressed(held, allow_pickle=False, head=np.array(head), **self.detector.arrays())
+        part = target.with_name(f".{target.name}.{os.getpid()}")
+        part.write_bytes(held.getvalue())
+        part.replace(target)
+        return target
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | None = None) -> Model:
+        """Read a model; without a path the one that ndlab ships, which has seen the phantom only.
+
+        Raises
+        ------
+        NotFound
+            If there is no such file.
+        BadMetadata
+            If it is no model, or was changed after it was written.
+        """
+        source = PHANTOM if path is None else Path(path)
+        if not source.is_file():
+            raise NotFound(f"no model at {source}", "", "train one: ndlab.detect.train(volume, labels, out=path)")
+        try:
+            with np.load(source, allow_pickle=False) as held:
+                arrays = {name: held[name] for name in held.files if name != "head"}
+                head = json.loads(str(held["head"]))
+        except (OSError, ValueError, KeyError) as error:
+            raise BadMetadata(f"{source} is no model", str(error), "write one with Model.save") from error
+        if head.get("format") != _FORMAT:
+            raise BadMetadata(f"{source} is a {head.get('format')!r}", f"this ndlab reads {_FORMAT!r}")
+        found = cls(_detector(head, arrays), tuple(head["classes"]), tuple(head["voxel_size"]), head["pixel"],
+                    head["notes"])  # fmt: skip
+        if found.digest != head["digest"]:
+            raise BadMetadata(f"{source} holds other arrays than were written", f"{found.digest} is not {head['digest']}",
+                              "copy the file again, or train anew")  # fmt: skip
+        return found
+
+    @classmethod
+    def of(cls, model: Model | str | os.PathLike[str] | None) -> Model:
+        """Return a model as it is, or read it."""
+        return model if isinstance(model, Model) else cls.load(model)
+
+    def number(self, name: str) -> int:
+        """Place of a class."""
+        if name not in self.classes:
+            raise BadRequest(f"class {name!r}", f"this model tells apart {', '.join(self.classes)}")
+        return self.classes.index(name)
+
+
+def _detector(head: Mapping[str, Any], arrays: Mapping[str, Array]) -> Detector:
+    from ndlab.detect.network.network import Network
+    from ndlab.detect.trees import Trees
+    from ndlab.detect.vesicle import Vesicle
+
+    kinds: dict[str, Any] = {one.kind: one for one in (Trees, Network, Vesicle)}
+    if head["kind"] not in kinds:
+        raise BadMetadata(f"a model of kind {head['kind']!r}", f"this ndlab knows {', '.join(kinds)}", "update ndlab")
+    found: Detector = kinds[head["kind"]].read(head["detector"], arrays)
+    return found

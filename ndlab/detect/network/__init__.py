@@ -1,0 +1,1 @@
+"""A small network: how it is trained (with PyTorch) and how it runs (without)."""

@@ -1,0 +1,41 @@
+"""Train a network: PyTorch is needed here, and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from ndlab.detect.network.network import Network
+from ndlab.errors import BadRequest
+
+__all__ = ["fit"]
+
+Array = np.ndarray[Any, Any]
+
+
+def fit(image: Array, classes: Array, weight: Array, *, seed: int = 0, progress: Any = None, **how: Any) -> Network:
+    """Train a `Network` on grey values, the class of each pixel, and a weight that is 0 where nothing is known.
+
+    Parameters
+    ----------
+    image, classes, weight : ndarray, (z, y, x)
+    seed : int
+    progress : callable, optional
+        Called with (steps done, steps, mean loss).
+    **how
+        Fields of `ndlab.detect.network.torch_net.Recipe`.
+    """
+    from ndlab.detect.network.torch_net import Recipe, Trainer
+
+    known = {one.name for one in fields(Recipe)}
+    if set(how) - known:
+        raise BadRequest(f"{', '.join(sorted(set(how) - known))} of a network", f"there are {', '.join(sorted(known))}")
+    recipe = Recipe(seed=seed, **how)
+    trainer = Trainer(image, classes, weight, recipe)
+    while trainer.step < recipe.steps:
+        loss = trainer.run(min(50, recipe.steps - trainer.step))
+        if progress is not None:
+            progress(trainer.step, recipe.steps, loss)
+    return Network(trainer.arrays())
