@@ -6,35 +6,58 @@ A model is a file of plain arrays: what finds synapses needs no training framewo
 from __future__ import annotations
 
 from ndlab.detect.evaluation import Evaluation, evaluate, paired, summed_interval
+from ndlab.detect.graph import Reading, graph, graph_of
 from ndlab.detect.matching import Overlaps, match
+from ndlab.detect.membranes import borders, membranes, train_membranes
 from ndlab.detect.model import Model
 from ndlab.detect.objects import Rules, objects
+from ndlab.detect.partners import assign, partners
 from ndlab.detect.probability import probability, voxels
 from ndlab.detect.scores import average_precision, cleft_distances
+from ndlab.detect.scores_graph import F1, GraphScore, score_graph
+from ndlab.detect.scores_segmentation import SegmentationScore, score_counts, score_segmentation
+from ndlab.detect.segments import segments
+from ndlab.detect.streamlines import streamlines
 from ndlab.detect.sweep import GRID, Grid, Sweep, sweep
 from ndlab.detect.synapses import synapses
 from ndlab.detect.training import train
 from ndlab.detect.trees import Growth
 
 __all__ = [
+    "F1",
     "GRID",
     "Evaluation",
+    "GraphScore",
     "Grid",
     "Growth",
     "Model",
     "Overlaps",
+    "Reading",
     "Rules",
+    "SegmentationScore",
     "Sweep",
+    "assign",
     "average_precision",
+    "borders",
     "cleft_distances",
     "evaluate",
+    "graph",
+    "graph_of",
     "match",
+    "membranes",
     "objects",
     "paired",
+    "partners",
     "probability",
+    "score_counts",
+    "score_graph",
+    "score_segmentation",
+    "segments",
+    "streamlines",
     "summed_interval",
     "sweep",
     "synapses",
     "train",
+    "train_membranes",
     "voxels",
 ]

@@ -83,9 +83,7 @@ class Tree:
         from ndlab.measure.kernels.labelling import unite
 
         known = self.pairs[: np.searchsorted(self.heights, threshold, "right")]
-        found: Array = unite(
-            np.ascontiguousarray(known[:, 0]), np.ascontiguousarray(known[:, 1]), self.count
-        )
+        found: Array = unite(np.ascontiguousarray(known[:, 0]), np.ascontiguousarray(known[:, 1]), self.count)
         return found
 
     @cached_property

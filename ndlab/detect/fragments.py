@@ -125,9 +125,7 @@ def join_block(block: Box, work: Work) -> None:
         mine, theirs = own[f"{low}labels"].reshape(-1), other[f"{high}labels"].reshape(-1)
         if axis or not work.heights.flat:
             joined.append(_named(own, other, _linked(own, other, low, high)))
-        pairs, rows = between(
-            mine, theirs, own[f"{low}values"].reshape(-1), other[f"{high}values"].reshape(-1), axis
-        )
+        pairs, rows = between(mine, theirs, own[f"{low}values"].reshape(-1), other[f"{high}values"].reshape(-1), axis)
         across |= {f"pairs{axis}": pairs, f"rows{axis}": rows}
     pairs = np.concatenate(joined)
     if len(pairs):

@@ -189,7 +189,7 @@ def _squares(counts: Array) -> int:
 
 
 def _adjusted(pairs: int, found: int, true: int, n: int) -> float:
-    """Adjusted Rand index from the sums of squares; whole numbers up to the last division."""
+    """Return the adjusted Rand index of sums of squares, in whole numbers up to the last division."""
     both, a, b, total = pairs - n, found - n, true - n, n * (n - 1)
     if total == 0 or (a == both and b == both):
         return 1.0

@@ -197,5 +197,3 @@ def _check(view: Volume, heights: Heights, threshold: float | None, link: float)
             raise BadRequest(f"{name}={value}", f"it is {low} to {high:g}")
     if 0 in view.shape:
         raise BadRequest(f"segments of {view.shape} voxels", "there are none", "choose a larger box")
-
-

@@ -124,7 +124,7 @@ def _mark(marks: Array, way: int, core: bool, z: int, y: int, x: int, nz: int, n
 
 @jit
 def _number(parent: Array, labels: Array) -> Array:
-    """Number the sets 1, 2, … by their smallest members, and return those."""
+    """Give the sets the numbers 1, 2, … by their smallest members, and return those."""
     n = 0
     for i in range(parent.size):
         if parent[i] == i:
