@@ -14,7 +14,7 @@ from ndlab.detect.objects import Rules, objects
 from ndlab.detect.partners import assign, partners
 from ndlab.detect.probability import probability, voxels
 from ndlab.detect.scores import average_precision, cleft_distances
-from ndlab.detect.scores_graph import F1, GraphScore, score_graph
+from ndlab.detect.scores_graph import F1, GraphScore, near_pairs, score_graph
 from ndlab.detect.scores_segmentation import SegmentationScore, score_counts, score_segmentation
 from ndlab.detect.segments import segments
 from ndlab.detect.streamlines import streamlines
@@ -22,6 +22,7 @@ from ndlab.detect.sweep import GRID, Grid, Sweep, sweep
 from ndlab.detect.synapses import synapses
 from ndlab.detect.training import train
 from ndlab.detect.trees import Growth
+from ndlab.detect.tuning import tune_segments
 
 __all__ = [
     "F1",
@@ -45,6 +46,7 @@ __all__ = [
     "graph_of",
     "match",
     "membranes",
+    "near_pairs",
     "objects",
     "paired",
     "partners",
@@ -59,5 +61,6 @@ __all__ = [
     "synapses",
     "train",
     "train_membranes",
+    "tune_segments",
     "voxels",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -27,8 +26,8 @@ class Regions:
         Voxels of fragment i + 1.
     ends : ndarray of int64, (m, 2)
         Rows of `sizes` of the two sides of each border, sorted.
-    rows : ndarray of int64, (m, 20)
-        Faces across z, y and x; the sum of their membrane levels (0-255); and their histogram in 16 bins.
+    rows : ndarray of int64, (m, 4)
+        Faces across z, y and x, and the sum of their membrane levels (0-255).
     """
 
     sizes: Array
@@ -53,12 +52,12 @@ class Regions:
         """Return the same fragments with some of the borders."""
         return Regions(self.sizes, self.ends[mask], self.rows[mask])
 
-    def tree(self, small: float = 0.0, quantile: float = -1.0) -> Tree:
+    def tree(self, small: float = 0.0) -> Tree:
         """Merge to the end; fragments of fewer than `small` voxels more readily."""
         from ndlab.detect.kernels.merging import merge
 
         a, b = np.ascontiguousarray(self.ends[:, 0]), np.ascontiguousarray(self.ends[:, 1])
-        pairs, heights = merge(a.copy(), b.copy(), self.rows.copy(), self.sizes.copy(), float(quantile), float(small))
+        pairs, heights = merge(a.copy(), b.copy(), self.rows.copy(), self.sizes.copy(), float(small))
         return Tree(len(self.sizes), pairs, heights)
 
 
@@ -86,35 +85,11 @@ class Tree:
         found: Array = unite(np.ascontiguousarray(known[:, 0]), np.ascontiguousarray(known[:, 1]), self.count)
         return found
 
-    @cached_property
-    def valley(self) -> float:
-        """A threshold found from the merging itself: the cut that best parts weak borders from strong ones (Otsu).
-
-        Examples
-        --------
-        >>> pairs = np.array([[0, 1], [0, 2], [0, 3], [0, 4]])
-        >>> round(Tree(5, pairs, np.array([0.05, 0.1, 0.7, 0.8])).valley, 6)
-        0.4
-        """
-        return otsu(self.heights)
-
-
-def otsu(values: Array) -> float:
-    """Middle of the gap where cutting the sorted values in two leaves the least variance within; 0.5 for too few."""
-    values = np.sort(np.asarray(values, float))
-    if len(values) < 2 or values[0] == values[-1]:
-        return 0.5
-    low = np.arange(1, len(values))
-    sums = np.cumsum(values)
-    mean_low, mean_high = sums[:-1] / low, (sums[-1] - sums[:-1]) / (len(values) - low)
-    best = int(np.argmax(low * (len(values) - low) * (mean_high - mean_low) ** 2))
-    return float(values[best] + values[best + 1]) / 2
-
 
 def regions(work: Work, count: int) -> Regions:
     """Add up what every block and every border between blocks found."""
     sizes = np.zeros(count, np.int64)
-    ends, rows, waiting = [np.empty((0, 2), np.int64)], [np.empty((0, 20), np.int64)], 0
+    ends, rows, waiting = [np.empty((0, 2), np.int64)], [np.empty((0, 4), np.int64)], 0
     for pairs, found, own_sizes, numbers in _borders(work):
         np.add.at(sizes, numbers, own_sizes)
         ends.append(pairs)

@@ -121,9 +121,8 @@ def train_membranes(
                          "both cover the same voxels", "cut both alike")  # fmt: skip
     wide = 3 * min(view.voxel_size) if width is None else width
     truth = borders(cells.read(), view.voxel_size, wide)
-    XX = (
-        None if unknown is None else np.asarray(unknown.boxed(box).read() if hasattr(unknown, "boxed") else unknown)
-    )
+    if hasattr(unknown, "boxed"):
+        unknown = unknown.boxed(box).read()
     return train(
         view, truth, out=out, target="membrane", classes=classes, dont_care=unknown, pixel=pixel, notes=notes,
         seed=seed, **how,

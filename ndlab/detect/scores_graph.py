@@ -11,7 +11,7 @@ import numpy as np
 from ndlab.detect.watershed import Array
 from ndlab.errors import BadRequest
 
-__all__ = ["F1", "GraphScore", "score_graph"]
+__all__ = ["F1", "GraphScore", "near_pairs", "score_graph"]
 
 _ROWS = 4096  # synapses whose neighbours are held at a time
 
@@ -152,3 +152,35 @@ def _neuron_pairs(ends: Array, true: Array, neurons: Mapping[int, int]) -> F1:
     wanted = {(int(a), int(b)) for a, b in true if a and b}
     both = len(named & wanted)
     return F1(both, len(named) - both, len(wanted) - both)
+
+
+def near_pairs(found: Any, truth: Any, reach: float) -> Array:
+    """Match places one to one, the nearest first, and return the rows (k, 2) of those that belong together.
+
+    Parameters
+    ----------
+    found, truth : array, (n, 3) and (m, 3)
+        Places, e.g. centroids of synapses [nm].
+    reach : float
+        Places further apart are not the same.
+
+    Examples
+    --------
+    >>> near_pairs([(0, 0, 0), (0, 0, 30)], [(0, 0, 25), (900, 0, 0)], 100).tolist()
+    [[1, 0]]
+    """
+    from scipy.spatial import cKDTree
+
+    one, other = (np.asarray(places, float).reshape(-1, 3) for places in (found, truth))
+    if not len(one) or not len(other):
+        return np.empty((0, 2), np.int64)
+    near = cKDTree(one).sparse_distance_matrix(cKDTree(other), reach, output_type="coo_matrix")
+    mine, theirs = set[int](), set[int]()
+    pairs = []
+    for i in np.lexsort((near.col, near.row, near.data)):
+        a, b = int(near.row[i]), int(near.col[i])
+        if a not in mine and b not in theirs:
+            mine.add(a)
+            theirs.add(b)
+            pairs.append((a, b))
+    return np.array(sorted(pairs), np.int64).reshape(-1, 2)

@@ -16,7 +16,7 @@ from ndlab.measure.keyed import Keyed, merge_keyed
 from ndlab.pipeline.progress import ProgressCallback
 from ndlab.volume import Volume
 
-__all__ = ["SegmentationScore", "score_counts", "score_segmentation"]
+__all__ = ["SegmentationScore", "count_pairs", "score_counts", "score_segmentation"]
 
 
 @dataclass(frozen=True)
@@ -118,15 +118,22 @@ def score_segmentation(
     >>> score.split, round(score.merge, 3), score.ari
     (0.0, 1.762, 0.0)
     """
-    found, true = whole_numbers(part(labels, box)), whole_numbers(part(truth, box))
+    how = How(workers, client, progress)
+    return score_counts(*count_pairs(part(labels, box), part(truth, box), ignore, how, block))
+
+
+def count_pairs(
+    labels: Volume, truth: Volume, ignore: int | None, how: How, block: int | Sequence[int] | None = None
+) -> tuple[Array, Array, Array]:
+    """Segment and object of each pair that shares voxels, and how many; by segment, then object."""
+    found, true = whole_numbers(labels), whole_numbers(truth)
     same_space(found, true, "truth")
     kinds = np.dtype([("label", native(found.dtype)), ("truth", native(true.dtype))])
     empty = _Counts(np.empty(0, kinds), np.empty(0, np.int64))
-    how = How(workers, client, progress).near(found, true)
     params = {"labels": found, "truth": true, "shift": np.subtract(true.box.start, found.box.start).tolist()}
-    total = gather("score segmentation", _count, found, params, block, merge_keyed, empty, how)
+    total = gather("score segmentation", _count, found, params, block, merge_keyed, empty, how.near(found, true))
     kept = np.ones(len(total.keys), bool) if ignore is None else total.keys["truth"] != ignore
-    return score_counts(total.keys["label"][kept], total.keys["truth"][kept], total.size[kept])
+    return total.keys["label"][kept], total.keys["truth"][kept], total.size[kept]
 
 
 def _count(block: Box, labels: Volume, truth: Volume, shift: Sequence[int]) -> _Counts:
@@ -147,7 +154,7 @@ def _count(block: Box, labels: Volume, truth: Volume, shift: Sequence[int]) -> _
 
 
 def score_counts(labels: Array, truth: Array, counts: Array) -> SegmentationScore:
-    """Score pairs of segment and object by the number of things (voxels, or others) that they share.
+    """Score pairs of segment and object by the number of things they share; a pair may come more than once.
 
     Examples
     --------
@@ -155,7 +162,8 @@ def score_counts(labels: Array, truth: Array, counts: Array) -> SegmentationScor
     1.0
     """
     n = int(counts.sum())
-    of_labels, of_truth = _sums(labels, counts), _sums(truth, counts)
+    (labels, of_labels), (truth, of_truth) = _numbered(labels, counts), _numbered(truth, counts)
+    counts = _numbered(labels * max(len(of_truth), 1) + truth, counts)[1]
     if n == 0:
         return SegmentationScore(0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0, 0)
     both, found, true = (_entropy(c, n) for c in (counts, of_labels, of_truth))
@@ -170,11 +178,12 @@ def score_counts(labels: Array, truth: Array, counts: Array) -> SegmentationScor
     )  # fmt: skip
 
 
-def _sums(ids: Array, counts: Array) -> Array:
+def _numbered(ids: Array, counts: Array) -> tuple[Array, Array]:
+    """Ids as numbers from 0, and the sum of the counts of each."""
     kept, number = np.unique(ids, return_inverse=True)
-    out = np.zeros(len(kept), np.int64)
-    np.add.at(out, number, counts)
-    return out
+    sums = np.zeros(len(kept), np.int64)
+    np.add.at(sums, number, counts)
+    return number.reshape(-1).astype(np.int64), sums
 
 
 def _entropy(counts: Array, n: int) -> float:

@@ -1,4 +1,4 @@
-"""What lies on the faces between two labels: how many there are, and how membrane-like they are, as a histogram.
+"""What lies on the faces between two labels: how many there are, and how membrane-like they are.
 
 Whole numbers throughout, so that the tables of two blocks add up to that of both, in any order.
 """
@@ -10,13 +10,10 @@ import numpy as np
 from ndlab.detect.kernels.jit import Array, jit
 from ndlab.measure.kernels.interning import find, rehash
 
-__all__ = ["BINS", "COLUMNS", "between", "within"]
+__all__ = ["COLUMNS", "between", "within"]
 
-BINS = 16
-"""Bins of the membrane probability, each 16 of the 256 values wide."""
-
-COLUMNS = 4 + BINS
-"""Of a table of contacts: faces across z, y and x, the sum of their values, and their histogram."""
+COLUMNS = 4
+"""Of a table of contacts: faces across z, y and x, and the sum of their values."""
 
 
 @jit
@@ -94,4 +91,3 @@ def _row(key: int, keys: Array, rows: Array, slots: Array, count: int) -> tuple[
 def _add(row: Array, axis: int, value: int) -> None:
     row[axis] += 1
     row[3] += value
-    row[4 + (np.int64(value) >> 4)] += 1

@@ -6,31 +6,14 @@ import heapq
 
 import numpy as np
 
-from ndlab.detect.kernels.contact import BINS
 from ndlab.detect.kernels.jit import Array, jit
 from ndlab.measure.kernels.interning import find, rehash
 
-__all__ = ["merge", "strength"]
+__all__ = ["merge"]
 
 
 @jit
-def strength(row: Array, quantile: float) -> float:
-    """How membrane-like a border is, 0 to 1: a quantile of the values on its faces, or their mean for one below 0."""
-    faces = row[0] + row[1] + row[2]
-    if quantile < 0:
-        return row[3] / (255.0 * faces)
-    below, wanted = 0, quantile * faces
-    for i in range(BINS):
-        here = row[4 + i]
-        if here > 0 and below + here >= wanted:
-            # Values are taken to be spread evenly over their bin.
-            return (i + (wanted - below) / here) / BINS
-        below += here
-    return 1.0
-
-
-@jit
-def merge(a: Array, b: Array, rows: Array, sizes: Array, quantile: float, small: float) -> tuple[Array, Array]:
+def merge(a: Array, b: Array, rows: Array, sizes: Array, small: float) -> tuple[Array, Array]:
     """Merge the nodes of a graph of regions to the end, and return which two joined and at what height.
 
     Parameters
@@ -41,8 +24,6 @@ def merge(a: Array, b: Array, rows: Array, sizes: Array, quantile: float, small:
         Contacts. They are changed.
     sizes : array of int64, (n,)
         Voxels of each node. They are changed.
-    quantile : float
-        As for `strength`.
     small : float
         Nodes of fewer voxels than this are merged more readily: the border of one of size s counts s / small.
 
@@ -58,7 +39,7 @@ def merge(a: Array, b: Array, rows: Array, sizes: Array, quantile: float, small:
     name, alive, stamp = np.arange(n), np.ones(m, np.bool_), np.zeros(m, np.int64)
     keys = np.empty(max(m, 64), np.uint64)
     slots, filled = _table(a, b, alive, keys)
-    heap = [(_score(rows[e], sizes[a[e]], sizes[b[e]], quantile, small), e, 0) for e in range(m)]
+    heap = [(_score(rows[e], sizes[a[e]], sizes[b[e]], small), e, 0) for e in range(m)]
     heapq.heapify(heap)
     pairs, heights = np.empty((max(n - 1, 0), 2), np.int64), np.empty(max(n - 1, 0), np.float64)
     count, height = 0, 0.0
@@ -97,10 +78,10 @@ def merge(a: Array, b: Array, rows: Array, sizes: Array, quantile: float, small:
                     following[half], first[keep] = first[keep], half
                     degree[keep] += 1
                 stamp[e] += 1
-                heapq.heappush(heap, (_score(rows[e], sizes[keep], sizes[there], quantile, small), e, stamp[e]))
+                heapq.heappush(heap, (_score(rows[e], sizes[keep], sizes[there], small), e, stamp[e]))
             half = after
         if was_small:
-            _rescore(keep, first, following, a, b, alive, stamp, rows, sizes, quantile, small, heap)
+            _rescore(keep, first, following, a, b, alive, stamp, rows, sizes, small, heap)
     return pairs[:count].copy(), heights[:count].copy()
 
 
@@ -111,8 +92,9 @@ def _key(one: int, other: int) -> int:
 
 
 @jit
-def _score(row: Array, size: int, other: int, quantile: float, small: float) -> float:
-    found, least = strength(row, quantile), min(size, other)
+def _score(row: Array, size: int, other: int, small: float) -> float:
+    """Mean membrane probability of a border, 0 to 1; less where one side is small."""
+    found, least = row[3] / (255.0 * (row[0] + row[1] + row[2])), min(size, other)
     return found * least / small if least < small else found
 
 
@@ -144,7 +126,7 @@ def _incidence(a: Array, b: Array, n: int) -> tuple[Array, Array, Array]:
 @jit
 def _rescore(
     node: int, first: Array, following: Array, a: Array, b: Array, alive: Array, stamp: Array, rows: Array,
-    sizes: Array, quantile: float, small: float, heap: list[tuple[float, int, int]],
+    sizes: Array, small: float, heap: list[tuple[float, int, int]],
 ) -> None:  # fmt: skip
     """Put the edges of a node, whose size matters, in the queue anew."""
     half = first[node]
@@ -152,6 +134,6 @@ def _rescore(
         e = half // 2
         if alive[e]:
             stamp[e] += 1
-            score = _score(rows[e], sizes[a[e]], sizes[b[e]], quantile, small)
+            score = _score(rows[e], sizes[a[e]], sizes[b[e]], small)
             heapq.heappush(heap, (score, e, stamp[e]))
         half = following[half]
