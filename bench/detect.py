@@ -1,7 +1,8 @@
 """Synapse detection on the larva's nerve cord: scores over four spatial folds, and voxels a CPU second.
 
-Each method is trained on three quarters of `vnc_larva_sstem` (sections 0-13) and looks at the fourth, which lies 110 nm or
-more from everything it was trained on. Rules (threshold, sizes) for a quarter are those that are best on the other three.
+Each method is trained on three quarters of `vnc_larva_sstem` (sections 0-13) and looks at the fourth, which lies 110 nm
+or more from everything it was trained on. Rules (threshold, sizes) for a quarter are those that are best on the other
+three.
 `--models FOLDER` keeps trained models, and takes those that are there; networks need PyTorch only to be trained.
 `--methods` names what to run. Scores are over all quarters; intervals from drawing tiles of 256 x 256 voxels anew.
 """
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import resource
 import sys
 import time
 from pathlib import Path
@@ -27,6 +27,8 @@ from ndlab.volume import Volume
 Array = np.ndarray[Any, Any]
 SIZE = (45.0, 4.6, 4.6)
 GAP, TILE, SMALL = 24, 256, 200
+STEPS = 1000  # of a network's training
+SAMPLES = 15_000  # of each class for the random forest; VESICLE's limit is 100,000
 OWN = Grid((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), (0, 50), (10_000,), (100, 200, 400, 700, 1000), (1, 2))
 # VESICLE's own thresholds and areas are too low for neither of them; its sizes are.
 VESICLE = Grid(GRID.threshold, (0, 50, 200), (5000,), (100, 200, 500, 1000, 2000), (1, 2, 3))
@@ -67,7 +69,11 @@ def models(method: str, data: Any, folder: Path, quick: bool) -> tuple[list[Mode
     """A model for each quarter, and CPU seconds of training."""
     raw, truth, others, _ = data
     volume, found, spent = Volume.from_array(raw, SIZE), [], 0.0
-    how: dict[str, Any] = {"network": {"steps": 1000}, "vesicle": {"trees": 20 if quick else 200}}.get(method, {})
+    every: dict[str, dict[str, Any]] = {
+        "network": {"steps": 20 if quick else STEPS},
+        "vesicle": {"trees": 20 if quick else 200, "samples": SAMPLES},
+    }
+    how = every.get(method, {})
     for k, part in enumerate(quarters(raw.shape)):
         path = folder / f"{method}-{k}.npz"
         if not path.exists():
@@ -135,7 +141,7 @@ def measure(bench: Bench, method: str, data: Any, folder: Path) -> tuple[dict[st
         "f1_iou_0.1": by_share(chance, truth, rules, 0.1), "f1_iou_0.3": by_share(chance, truth, rules, 0.3),
         "best_f1_on_the_curve": every.best()[1], "voxel_ap": detect.average_precision(chance, truth),
         "cremi_nm": float(np.nanmean([one.clefts.score for one in found])),
-        "mvoxel_per_cpu_s": speed, "training_cpu_s": spent, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "mvoxel_per_cpu_s": speed, "training_cpu_s": spent,
         "digests": [one.digest for one in chosen],
     }  # fmt: skip
     return row, found

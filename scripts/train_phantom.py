@@ -21,14 +21,18 @@ def main() -> None:
     truth = brain.psd()
     for name in classes:
         classes[name] &= truth == 0
-    notes = {"trained_on": "phantom of seed 11", "warning": "phantom-trained, not validated on EM", "licence": "Apache-2.0"}
+    notes = {
+        "trained_on": "phantom of seed 11",
+        "warning": "phantom-trained, not validated on EM",
+        "licence": "Apache-2.0",
+    }
     model = train(brain.volume("image"), truth, classes=classes, notes=notes, first=8, second=24, leaves=15)
     other = phantom((16, 384, 384), voxel_size=VOXEL, seed=12, synapse_chance=0.6)
     chance = model_probability(model, other)
     found = evaluate(chance, other.psd(), rules=Rules(0.5, 0, 10_000, 100), ignore_below=50)
     print(found, len(np.unique(other.psd())) - 1, "synapses")
-    Model(model.detector, model.classes, model.voxel_size, model.pixel,
-          {**notes, "f1_on_seed_12": round(found.f1, 3), "voxel_ap_on_seed_12": round(found.voxel_ap or 0, 3)}).save(PHANTOM)  # fmt: skip
+    scores = {"f1_on_seed_12": round(found.f1, 3), "voxel_ap_on_seed_12": round(found.voxel_ap or 0, 3)}
+    Model(model.detector, model.classes, model.voxel_size, model.pixel, {**notes, **scores}).save(PHANTOM)
     print(PHANTOM.stat().st_size // 1024, "KiB")
 
 

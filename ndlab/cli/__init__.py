@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ndlab.cli import annotate, care, catalogue, look, make, notebooks, run, serve, take
+from ndlab.cli import annotate, care, catalogue, detect, look, make, notebooks, run, serve, take
 from ndlab.cli.command import Command
 from ndlab.errors import NdlabError, RunFailed, StaleLevelWarning
 
@@ -27,6 +27,7 @@ COMMANDS: tuple[Command, ...] = (
     *run.COMMANDS,
     *take.COMMANDS,
     *annotate.COMMANDS,
+    *detect.COMMANDS,
     *serve.COMMANDS,
     *catalogue.COMMANDS,
     *care.COMMANDS,

@@ -13,6 +13,8 @@ from ndlab.detect.model import Model
 from ndlab.detect.objects import Rules, objects
 from ndlab.detect.partners import assign, partners
 from ndlab.detect.probability import probability, voxels
+from ndlab.detect.puncta import QUERIES, Punctum, Query, puncta, query_probability
+from ndlab.detect.punctum_table import (
 from ndlab.detect.scores import average_precision, cleft_distances
 from ndlab.detect.scores_graph import F1, GraphScore, near_pairs, score_graph
 from ndlab.detect.scores_segmentation import SegmentationScore, score_counts, score_segmentation
@@ -25,14 +27,18 @@ from ndlab.detect.trees import Growth
 from ndlab.detect.tuning import tune_segments
 
 __all__ = [
+    "(",
+    "Evaluation",
     "F1",
     "GRID",
-    "Evaluation",
     "GraphScore",
     "Grid",
     "Growth",
     "Model",
     "Overlaps",
+    "Punctum",
+    "QUERIES",
+    "Query",
     "Reading",
     "Rules",
     "SegmentationScore",
@@ -51,6 +57,8 @@ __all__ = [
     "paired",
     "partners",
     "probability",
+    "puncta",
+    "query_probability",
     "score_counts",
     "score_graph",
     "score_segmentation",

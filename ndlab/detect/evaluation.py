@@ -87,8 +87,9 @@ class Evaluation:
 
     def __repr__(self) -> str:
         voxels = "" if self.voxel_ap is None else f", voxel AP {self.voxel_ap:.3f}"
-        return (f"Evaluation: F1 {self.f1:.3f} (precision {self.precision:.3f}, recall {self.recall:.3f}; {self.tp} found,"
-                f" {self.fn} missed, {self.fp} invented){voxels}")  # fmt: skip
+        counts = f"{self.tp} found, {self.fn} missed, {self.fp} invented"
+        rates = f"precision {self.precision:.3f}, recall {self.recall:.3f}"
+        return f"Evaluation: F1 {self.f1:.3f} ({rates}; {counts}){voxels}"
 
     def outcomes(self) -> pd.DataFrame:
         """Return a row for each true object that counts and each detection of nothing: centre, size, outcome."""
@@ -151,10 +152,11 @@ def _units(parts: Sequence[Evaluation], tile: int | None, others: Sequence[Evalu
     kinds = np.eye(3, dtype=int)
     rows, keys = [], []
     for i, part in enumerate([*parts, *others]):
-        for one in part.outcomes().itertuples():
+        table = part.outcomes()
+        for outcome, y, x in zip(table["outcome"], table["y"].to_numpy(), table["x"].to_numpy(), strict=True):
             mine = i < len(parts)
-            rows.append(kinds[("found", "invented", "missed").index(one.outcome)] * mine)
-            keys.append((i % max(1, len(parts)), *((0, 0) if tile is None else (one.y // tile, one.x // tile))))
+            rows.append(kinds[("found", "invented", "missed").index(outcome)] * mine)
+            keys.append((i % max(1, len(parts)), *((0, 0) if tile is None else (y // tile, x // tile))))
     if not rows:
         return np.zeros((1, 3), int)
     if tile is None:

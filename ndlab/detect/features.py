@@ -25,7 +25,8 @@ def taps(sigma: float) -> Array:
     """
     x = np.arange(math.ceil(_REACH * sigma) + 1)
     half = np.exp(-0.5 * (x / sigma) ** 2)
-    return (half / (half[0] + 2 * half[1:].sum())).astype("f4")
+    found: Array = (half / (half[0] + 2 * half[1:].sum())).astype("f4")
+    return found
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Multiscale:
             parts = [np.empty_like(section) for _ in range(3)]
             for source, target in zip((xx, xy, yy), parts, strict=True):
                 gauss(source, half, target)
-            spread(*parts, out[k], out[k + 1])
+            spread(parts[0], parts[1], parts[2], out[k], out[k + 1])
             gauss(square, half, wide)
             mean = out[1 + 4 * (i + 1)]
             np.sqrt(np.maximum(wide - mean * mean, 0), out=out[k + 2])

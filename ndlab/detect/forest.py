@@ -127,7 +127,7 @@ def _gathered(trees: list[Tree], output: list[int], start: list[float], link: st
 
 
 def _siblings_together(left: Array, right: Array, feature: Array, threshold: Array, value: Array) -> tuple[Array, ...]:
-    """Number the nodes anew so that every right child follows the left one, level by level."""
+    """Put the nodes in an order in which every right child follows the left one, level by level."""
     order, place = [0], np.zeros(len(feature), int)
     for at, node in enumerate(order):  # grows while it is walked
         place[node] = at

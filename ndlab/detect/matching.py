@@ -128,10 +128,7 @@ def match(
     (1, 1, 0)
     """
     o = overlaps
-    if iou is None:
-        partner = _by_voxels(o, overlap)
-    else:
-        partner = _by_iou(o, iou)
+    partner = _by_voxels(o, overlap) if iou is None else _by_iou(o, iou)
     counts = o.truth_size >= ignore_below
     used = np.zeros(len(o.detections), bool)
     used[partner[partner >= 0]] = True

@@ -147,8 +147,11 @@ class Model:
         found = cls(_detector(head, arrays), tuple(head["classes"]), tuple(head["voxel_size"]), head["pixel"],
                     head["notes"])  # fmt: skip
         if found.digest != head["digest"]:
-            raise BadMetadata(f"{source} holds other arrays than were written", f"{found.digest} is not {head['digest']}",
-                              "copy the file again, or train anew")  # fmt: skip
+            raise BadMetadata(
+                f"{source} holds other arrays than were written",
+                f"{found.digest} is not {head['digest']}",
+                "copy the file again, or train anew",
+            )
         return found
 
     @classmethod

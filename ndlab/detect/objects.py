@@ -49,7 +49,7 @@ class Rules:
                              "let min_area be 0 or more, and max_area no smaller")  # fmt: skip
 
 
-def objects(probability: Array, rules: Rules = Rules()) -> Array:  # noqa: B008 - frozen
+def objects(probability: Array, rules: Rules = Rules()) -> Array:
     """Label the objects in an array of probabilities (z, y, x), and return the labels (uint32, 0 is background).
 
     Pieces of single sections (4-connected) that are too small or too large are taken out first; then objects

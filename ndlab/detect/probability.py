@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -206,11 +206,17 @@ def _made(volume: Any, model: Model, target: int | None, out: Any, how: dict[str
     contrast = Contrast.of(view)
     from ndlab.pipeline import describe
 
-    made = {"source": describe(view), "model": model.kind, "digest": model.digest, "class": "all" if target is None else model.classes[target],
-            "contrast": [contrast.mean, contrast.deviation], "pixel": model.pixel,
-            **{k: v for k, v in model.notes.items() if k in ("warning", "trained_on")}}  # fmt: skip
+    made = {
+        "source": describe(view),
+        "model": model.kind,
+        "digest": model.digest,
+        "class": "all" if target is None else model.classes[target],
+        "contrast": [contrast.mean, contrast.deviation],
+        "pixel": model.pixel,
+        **{name: value for name, value in model.notes.items() if name in ("warning", "trained_on")},
+    }
     lazy = _lazy(view, ProbabilityArray.of(view, model, contrast, target), made)
-    return lazy if out is None else _stored(lazy, made, out, how)
+    return lazy if out is None else stored(lazy, made, out, how)
 
 
 def _lazy(view: Volume, array: ProbabilityArray, made: dict[str, Any]) -> Volume:
@@ -223,7 +229,9 @@ def _lazy(view: Volume, array: ProbabilityArray, made: dict[str, Any]) -> Volume
     channels = tuple(Channel(name=name, window=(0.0, 1.0)) for name in names)
     level = Level(array, Calibration(view.voxel_size, view.offset))
     name = f"{names[0] if array.target is not None else 'classes'} of {view.name}".strip()
-    return Volume(Stored("", "computed", axes, (level,), "image", name, channels, attrs={"ndlab": {"probability": made}}))
+    return Volume(
+        Stored("", "computed", axes, (level,), "image", name, channels, attrs={"ndlab": {"probability": made}})
+    )
 
 
 def kept(found: Array, *, made: dict[str, Any]) -> Array:
@@ -231,7 +239,7 @@ def kept(found: Array, *, made: dict[str, Any]) -> Array:
     return found
 
 
-def _stored(lazy: Volume, made: dict[str, Any], out: Any, how: dict[str, Any]) -> Volume:
+def stored(lazy: Volume, made: dict[str, Any], out: Any, how: dict[str, Any]) -> Volume:
     from ndlab.pipeline import BlockStep, progress_bar
     from ndlab.volume import open as open_volume
 

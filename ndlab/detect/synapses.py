@@ -86,7 +86,8 @@ def synapses(
     settings = _settings(chosen, threshold, min_volume, min_sections)
     folder = _folder(view, out, work)
     if ready:
-        chance = view
+        # What is computed where it is read would be computed for each of three passes.
+        chance = _held(view) if view.codec == "computed" and view.size <= _IN_MEMORY else view
     else:
         place = None if folder is None else f"{folder}/probability.ome.zarr"
         chance = probability(view, model=chosen, out=place, block=block, overwrite=overwrite, **how)
@@ -102,7 +103,11 @@ def synapses(
 def _settings(model: Model | None, threshold: Any, min_volume: Any, min_sections: Any) -> dict[str, float]:
     """Choose what was not given: as the model's notes say, for they were tuned with it."""
     tuned = dict(model.notes.get("rules", {})) if model is not None else {}
-    found = {"threshold": (threshold, _THRESHOLD), "min_volume": (min_volume, _VOLUME), "min_sections": (min_sections, 1)}
+    found = {
+        "threshold": (threshold, _THRESHOLD),
+        "min_volume": (min_volume, _VOLUME),
+        "min_sections": (min_sections, 1),
+    }
     settings = {name: float(given if given is not None else tuned.get(name, usual))
                 for name, (given, usual) in found.items()}  # fmt: skip
     if not 0 <= settings["threshold"] < 1:
@@ -112,7 +117,7 @@ def _settings(model: Model | None, threshold: Any, min_volume: Any, min_sections
 
 def _folder(view: Volume, out: Any, work: Any) -> str | None:
     if work is not None:
-        return os.fspath(work).rstrip("/")
+        return str(os.fspath(work)).rstrip("/")
     if out is not None and view.size > _IN_MEMORY and "://" not in os.fspath(out):
         return f"{os.fspath(out).rstrip('/')}.work"
     return None
@@ -138,7 +143,7 @@ def _annotated(
     objects = []
     for row in rows:
         low, high = (offset + np.array([row[f"{axis}{end}"] for axis in "zyx"]) * size for end in "01")
-        keys = {"voxel_count": int(row["size"]), "peak": float(row["max"]), "model": digest}
+        keys: dict[str, Any] = {"voxel_count": int(row["size"]), "peak": float(row["max"]), "model": digest}
         objects.append(Synapse(
             centroid=tuple(float(row[name]) for name in "zyx"), confidence=float(np.clip(row["mean"], 0, 1)),
             bounds=NmBox(low.tolist(), high.tolist()), keys=keys,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
+from ndlab.annotations import Annotations
 from ndlab.detect.model import Model
 from ndlab.detect.working import Contrast, flat_view, reduced
 from ndlab.errors import BadRequest
@@ -127,7 +128,14 @@ def train(
 
 
 def lesson_of(
-    view: Volume, truth: Any, factor: int, classes: Mapping[str, Any], dont_care: Any, radius: float, target: str, box: Any
+    view: Volume,
+    truth: Any,
+    factor: int,
+    classes: Mapping[str, Any],
+    dont_care: Any,
+    radius: float,
+    target: str,
+    box: Any,
 ) -> Lesson:
     """Read what is learnt from, at a model's pixels."""
     image = reduced(Contrast.of(view).apply(view.read()), factor)
@@ -137,7 +145,7 @@ def lesson_of(
         names.append(name)
         found[_share(mask, view, factor, box) >= _HALF] = len(names) - 1
     names.append(target)
-    if hasattr(truth, "where") and hasattr(truth, "ledger") or type(truth).__name__ == "Annotations":
+    if isinstance(truth, Annotations):
         wanted, weight = _marked(truth, view, factor, radius, image.shape)
     else:
         wanted = _share(truth, view, factor, box) >= _HALF
@@ -163,16 +171,17 @@ def _share(mask: Any, view: Volume, factor: int, box: Any) -> Array:
 def _marked(marks: Any, view: Volume, factor: int, radius: float, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Balls around marks, and how much each pixel is known."""
     pixel = np.array(view.voxel_size) * (1, factor, factor)
-    positive, negative = [], []
+    positive: list[Any] = []
+    negative: list[Any] = []
     for one in marks.where(kind="synapse"):
         if one.position is not None:
             (negative if one.status == 3 else positive).append(one.position)
-    wanted = near(positive, view, pixel, shape) <= radius
-    clear = near(negative, view, pixel, shape) <= 2 * radius
-    # Between a ball and the open nobody knows; in the open a synapse may have been overlooked, so it counts for less.
-    around = near(positive, view, pixel, shape)
-    weight = np.where(wanted | clear, 1.0, np.where(around > 3 * radius, 0.3, 0.0)).astype("f4")
-    return wanted & ~clear, weight
+    around, beside = (near(places, view, pixel, shape) for places in (positive, negative))
+    # A voxel between two marks goes to the nearer one.
+    wanted, wrong = (around <= radius) & (around <= beside), (beside <= radius) & (beside < around)
+    # Between a ball and the open nobody knows.
+    weight = (wanted | wrong | (around > 3 * radius)).astype("f4")
+    return wanted, weight
 
 
 def near(points: Sequence[Any], view: Volume, pixel: Array, shape: tuple[int, ...]) -> Array:

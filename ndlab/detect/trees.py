@@ -14,6 +14,7 @@ from ndlab.detect.forest import Forest
 __all__ = ["Growth", "Trees", "grow"]
 
 Array = np.ndarray[Any, Any]
+_MANY = 100_000  # rows from which on threads pay
 STRIDE = 2
 """The first stage looks at every so manieth pixel of y and x: what it says is read smoothed only."""
 
@@ -116,7 +117,7 @@ class Growth:
 
 
 def looked_at(first: Forest, features: Array) -> Array:
-    """What the first stage says, (classes, z, y, x), each pixel by the one of its square that was looked at."""
+    """Let the first stage look: (classes, z, y, x), each pixel by the one of its square that was looked at."""
     from ndlab.detect.kernels.filters import repeated
 
     some = np.ascontiguousarray(features[..., ::STRIDE, ::STRIDE])
@@ -131,7 +132,7 @@ def doubted(context: Context) -> int:
     return (context.classes - 2) * (len(context.sigmas) + 1) + 1
 
 
-def grow(image: Array, classes: Array, weight: Array, growth: Growth = Growth()) -> Trees:  # noqa: B008 - frozen
+def grow(image: Array, classes: Array, weight: Array, growth: Growth = Growth()) -> Trees:
     """Grow a `Trees` from grey values, the class of each voxel, and a weight that is 0 where nothing is known.
 
     The second stage tells the last class from all others. It learns from what first stages thought of voxels that they
@@ -158,7 +159,7 @@ def grow(image: Array, classes: Array, weight: Array, growth: Growth = Growth())
 
 
 def _halves(shape: tuple[int, ...]) -> Array:
-    """A chessboard of areas, so that both halves have something of everything."""
+    """Cut a section into a chessboard of areas, so that both halves have something of everything."""
     y, x = (np.arange(n) // max(16, n // 6) for n in shape)
     found: Array = ((y[:, None] + x[None]) % 2).astype(bool)
     return found
@@ -172,9 +173,12 @@ def _drawn(truth: Array, known: Array, most: int, rng: np.random.Generator) -> A
 
 def _boosted(features: Array, truth: Array, rounds: int, growth: Growth) -> Forest:
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
 
     grown = HistGradientBoostingClassifier(
         max_iter=rounds, learning_rate=growth.rate, max_leaf_nodes=growth.leaves, min_samples_leaf=40,
         l2_regularization=1.0, early_stopping=False, random_state=growth.seed,
     )  # fmt: skip
-    return Forest.of(grown.fit(np.ascontiguousarray(features), truth))
+    # Of little work threads make more.
+    with threadpool_limits(1 if len(truth) < _MANY else None, "openmp"):
+        return Forest.of(grown.fit(np.ascontiguousarray(features), truth))

@@ -68,7 +68,7 @@ def features(image: Array, vesicles: Array, *, anisotropy: float = 5.0, farthest
 
 
 def _sums(section: Array, vesicles: Array, out: Array) -> tuple[Array, Array]:
-    """Sums in squares of 15 and 25; what needs one section only is written."""
+    """Add up squares of 15 and 25; what needs one section only is written."""
     from ndlab.detect.kernels.filters import box_sum, gradient_codes
 
     maps = np.empty((7, *section.shape), "i4")
@@ -109,7 +109,8 @@ def _across(ring: Mapping[int, tuple[Array, Array]], z: int, ny: int, nx: int, o
 def _count(shape: tuple[int, ...], before: int, after: int) -> Array:
     """How many voxels of a window lie inside the section."""
     y, x = (np.minimum(np.arange(n) + after, n - 1) - np.maximum(np.arange(n) - before, 0) + 1 for n in shape)
-    return y[:, None] * x[None]
+    found: Array = y[:, None] * x[None]
+    return found
 
 
 def _distance(vesicles: Array, anisotropy: float, farthest: int) -> Array:
@@ -117,7 +118,8 @@ def _distance(vesicles: Array, anisotropy: float, farthest: int) -> Array:
 
     if not vesicles.any():
         return np.full(vesicles.shape, farthest, "f4")
-    return np.minimum(distance_transform_edt(~vesicles, sampling=(anisotropy, 1, 1)), farthest).astype("f4")
+    found: Array = np.minimum(distance_transform_edt(~vesicles, sampling=(anisotropy, 1, 1)), farthest).astype("f4")
+    return found
 
 
 def disks(centres: Array, radius: int = 4) -> Array:
@@ -232,7 +234,8 @@ class Vesicle:
 
 def as_bytes(image: Array) -> Array:
     """Grey values of mean 0 and deviation 1 as bytes around 128."""
-    return np.clip(np.rint(image * 50 + 128), 0, 255).astype("u1")
+    found: Array = np.clip(np.rint(image * 50 + 128), 0, 255).astype("u1")
+    return found
 
 
 def grow_vesicle(

@@ -87,9 +87,10 @@ def factor_of(voxel_size: tuple[float, float, float], pixel: float) -> int:
         raise BadRequest(
             f"voxels of {voxel_size[1]:g} x {voxel_size[2]:g} nm for a model of pixels of {pixel:g} nm",
             "what it looks for would be too small to see",
-            "take a finer level, or train a model on volumes like this one: ndlab.detect.train(volume, labels, out=path)",
+            "take a finer level, or train a model on such volumes: ndlab.detect.train(volume, labels, out=path)",
         )
-    return max(1, round(pixel / side))
+    number = round(pixel / side)
+    return max(1, number)
 
 
 def reduced(values: Array, factor: int) -> Array:
@@ -105,7 +106,9 @@ def reduced(values: Array, factor: int) -> Array:
     return out
 
 
-def enlarged(values: Array, factor: int, start: tuple[int, int], stop: tuple[int, int], origin: tuple[int, int]) -> Array:
+def enlarged(
+    values: Array, factor: int, start: tuple[int, int], stop: tuple[int, int], origin: tuple[int, int]
+) -> Array:
     """Interpolate pixels (…, y, x) that begin at pixel `origin` to the voxels from `start` to `stop` in y and x."""
     from ndlab.detect.kernels.filters import interpolated
 

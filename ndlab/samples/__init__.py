@@ -12,13 +12,16 @@ from ndlab.samples.tables import (
     kasthuri_touches,
     weiler_synapses,
 )
+from ndlab.samples.tomography import Tomogram, array_tomography
 from ndlab.samples.toy import ToyBrain, toy
 
 __all__ = [
     "FIBSEM_VOXEL_SIZE",
     "Phantom",
     "PhantomArray",
+    "Tomogram",
     "ToyBrain",
+    "array_tomography",
     "bock_density",
     "fibsem_labels",
     "fibsem_slices",

@@ -131,7 +131,7 @@ class Trainer:
         self.pad = recipe.patch
         sides = ((reach, reach), (self.pad, self.pad), (self.pad, self.pad))
         self.image = np.pad(image.astype("f4"), sides, mode="edge")
-        self.classes = np.pad(classes.astype("i8"), sides[1:] and ((0, 0), *sides[1:]))
+        self.classes = np.pad(classes.astype("i8"), ((0, 0), *sides[1:]))
         self.weight = np.pad(weight.astype("f4"), ((0, 0), *sides[1:]))
         learnt = self.weight > 0
         self.wanted = np.argwhere(learnt & (self.classes == self.count - 1))
