@@ -15,6 +15,13 @@ from ndlab.detect.partners import assign, partners
 from ndlab.detect.probability import probability, voxels
 from ndlab.detect.puncta import QUERIES, Punctum, Query, puncta, query_probability
 from ndlab.detect.punctum_table import (
+    ari_by_dimension,
+    find_puncta,
+    linear_trials,
+    punctum_features,
+    read_detections,
+    transformed,
+)
 from ndlab.detect.scores import average_precision, cleft_distances
 from ndlab.detect.scores_graph import F1, GraphScore, near_pairs, score_graph
 from ndlab.detect.scores_segmentation import SegmentationScore, score_counts, score_segmentation
@@ -27,29 +34,31 @@ from ndlab.detect.trees import Growth
 from ndlab.detect.tuning import tune_segments
 
 __all__ = [
-    "(",
-    "Evaluation",
     "F1",
     "GRID",
+    "QUERIES",
+    "Evaluation",
     "GraphScore",
     "Grid",
     "Growth",
     "Model",
     "Overlaps",
     "Punctum",
-    "QUERIES",
     "Query",
     "Reading",
     "Rules",
     "SegmentationScore",
     "Sweep",
+    "ari_by_dimension",
     "assign",
     "average_precision",
     "borders",
     "cleft_distances",
     "evaluate",
+    "find_puncta",
     "graph",
     "graph_of",
+    "linear_trials",
     "match",
     "membranes",
     "near_pairs",
@@ -58,7 +67,9 @@ __all__ = [
     "partners",
     "probability",
     "puncta",
+    "punctum_features",
     "query_probability",
+    "read_detections",
     "score_counts",
     "score_graph",
     "score_segmentation",
@@ -69,6 +80,7 @@ __all__ = [
     "synapses",
     "train",
     "train_membranes",
+    "transformed",
     "tune_segments",
     "voxels",
 ]

@@ -148,7 +148,7 @@ def test_a_stored_result_is_the_one_in_memory_and_a_stopped_call_goes_on(
     assert found.dtype == np.uint64
     assert np.array_equal(found.read(), expected)
     assert np.array_equal(detect.segments(volume, **how).read(), expected), "what is complete is opened"
-    with pytest.raises(Conflict, match="segments at .* other settings.*threshold"):
+    with pytest.raises(Conflict, match=r"segments at .* other settings.*threshold"):
         detect.segments(volume, threshold=0.1, **how)
 
 
@@ -236,7 +236,8 @@ def test_tuning_says_what_segments_would_score() -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "message"), [({"threshold": 1.5}, "threshold=1.5"), ({"gap": -1}, "gap=-1"), ({"membrane": 2}, "membrane=2")]
+    ("how", "message"),
+    [({"threshold": 1.5}, "threshold=1.5"), ({"gap": -1}, "gap=-1"), ({"membrane": 2}, "membrane=2")],
 )
 def test_what_makes_no_sense_is_refused(how: dict[str, Any], message: str) -> None:
     with pytest.raises(BadRequest, match=message):
