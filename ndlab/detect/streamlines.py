@@ -136,7 +136,7 @@ def _lines(tracts: Any) -> Iterator[Array]:
     except (ValueError, TypeError, EOFError, OSError, nibabel.streamlines.tractogram_file.HeaderError,
             nibabel.streamlines.tractogram_file.DataError) as error:  # fmt: skip
         raise BadMetadata(
-            f"{path} is no readable file of streamlines", str(error), "give a .trk or .tck file"
+            f"{path} holds no streamlines", str(error), "give a .trk or .tck file"
         ) from None
 
 
