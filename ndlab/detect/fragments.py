@@ -119,7 +119,8 @@ def join_block(block: Box, work: Work) -> None:
         return
     raws = work.kv.read_many([f"planes/{n}" for n in (number, *(work.number(places[axis]) for axis in there))])
     own, *others = (unpacked(raw or b"") for raw in raws)
-    joined, across = [np.empty((0, 2), np.uint64)], {}
+    joined = [np.empty((0, 2), np.uint64)]
+    across: dict[str, Array] = {}
     for axis, other in zip(there, others, strict=True):
         low, high = "zyx"[axis] + "-", "zyx"[axis] + "+"
         mine, theirs = own[f"{low}labels"].reshape(-1), other[f"{high}labels"].reshape(-1)

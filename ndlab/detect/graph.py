@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ndlab.detect.membranes import membranes
+from ndlab.detect.membranes import MEMBRANES, membranes
 from ndlab.detect.model import Model
 from ndlab.detect.partners import LiesIn, partners
 from ndlab.detect.probability import probability
 from ndlab.detect.segments import segments
 from ndlab.detect.synapses import synapses
 from ndlab.detect.working import flat_view
+from ndlab.errors import Conflict, NotFound
 from ndlab.graph import Graph
+from ndlab.measure.blocks import identity_of
+from ndlab.pipeline import fingerprint
+from ndlab.store.kv import Kv, normal_url
 from ndlab.volume import Volume
+from ndlab.volume import open as open_volume
 
 if TYPE_CHECKING:
     from ndlab.annotations import Annotations
     from ndlab.measure import Table
 
 __all__ = ["Reading", "graph", "graph_of"]
+
+_NOTES = "reading.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,18 +111,37 @@ def graph(
     folder = None if out is None else os.fspath(out).rstrip("/")
     how = {"overwrite": overwrite, "workers": workers, "client": client, "progress": progress, "block": block}
     where = {n: None if folder is None else f"{folder}/{n}.ome.zarr" for n in ("membranes", "segments", "synapses")}
-    walls = _held(membranes(view, model=membrane_model, out=where["membranes"], **how), folder)
+    notes = None if folder is None else _Notes.open(folder, [identity_of(view), Model.of(membrane_model or MEMBRANES).digest,
+                                                             Model.of(synapse_model).digest], overwrite)  # fmt: skip
+    walls = _once(notes, "membranes", lambda: membranes(view, model=membrane_model, out=where["membranes"], **how))
     cells = segments(walls, out=where["segments"], **{**how, **(segment or {})})
-    chance = _held(probability(view, model=synapse_model, out=where["synapses"], **how), folder)
+    chance = _once(notes, "synapses", lambda: probability(view, model=synapse_model, out=where["synapses"], **how))
     settings = dict(synapse or {})
     settings.setdefault("threshold", Model.of(synapse_model).notes.get("rules", {}).get("threshold", 0.5))
-    found = synapses(chance, out=None if folder is None else f"{folder}/synapses", **{**how, **settings})
+    found = _synapses(chance, folder, {**how, **settings})
     table = partners(found, cells, objects=chance, threshold=settings["threshold"], vesicles=vesicles, lies_in=lies_in,
                      block=block, workers=workers, client=client, progress=progress)  # fmt: skip
     made = graph_of(table)
     if folder is not None:
-        made.write(f"{folder}/graph.graphml")
+        made.write(f"{folder}/graph.graphml", overwrite=True)
     return Reading(walls, cells, chance, found, table, made)
+
+
+def _synapses(chance: Volume, folder: str | None, how: dict[str, Any]) -> Annotations:
+    """Find synapses, or open those that an earlier call found; what somebody changed in them is kept."""
+    from ndlab.annotations import Annotations
+
+    if folder is None:
+        return synapses(chance, **how)
+    place = f"{folder}/synapses"
+    try:
+        earlier = Annotations.open(place)
+    except NotFound:
+        return synapses(chance, out=place, **how)
+    if earlier.count() and not how["overwrite"]:
+        return earlier
+    earlier.close()
+    return synapses(chance, out=place, **{**how, "overwrite": True})
 
 
 def graph_of(table: Any) -> Graph:
@@ -138,8 +164,46 @@ def graph_of(table: Any) -> Graph:
     )  # fmt: skip
 
 
-def _held(volume: Volume, folder: str | None) -> Volume:
-    """Compute a lazy volume once, into memory, where it is not kept in a folder."""
-    if folder is not None:
-        return volume
-    return Volume.from_array(volume.read(), volume.voxel_size, offset=volume.offset, name=volume.name)
+@dataclass(frozen=True)
+class _Notes:
+    """Which probabilities a folder holds whole, so that a call that goes on opens them as they are."""
+
+    folder: str
+    identity: str
+
+    @classmethod
+    def open(cls, folder: str, about: Any, overwrite: bool) -> _Notes:
+        """Check that the folder is of the same picture and models, or empty."""
+        found = cls(folder, fingerprint(about))
+        earlier = found.kv.read_json(_NOTES)
+        if overwrite or earlier is None:
+            found.kv.write_json(_NOTES, {"identity": found.identity, "done": []})
+        elif earlier["identity"] != found.identity:
+            raise Conflict(f"{folder} holds what was read from another picture, or by other models", "",
+                           "choose another out=, or pass overwrite=True")  # fmt: skip
+        return found
+
+    @property
+    def kv(self) -> Kv:
+        """Files of the folder."""
+        return Kv(normal_url(self.folder))
+
+    def done(self) -> list[str]:
+        """Return what is whole."""
+        return list((self.kv.read_json(_NOTES) or {"done": []})["done"])
+
+    def add(self, name: str) -> None:
+        """Note that something is whole."""
+        self.kv.write_json(_NOTES, {"identity": self.identity, "done": [*self.done(), name]})
+
+
+def _once(notes: _Notes | None, name: str, make: Callable[[], Volume]) -> Volume:
+    """Make probabilities, in memory where there is no folder; or open those that an earlier call made whole."""
+    if notes is None:
+        lazy = make()
+        return Volume.from_array(lazy.read(), lazy.voxel_size, offset=lazy.offset, name=lazy.name)
+    if name in notes.done():
+        return open_volume(f"{notes.folder}/{name}.ome.zarr")
+    found = make()
+    notes.add(name)
+    return found

@@ -301,11 +301,13 @@ def _together(a: Array, b: Array) -> Array:
 
 
 def _write(synapses: Annotations, rows: Array) -> None:
+    from ndlab.annotations import Synapse
+
     of = {int(row["synapse"]): row for row in rows}
-    changed = []
+    changed: list[Synapse] = []
     for one in synapses.where(kind="synapse"):
         row = of.get(one.id)
-        if row is None:
+        if row is None or not isinstance(one, Synapse):
             continue
         pre, post = ([int(row[name])] if row[name] else [] for name in ("pre_id", "post_id"))
         keys = {**one.keys, "partner_margin": round(float(row["margin"]), 4)}

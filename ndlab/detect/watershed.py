@@ -83,7 +83,7 @@ class Heights:
         if self.smooth:
             sigma = [0.0 if math.isinf(size) else self.smooth / size for size in looked]
             found = ndimage.gaussian_filter(found, sigma, truncate=_ENDS, mode="nearest")
-        return np.maximum(found, np.float32(self.floor), out=found)
+        return np.asarray(np.maximum(found, np.float32(self.floor)))
 
 
 def _radius(sigma: float) -> int:

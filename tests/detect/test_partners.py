@@ -25,11 +25,14 @@ EXPECTED = [(101, 11, 21), (102, 11, 22), (103, 12, 22)]
 def marked(labels: Volume) -> Annotations:
     """The objects of a label volume as synapses with centroid and bounds."""
     made = Annotations.temporary(labels)
-    size = np.array(labels.voxel_size)
+
+    def corner(row: Any, end: int) -> list[float]:
+        return [float(row[f"{axis}{end}"] * size) for axis, size in zip("zyx", labels.voxel_size, strict=True)]
+
     rows = [row for row in measure.regions(labels) if row["id"]]
     made.add([
-        Synapse(id=int(row["id"]), centroid=[float(row[a]) for a in "zyx"], bounds=NmBox(
-            ([row[f"{a}0"] for a in "zyx"] * size).tolist(), ([row[f"{a}1"] for a in "zyx"] * size).tolist()))
+        Synapse(id=int(row["id"]), centroid=[float(row[a]) for a in "zyx"],
+                bounds=NmBox(corner(row, 0), corner(row, 1)))
         for row in rows
     ])  # fmt: skip
     return made
@@ -44,9 +47,8 @@ def test_the_toy_brains_partners_are_those_worked_out_by_hand() -> None:
     found = detect.partners(ann, BRAIN.volume("labels"), objects=objects, reach=110)
     assert named(found) == EXPECTED
     assert found["size"].tolist() == [6, 9, 12]
-    assert [(s.presegments, s.postsegments) for s in ann.where(kind="synapse")] == [
-        ((a,), (b,)) for _, a, b in EXPECTED
-    ]
+    written = [(ann.get(one).presegments, ann.get(one).postsegments) for one, *_ in EXPECTED]
+    assert written == [((a,), (b,)) for _, a, b in EXPECTED]
     assert detect.graph_of(found).simple(count="synapses").n_edges == 3
     undone = ann.undo()
     assert undone is not None
@@ -115,7 +117,8 @@ def test_the_phantoms_true_synapses_have_their_true_partners() -> None:
     ann, truth = detect.synapses(chance, threshold=0.5, min_volume=0), brain.synapses()
     for cells in (brain.volume("labels"), detect.segments(brain.volume("membranes"))):
         found = detect.partners(ann, cells, objects=chance, write=False)
-        pairs = detect.near_pairs(*(np.stack([t[a] for a in "zyx"], 1) for t in (found, truth)), reach=100)
+        at, true = (np.stack([table[axis] for axis in "zyx"], 1) for table in (found, truth))
+        pairs = detect.near_pairs(at, true, reach=100)
         assert len(pairs) == len(truth) == 4
         kept = found[pairs[:, 0]]
         score = detect.score_graph(

@@ -29,7 +29,7 @@ SHAPE = (20, 40, 44)
 def walls(seed: int = 0, shape: tuple[int, int, int] = SHAPE) -> Array:
     """Membrane probabilities that look like nothing in particular."""
     field = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=shape), 2)
-    return np.exp(-((field / field.std()) ** 2) * 6).astype("f4")
+    return np.asarray(np.exp(-((field / field.std()) ** 2) * 6), "f4")
 
 
 def cells(membranes: Array, voxel: tuple[float, float, float] = (10, 10, 10), **how: Any) -> Array:

@@ -8,6 +8,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel import affines
 
 from ndlab import detect
 from ndlab.detect.streamlines import affine_of
@@ -16,7 +17,7 @@ from ndlab.volume import Volume
 from ndlab.volume import open as open_volume
 
 Array = np.ndarray[Any, Any]
-TURNED = nib.affines.from_matvec(np.array([[0, -2.0, 0], [2.5, 0, 0], [0, 0, 3.0]]), [-10, 20, 5])
+TURNED = affines.from_matvec(np.array([[0, -2.0, 0], [2.5, 0, 0], [0, 0, 3.0]]), [-10, 20, 5])
 
 
 def regions() -> Array:
@@ -29,7 +30,7 @@ def tracts() -> list[Array]:
     """Three from 1 to 2, two from 1 to 3, one inside 1, one that ends nowhere."""
     voxels = [[(2, 3, 4), (9, 3, 4), (17, 3, 4)]] * 3 + [[(10, 3, 4), (2, 3, 4)]] * 2
     voxels += [[(2, 3, 4), (3, 3, 4)], [(2, 3, 4), (7, 20, 4)]]
-    return [nib.affines.apply_affine(TURNED, np.array(one)) for one in voxels]
+    return [affines.apply_affine(TURNED, np.array(one)) for one in voxels]
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,8 @@ Whole numbers throughout, so that the tables of two blocks add up to that of bot
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ndlab.detect.kernels.jit import Array, jit
@@ -65,13 +67,13 @@ def between(labels: Array, others: Array, values: Array, values_of_others: Array
 
 
 @jit
-def _pair(a: int, b: int) -> int:
+def _pair(a: Any, b: Any) -> Any:
     low, high = np.uint64(min(a, b)), np.uint64(max(a, b))
-    return low << np.uint64(32) | high  # type: ignore[return-value]
+    return low << np.uint64(32) | high
 
 
 @jit
-def _row(key: int, keys: Array, rows: Array, slots: Array, count: int) -> tuple[Array, Array, Array, int, int]:
+def _row(key: Any, keys: Array, rows: Array, slots: Array, count: int) -> tuple[Array, Array, Array, int, int]:
     """Find the row of a pair, made where there is none yet."""
     at = find(key, keys, slots)
     if slots[at] < 0:

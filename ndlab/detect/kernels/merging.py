@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from typing import Any
 
 import numpy as np
 
@@ -86,13 +87,13 @@ def merge(a: Array, b: Array, rows: Array, sizes: Array, small: float) -> tuple[
 
 
 @jit
-def _key(one: int, other: int) -> int:
+def _key(one: Any, other: Any) -> Any:
     low, high = np.uint64(min(one, other)), np.uint64(max(one, other))
-    return low << np.uint64(32) | high  # type: ignore[return-value]
+    return low << np.uint64(32) | high
 
 
 @jit
-def _score(row: Array, size: int, other: int, small: float) -> float:
+def _score(row: Array, size: int, other: int, small: float) -> Any:
     """Mean membrane probability of a border, 0 to 1; less where one side is small."""
     found, least = row[3] / (255.0 * (row[0] + row[1] + row[2])), min(size, other)
     return found * least / small if least < small else found
