@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import Bench, arguments
+from harness import Bench, arguments, scratch
 
 from ndlab import detect
 from ndlab.detect import GRID, Grid, Model
@@ -28,7 +30,7 @@ Array = np.ndarray[Any, Any]
 SIZE = (45.0, 4.6, 4.6)
 GAP, TILE, SMALL = 24, 256, 200
 STEPS = 1000  # of a network's training
-SAMPLES = 15_000  # of each class for the random forest; VESICLE's limit is 100,000
+SAMPLES = 10_000  # of each class for the random forest; VESICLE's limit is 100,000
 OWN = Grid((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), (0, 50), (10_000,), (100, 200, 400, 700, 1000), (1, 2))
 # VESICLE's own thresholds and areas are too low for neither of them; its sizes are.
 VESICLE = Grid(GRID.threshold, (0, 50, 200), (5000,), (100, 200, 500, 1000, 2000), (1, 2, 3))
@@ -89,20 +91,41 @@ def models(method: str, data: Any, folder: Path, quick: bool) -> tuple[list[Mode
     return found, spent
 
 
-def unseen(method: str, chosen: list[Model], raw: Array, folder: Path) -> tuple[Array, float]:
-    """Probabilities of each quarter by the model that has not seen it, and Mvoxel a CPU second of a whole pass."""
-    kept = folder / f"{method}-{'-'.join(one.digest[:6] for one in chosen)}.npy"
-    volume, out = Volume.from_array(raw, SIZE), np.empty(raw.shape, "f4")
-    detect.probability(volume, model=chosen[0])[:1, :64, :64].read()  # compiles
-    begun = time.process_time()
-    whole = detect.probability(volume, model=chosen[0])[:8].read() if not kept.exists() or method != "vesicle" else None
-    speed = 0.0 if whole is None else whole.size / 1e6 / (time.process_time() - begun)
-    if kept.exists():
-        return np.load(kept), speed
-    for one, part in zip(chosen, quarters(raw.shape), strict=True):
-        out[part] = detect.probability(volume, model=one).view(part).read()
-    np.save(kept, out)
-    return out, speed
+ALONE = """
+import json, resource, sys, time
+import numpy as np
+from ndlab import detect
+from ndlab.volume import Volume
+volume = Volume.from_array(np.load(sys.argv[1]), (45.0, 4.6, 4.6))
+chance = detect.probability(volume, model=sys.argv[2])
+chance[:1, :64, :64].read()  # compiles
+begun = time.process_time()
+chance.read()
+spent = time.process_time() - begun
+print(json.dumps([volume.size / 1e6 / spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024]))
+"""
+
+
+def alone(raw: Array, model: Path, sections: int) -> tuple[float, float]:
+    """Mvoxel a CPU second of a pass over some sections, in a process that does nothing else, and its peak [MiB]."""
+    with scratch() as folder:
+        np.save(folder / "raw.npy", raw[:sections])
+        words = [sys.executable, "-c", ALONE, str(folder / "raw.npy"), str(model)]
+        said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    speed, peak = json.loads(said)
+    return float(speed), float(peak)
+
+
+def unseen(method: str, chosen: list[Model], raw: Array, folder: Path) -> Array:
+    """Probabilities of each quarter by the model that has not seen it; kept beside the models."""
+    out = np.empty(raw.shape, "f4")
+    volume = Volume.from_array(raw, SIZE)
+    for k, (one, part) in enumerate(zip(chosen, quarters(raw.shape), strict=True)):
+        kept = folder / f"{method}-{k}-{one.digest[:8]}.npy"
+        if not kept.exists():
+            np.save(kept, detect.probability(volume, model=one).view(part).read())
+        out[part] = np.load(kept)
+    return out
 
 
 def scored(chance: Array, truth: Array, grid: Grid) -> tuple[list[Any], list[Any], Any]:
@@ -130,7 +153,8 @@ def by_share(chance: Array, truth: Array, rules: list[Any], least: float) -> flo
 def measure(bench: Bench, method: str, data: Any, folder: Path) -> tuple[dict[str, Any], list[Any]]:
     raw, truth, _, _ = data
     chosen, spent = models(method, data, folder, bench.quick)
-    chance, speed = unseen(method, chosen, raw, folder)
+    chance = unseen(method, chosen, raw, folder)
+    speed, peak = alone(raw, folder / f"{method}-0.npz", 2 if bench.quick else 8)
     found, rules, every = scored(chance, truth, VESICLE if method == "vesicle" else OWN)
     interval = detect.summed_interval(found, tile=TILE)
     row = {
@@ -141,7 +165,8 @@ def measure(bench: Bench, method: str, data: Any, folder: Path) -> tuple[dict[st
         "f1_iou_0.1": by_share(chance, truth, rules, 0.1), "f1_iou_0.3": by_share(chance, truth, rules, 0.3),
         "best_f1_on_the_curve": every.best()[1], "voxel_ap": detect.average_precision(chance, truth),
         "cremi_nm": float(np.nanmean([one.clefts.score for one in found])),
-        "mvoxel_per_cpu_s": speed, "training_cpu_s": spent,
+        "mvoxel_per_cpu_s": speed, "peak_mib": peak, "training_cpu_s": spent,
+        "steps": chosen[0].notes.get("steps", ""),
         "digests": [one.digest for one in chosen],
     }  # fmt: skip
     return row, found

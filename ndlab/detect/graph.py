@@ -111,8 +111,9 @@ def graph(
     folder = None if out is None else os.fspath(out).rstrip("/")
     how = {"overwrite": overwrite, "workers": workers, "client": client, "progress": progress, "block": block}
     where = {n: None if folder is None else f"{folder}/{n}.ome.zarr" for n in ("membranes", "segments", "synapses")}
-    notes = None if folder is None else _Notes.open(folder, [identity_of(view), Model.of(membrane_model or MEMBRANES).digest,
-                                                             Model.of(synapse_model).digest], overwrite)  # fmt: skip
+    models = [Model.of(MEMBRANES if membrane_model is None else membrane_model), Model.of(synapse_model)]
+    about = [identity_of(view), *(one.digest for one in models)]
+    notes = None if folder is None else _Notes.open(folder, about, overwrite)
     walls = _once(notes, "membranes", lambda: membranes(view, model=membrane_model, out=where["membranes"], **how))
     cells = segments(walls, out=where["segments"], **{**how, **(segment or {})})
     chance = _once(notes, "synapses", lambda: probability(view, model=synapse_model, out=where["synapses"], **how))
