@@ -32,7 +32,7 @@ MARGIN = 5
 def sections(folder: Path) -> Array:
     from skimage.io import imread
 
-    return np.stack([imread(one) for one in sorted(folder.glob("*.png"))])
+    return np.stack([imread(one) for one in sorted(folder.glob("*.*"))])
 
 
 def fib25(data: Path) -> tuple[Array, Array, Array]:
@@ -188,11 +188,11 @@ def main() -> None:
         in_three(bench, "fib25", image[:deep], truth[:deep], shipped[:deep], model=None)
     if only in (None, "isbi"):
         image, membrane = isbi(data)
-        deep = 4 if bench.quick else 12
+        deep = 4 if bench.quick else 8
         in_halves(bench, "isbi2012", image[:deep], membrane[:deep], (50.0, 4.0, 4.0))
     if only in (None, "vnc"):
         image, membrane = vnc(data)
-        deep, side = (4, 512) if bench.quick else (8, 768)
+        deep, side = (4, 512) if bench.quick else (6, 640)
         in_halves(bench, "vnc", image[:deep, :side, :side], membrane[:deep, :side, :side], (45.0, 4.6, 4.6))
     bench.finish()
 

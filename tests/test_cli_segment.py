@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import ndlab
 from ndlab import detect
 from ndlab.annotations import Annotations, Synapse
 from ndlab.cli import main
 from ndlab.geometry import NmBox
+from ndlab.graph import read
 from ndlab.samples import phantom, toy
 from ndlab.volume import Volume
 from ndlab.volume import open as open_volume
@@ -75,7 +75,7 @@ def test_streamlines_become_a_graph_file(tmp_path: Path, capsys: pytest.CaptureF
     out = str(tmp_path / "brain.graphml")
     facts = asked(capsys, "streamlines", str(tmp_path / "a.tck"), regions, out)
     assert facts == {"graph": out, "regions": 2, "edges": 1, "streamlines": 1, "outside": 0, "returning": 0}
-    assert ndlab.open(out).n_edges == 1
+    assert read(out).n_edges == 1
 
 
 def test_a_picture_becomes_a_folder_and_the_same_call_goes_on(

@@ -154,7 +154,7 @@ def graph_of(table: Any) -> Graph:
     >>> from ndlab.measure import Table
     >>> rows = np.zeros(2, PARTNERS); rows["pre_id"] = 7, 8; rows["post_id"] = 9, 0
     >>> graph_of(Table(rows))
-    <ndlab.Graph: 2 nodes, 1 directed edges; edge properties: synapse, size, margin, z, y, x>
+    <ndlab.Graph: 2 nodes, 1 directed edges; edge properties: synapse, size [voxels], margin, z [nm], y [nm], x [nm]>
     """
     rows = table.rows[(table["pre_id"] != 0) & (table["post_id"] != 0)]
     named = ("synapse", "size", "margin", "z", "y", "x")
