@@ -11,7 +11,7 @@ from ndlab.detect.matching import Overlaps, match
 from ndlab.detect.membranes import borders, membranes, train_membranes
 from ndlab.detect.model import Model
 from ndlab.detect.objects import Rules, objects
-from ndlab.detect.partners import assign, partners
+from ndlab.detect.partners import partners
 from ndlab.detect.probability import probability, voxels
 from ndlab.detect.puncta import QUERIES, Punctum, Query, puncta, query_probability
 from ndlab.detect.punctum_table import (
@@ -26,6 +26,7 @@ from ndlab.detect.scores import average_precision, cleft_distances
 from ndlab.detect.scores_graph import F1, GraphScore, near_pairs, score_graph
 from ndlab.detect.scores_segmentation import SegmentationScore, score_counts, score_segmentation
 from ndlab.detect.segments import segments
+from ndlab.detect.sides import assign
 from ndlab.detect.streamlines import streamlines
 from ndlab.detect.sweep import GRID, Grid, Sweep, sweep
 from ndlab.detect.synapses import synapses

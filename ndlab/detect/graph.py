@@ -11,9 +11,10 @@ import numpy as np
 
 from ndlab.detect.membranes import MEMBRANES, membranes
 from ndlab.detect.model import Model
-from ndlab.detect.partners import LiesIn, partners
+from ndlab.detect.partners import partners
 from ndlab.detect.probability import probability
 from ndlab.detect.segments import segments
+from ndlab.detect.sides import LiesIn
 from ndlab.detect.synapses import synapses
 from ndlab.detect.working import flat_view
 from ndlab.errors import Conflict, NotFound

@@ -135,9 +135,7 @@ def _lines(tracts: Any) -> Iterator[Array]:
         yield from (np.asarray(one, float) for one in loaded.streamlines)
     except (ValueError, TypeError, EOFError, OSError, nibabel.streamlines.tractogram_file.HeaderError,
             nibabel.streamlines.tractogram_file.DataError) as error:  # fmt: skip
-        raise BadMetadata(
-            f"{path} holds no streamlines", str(error), "give a .trk or .tck file"
-        ) from None
+        raise BadMetadata(f"{path} holds no streamlines", str(error), "give a .trk or .tck file") from None
 
 
 def _lots(lines: Iterator[Array]) -> Iterator[tuple[Array, Array]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ndlab import detect, measure
 from ndlab.annotations import Annotations, Synapse
-from ndlab.detect.partners import Rule, around, chosen
+from ndlab.detect.sides import Rule, around, chosen
 from ndlab.errors import BadRequest
 from ndlab.geometry import NmBox
 from ndlab.samples import phantom, toy
