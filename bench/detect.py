@@ -84,7 +84,7 @@ def models(method: str, data: Any, folder: Path, quick: bool) -> tuple[list[Mode
             classes = others if which is None else {which: others[which]}
             name = {"trees": "trees", "network": "network", "vesicle": "vesicle"}[method]
             detect.train(volume, truth > 0, method=name, classes=classes, dont_care=hidden(raw.shape, part), out=path,
-                         notes={"licence": "CC BY-NC-SA 3.0, not to be shipped"}, **how)  # type: ignore[arg-type]  # fmt: skip
+                         notes={"licence": "CC BY-NC-SA 3.0, not to be shipped", "steps": how.get("steps", "")}, **how)  # type: ignore[arg-type]  # fmt: skip
             spent += time.process_time() - begun
             print(f"{method} {k}: trained in {time.process_time() - begun:.0f} CPU s", flush=True)
         found.append(Model.load(path))

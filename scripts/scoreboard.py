@@ -17,20 +17,20 @@ COLUMNS = (
 
 HEAD = """# Scoreboard: synapse detection
 
-*Written by `scripts/scoreboard.py` from `bench/results/detect.json`; `make bench ONLY=detect` makes that anew.*
+*Written by `scripts/scoreboard.py` from `bench/results/detect.json`, which `make bench ONLY=detect` makes.*
 
-Each quarter of the volume is looked at by a model of the other three, with rules that are best on those three. An object
-is found at 10 shared voxels, a detection is used once; objects under 200 voxels do not count. Intervals (95 %) are from
-drawing tiles anew. Speed is of a whole pass on one core, features included; memory is of that process.
+Each quarter of the volume is looked at by a model of the other three, with rules that are best on those three. An
+object is found at 10 shared voxels, a detection is used once; objects under 200 voxels do not count. Intervals (95 %)
+are from drawing tiles anew. Speed is of a whole pass on one core, features included; memory is of that process.
 
 """
 
 FOOT = """
-Published, on other data and at the best point of the test curve: VESICLE-RF .79 to .80 (0.135 Mvoxel/s), VESICLE-CNN
-.82 (0.006), a later network .869 (3.5, on a GPU). The truth of this volume misses some synapses, so some detections that
-count as wrong are right; nobody has judged them yet.
+Published, on other data and at the best point of the test curve: VESICLE-RF .79 to .80 (0.135 Mvoxel/s),
+VESICLE-CNN .82 (0.006), a later network .869 (3.5, on a GPU). The truth of this volume misses some synapses, so some
+detections that count as wrong are right; nobody has judged them yet.
 
-VESICLE-RF is there to be run, `bench/detect.py --methods vesicle`; a row of it is in the table where it was.
+VESICLE-RF has a row in the table once `bench/detect.py --methods vesicle` has been run to its end.
 
 Models that were trained on this volume are not shipped, for its licence (CC BY-NC-SA 3.0) does not allow it.
 """

@@ -14,14 +14,8 @@ from ndlab.detect.objects import Rules, objects
 from ndlab.detect.partners import partners
 from ndlab.detect.probability import probability, voxels
 from ndlab.detect.puncta import QUERIES, Punctum, Query, puncta, query_probability
-from ndlab.detect.punctum_table import (
-    ari_by_dimension,
-    find_puncta,
-    linear_trials,
-    punctum_features,
-    read_detections,
-    transformed,
-)
+from ndlab.detect.punctum_features import ari_by_dimension, punctum_features, read_detections, transformed
+from ndlab.detect.punctum_table import find_puncta, linear_trials
 from ndlab.detect.scores import average_precision, cleft_distances
 from ndlab.detect.scores_graph import F1, GraphScore, near_pairs, score_graph
 from ndlab.detect.scores_segmentation import SegmentationScore, score_counts, score_segmentation

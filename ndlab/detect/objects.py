@@ -60,7 +60,7 @@ def objects(probability: Array, rules: Rules = Rules()) -> Array:
     --------
     >>> p = np.zeros((4, 20, 20), "f4")
     >>> p[1:3, 2:8, 2:8] = 0.95; p[0, 15, 15] = 1.0
-    >>> objects(p, Rules(min_size=10)).max()
+    >>> int(objects(p, Rules(min_size=10)).max())
     1
     """
     from scipy.ndimage import generate_binary_structure, label

@@ -82,7 +82,7 @@ def factor_of(voxel_size: tuple[float, float, float], pixel: float) -> int:
     BadRequest
         If voxels are much coarser than the pixels.
     """
-    side = (voxel_size[1] * voxel_size[2]) ** 0.5
+    side = float((voxel_size[1] * voxel_size[2]) ** 0.5)
     if side > 1.6 * pixel:
         raise BadRequest(
             f"voxels of {voxel_size[1]:g} x {voxel_size[2]:g} nm for a model of pixels of {pixel:g} nm",

@@ -11,15 +11,14 @@ import pytest
 from scipy.spatial import cKDTree
 
 from ndlab.detect import QUERIES, Punctum, Query, puncta, query_probability
-from ndlab.detect.punctum_table import (
+from ndlab.detect.punctum_features import (
     FEATURES,
     ari_by_dimension,
-    find_puncta,
-    linear_trials,
     punctum_features,
     read_detections,
     transformed,
 )
+from ndlab.detect.punctum_table import find_puncta, linear_trials
 from ndlab.errors import BadRequest
 from ndlab.samples import Tomogram, array_tomography
 from ndlab.volume import open as open_volume
