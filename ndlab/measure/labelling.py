@@ -27,6 +27,7 @@ from ndlab.volume import Volume
 
 __all__ = ["Pieces", "Work", "join_pieces", "label_blocks", "number_pieces", "renumber", "write_labels"]
 
+
 class Pieces(Protocol):
     """Pieces of objects in blocks: ``starts/`` names those of each block, ``pairs/`` says which belong together."""
 

@@ -33,7 +33,6 @@ from ndlab.volume import Volume
 __all__ = ["Destination", "check_count", "check_memory", "memory_out", "with_attrs"]
 
 
-
 @dataclass
 class Destination:
     """A store of labels in the making, held against other runs.
