@@ -1,10 +1,11 @@
-"""Detection in a shell: synapses, train, evaluate."""
+"""Detection in a shell: synapses, train, evaluate; and what `segment` holds."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
+from ndlab.cli import segment
 from ndlab.cli.command import Command, add_json, add_opening, opening, say
 from ndlab.errors import BadRequest
 
@@ -135,6 +136,7 @@ _BELOW = (
     Command("evaluate", "hold detections against the truth, by VESICLE's protocol",
             "ndlab detect evaluate probability.zarr synapses.zarr --threshold 0.6 --json",
             _evaluate_arguments, _evaluate),
+    *segment.BELOW,
 )  # fmt: skip
 
 

@@ -7,11 +7,10 @@ them again, and no voxel is ever changed once it is written; in memory the first
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,14 +19,27 @@ from ndlab.measure.blocks import Bound, How, watched
 from ndlab.measure.interning import unsigned
 from ndlab.measure.joining import Forest, before, meeting, numbered
 from ndlab.measure.keyed import Array
+from ndlab.measure.scratch import in_lots, packed, unpacked
 from ndlab.pipeline import Receipt, Record, Run, Step
 from ndlab.store import arrays
 from ndlab.store.kv import Kv
 from ndlab.volume import Volume
 
-__all__ = ["Work", "join_pieces", "label_blocks", "number_pieces", "renumber", "write_labels"]
+__all__ = ["Pieces", "Work", "join_pieces", "label_blocks", "number_pieces", "renumber", "write_labels"]
 
-_AT_ONCE = 64
+
+class Pieces(Protocol):
+    """Pieces of objects in blocks: ``starts/`` names those of each block, ``pairs/`` says which belong together."""
+
+    @property
+    def grid(self) -> Grid:
+        """The blocks."""
+        ...
+
+    @property
+    def kv(self) -> Kv:
+        """Where tasks leave what the next ones need."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -93,8 +105,8 @@ def label_block(block: Box, work: Work, kept: arrays.Array | None = None) -> Non
     if len(starts):
         planes = {f"{i}{side}": labels.take(at, i) for i in range(3) for side, at in (("-", 0), ("+", -1))}
         extra = {"values": values} if work.by_label else {}
-        work.kv.write(f"planes/{number}", _packed(starts=starts, **planes, **extra))
-    work.kv.write(f"starts/{number}", _packed(starts=starts))
+        work.kv.write(f"planes/{number}", packed(starts=starts, **planes, **extra))
+    work.kv.write(f"starts/{number}", packed(starts=starts))
 
 
 def join_pieces(work: Work, record: Record | None, how: How) -> Receipt:
@@ -111,42 +123,42 @@ def join_block(block: Box, work: Work) -> None:
     mine, *others = work.kv.read_many([f"planes/{n}" for n in (number, *steps)])
     if mine is None:
         return
-    own = _unpacked(mine)
+    own = unpacked(mine)
     found = [
-        meeting(own, _unpacked(raw), step, work.connectivity)
+        meeting(own, unpacked(raw), step, work.connectivity)
         for raw, step in zip(others, steps.values(), strict=True)
         if raw is not None
     ]
     pairs = np.concatenate([np.empty((0, 2), np.uint64), *found])
     if len(pairs):
-        work.kv.write(f"pairs/{number}", _packed(pairs=pairs))
+        work.kv.write(f"pairs/{number}", packed(pairs=pairs))
 
 
-def number_pieces(work: Work) -> int:
+def number_pieces(work: Pieces) -> int:
     """Leave the numbers of the pieces of each block, and return how many components there are."""
     forest = Forest()
-    for raw in _read(work.kv, (f"pairs/{n}" for n in range(len(work.grid)))):
+    for raw in in_lots(work.kv, (f"pairs/{n}" for n in range(len(work.grid)))):
         if raw is not None:
-            forest.add(_unpacked(raw)["pairs"])
+            forest.add(unpacked(raw)["pairs"])
     forest.settle()
     count, number = 0, 0
     with ThreadPoolExecutor(16) as pool:
         for layer in numbered(_layers(work), forest):
             keys = [f"numbers/{number + i}" for i in range(len(layer))]
-            list(pool.map(work.kv.write, keys, (_packed(numbers=numbers) for numbers in layer)))
+            list(pool.map(work.kv.write, keys, (packed(numbers=numbers) for numbers in layer)))
             number += len(layer)
             count = max(count, *(int(numbers.max()) for numbers in layer if len(numbers)), 0)
     return count
 
 
-def _layers(work: Work) -> Iterator[tuple[int, list[Array]]]:
+def _layers(work: Pieces) -> Iterator[tuple[int, list[Array]]]:
     """Each layer of blocks along z: the smallest name in it, and the names of each block's pieces."""
     layers, *rest = work.grid.counts
     each = rest[0] * rest[1]
     plane = work.grid.shape[1] * work.grid.shape[2]
     for k in range(layers):
-        found = _read(work.kv, (f"starts/{n}" for n in range(k * each, (k + 1) * each)))
-        yield k * work.grid.block[0] * plane, [_unpacked(raw or b"")["starts"] for raw in found]
+        found = in_lots(work.kv, (f"starts/{n}" for n in range(k * each, (k + 1) * each)))
+        yield k * work.grid.block[0] * plane, [unpacked(raw or b"")["starts"] for raw in found]
 
 
 def write_labels(work: Work, base: arrays.Array, record: Record | None, how: How) -> Receipt:
@@ -176,7 +188,7 @@ def renumber_block(block: Box, work: Work, kept: arrays.Array) -> None:
 
 def _final(block: Box, work: Work, dtype: np.dtype[Any]) -> Array:
     """Return the number of the component of each label of a block; 0 stays 0."""
-    numbers = _unpacked(work.kv.read(f"numbers/{work.number(work.index(block))}") or b"")["numbers"]
+    numbers = unpacked(work.kv.read(f"numbers/{work.number(work.index(block))}") or b"")["numbers"]
     final = np.zeros(len(numbers) + 1, dtype)
     final[1:] = numbers
     return final
@@ -186,25 +198,3 @@ def _run(name: str, function: Any, params: Any, work: Work, record: Record | Non
     step = Step(name, Bound(function, params), {}, work.settings, identity=work.identity)
     with watched(how.progress) as callback:
         return Run(step, work.grid, record, workers=how.workers, client=how.client, progress=callback).run()
-
-
-def _read(kv: Kv, keys: Iterator[str]) -> Iterator[bytes | None]:
-    """Values of many keys, some at a time, so that latency is paid once for each lot and memory stays small."""
-    lot: list[str] = []
-    for key in keys:
-        lot.append(key)
-        if len(lot) == _AT_ONCE:
-            yield from kv.read_many(lot)
-            lot = []
-    yield from kv.read_many(lot)
-
-
-def _packed(**values: Array) -> bytes:
-    file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **values)
-    return file.getvalue()
-
-
-def _unpacked(raw: bytes) -> dict[str, Array]:
-    with np.load(io.BytesIO(raw), allow_pickle=False) as found:
-        return dict(found)

@@ -32,9 +32,6 @@ from ndlab.volume import Volume
 
 __all__ = ["Destination", "check_count", "check_memory", "memory_out", "with_attrs"]
 
-_NOTE = f"{state.FOLDER}/components.json"
-_SCRATCH = f"{state.FOLDER}/components"
-
 
 @dataclass
 class Destination:
@@ -55,13 +52,19 @@ class Destination:
     record: Record
     complete: bool
     note: dict[str, Any]
+    what: str = "components"
 
     @staticmethod
     @contextmanager
     def open(
-        out: str | os.PathLike[str], view: Volume, settings: dict[str, Any], identity: str, overwrite: bool
+        out: str | os.PathLike[str],
+        view: Volume,
+        settings: dict[str, Any],
+        identity: str,
+        overwrite: bool,
+        what: str = "components",
     ) -> Iterator[Destination]:
-        """Check and hold the place.
+        """Check and hold the place; `what` is written there, in messages and in the names of records.
 
         Raises
         ------
@@ -73,40 +76,40 @@ class Destination:
         _apart(url, view.url)
         kv = Kv(url)
         note = {"identity": identity, "complete": False, "settings": settings}
-        earlier = kv.read_json(_NOTE)
+        earlier = kv.read_json(_note(what))
         if earlier is None and not (overwrite and exists(url)):
             _nothing_there(url)
         everything = Box((0, 0, 0), view.shape, 0)
         with (
-            open_record(url, "components") as record,
-            claim(record.path.parent / "claims", everything, "components"),
+            open_record(url, what) as record,
+            claim(record.path.parent / "claims", everything, what),
         ):
             if overwrite:
-                _clear(url)
+                _clear(url, what)
                 record.forget()
                 earlier = None
             if earlier is not None and earlier["identity"] != note["identity"]:
                 differ = [k for k, v in settings.items() if earlier.get("settings", {}).get(k) != v]
                 raise Conflict(
-                    f"components at {url} were made with other settings",
+                    f"{what} at {url} were made with other settings",
                     f"these differ: {', '.join(differ) or 'the voxels of the source'}",
                     "use the same to resume, choose another out=, or pass overwrite=True",
                     differs=differ,
                 )
             if earlier is None:
-                kv.write_json(_NOTE, note)
-            yield Destination(url, view, record, bool(earlier and earlier["complete"]), note)
+                kv.write_json(_note(what), note)
+            yield Destination(url, view, record, bool(earlier and earlier["complete"]), note, what)
 
     @property
     def scratch(self) -> str:
         """Address for what one pass leaves for the next."""
-        return join(self.url, _SCRATCH)
+        return join(self.url, _scratch(self.what))
 
-    def create(self, count: int, block: Int3, attrs: dict[str, Any]) -> Stored:
-        """Make the store for `count` components, with shards of `block`; or open it where an earlier run made it."""
+    def create(self, count: int, block: Int3, attrs: dict[str, Any], dtype: Any = None) -> Stored:
+        """Make the store for `count` objects, with shards of `block`; or open it where an earlier run made it."""
         if not exists(self.url):
             calibration = Calibration(self.view.voxel_size, self.view.offset)
-            dtype = _dtype(count)
+            dtype = _dtype(count) if dtype is None else np.dtype(dtype)
             levels = plan(
                 self.view.shape, dtype.itemsize, calibration.voxel_size, shard=block,
                 nbytes=max(1 << 20, dtype.itemsize * math.prod(block)),
@@ -114,12 +117,12 @@ class Destination:
             scales = tuple(Scale(str(i), calibration.coarser(level.factors)) for i, level in enumerate(levels))
             create(
                 self.url,
-                Multiscale(("z", "y", "x"), scales, name=_name(self.view), kind="labels"),
+                Multiscale(("z", "y", "x"), scales, name=_name(self.view, self.what), kind="labels"),
                 [level.shape for level in levels],
                 dtype,
                 chunks=[level.chunk for level in levels],
                 shards=[level.unit for level in levels],
-                attrs={"step": "components", **attrs},
+                attrs={"step": self.what, **attrs},
             )
             state.change(self.url, lambda now: now)
         stored = open_store(self.url)
@@ -134,27 +137,28 @@ class Destination:
                 made += pyramid.build(stored, workers=how.workers, client=how.client, progress=callback)
         flush(self.url)
         runs = {**self.note, "complete": True, "runs": [r.to_json() for r in made], "environment": environment()}
-        record_path(self.url, "components").with_name("components-receipt.json").write_text(json.dumps(runs, indent=1))
-        Kv(self.url).write_json(_NOTE, self.note | {"complete": True})
-        Kv(self.url).delete_all(_SCRATCH + "/")
+        receipt = record_path(self.url, self.what).with_name(f"{self.what}-receipt.json")
+        receipt.write_text(json.dumps(runs, indent=1))
+        Kv(self.url).write_json(_note(self.what), self.note | {"complete": True})
+        Kv(self.url).delete_all(_scratch(self.what) + "/")
 
     def stored(self) -> Stored:
         """Open what was made."""
         return open_store(self.url)
 
 
-def memory_out(view: Volume) -> Stored:
-    """Labels in memory, all 0, that lie where `view` does: of 32 bits; see `check_count`."""
+def memory_out(view: Volume, what: str = "components", dtype: Any = np.uint32) -> Stored:
+    """Labels in memory, all 0, that lie where `view` does: of 32 bits unless said; see `check_count`."""
     calibration = Calibration(view.voxel_size, view.offset)
-    return memory_stored(np.zeros(view.shape, np.uint32), calibration, kind="labels", name=_name(view))
+    return memory_stored(np.zeros(view.shape, dtype), calibration, kind="labels", name=_name(view, what))
 
 
-def with_attrs(stored: Stored, attrs: dict[str, Any]) -> Stored:
+def with_attrs(stored: Stored, attrs: dict[str, Any], what: str = "components") -> Stored:
     """Return labels in memory that say how they were made."""
-    return replace(stored, attrs={"ndlab": {"step": "components", **attrs}})
+    return replace(stored, attrs={"ndlab": {"step": what, **attrs}})
 
 
-def check_memory(view: Volume) -> None:
+def check_memory(view: Volume, what: str = "components", itemsize: int = 4) -> None:
     """Refuse labels in memory where they do not fit.
 
     Raises
@@ -162,12 +166,12 @@ def check_memory(view: Volume) -> None:
     TooLarge
         With the remedy.
     """
-    nbytes, free = view.size * 4, describe.available_memory()
+    nbytes, free = view.size * itemsize, describe.available_memory()
     if free is not None and nbytes > free:
         raise TooLarge(
-            f"components of {view.shape} voxels are {describe.si_bytes(nbytes)}",
+            f"{what} of {view.shape} voxels are {describe.si_bytes(nbytes)}",
             f"{describe.si_bytes(free)} of memory are available",
-            'store them instead: pass out="components.zarr"',
+            f'store them instead: pass out="{what}.zarr"',
             nbytes=nbytes,
             limit=free,
         )
@@ -193,8 +197,16 @@ def _dtype(count: int) -> np.dtype[Any]:
     return np.dtype(np.uint32 if count < 1 << 32 else np.uint64)
 
 
-def _name(view: Volume) -> str:
-    return f"components of {view.name}" if view.name else "components"
+def _name(view: Volume, what: str) -> str:
+    return f"{what} of {view.name}" if view.name else what
+
+
+def _note(what: str) -> str:
+    return f"{state.FOLDER}/{what}.json"
+
+
+def _scratch(what: str) -> str:
+    return f"{state.FOLDER}/{what}"
 
 
 def _apart(url: str, source: str) -> None:
@@ -212,13 +224,13 @@ def _nothing_there(url: str) -> None:
         raise Conflict(f"something is at {url} already", "ndlab does not write over what it did not make", remedy)
 
 
-def _clear(url: str) -> None:
+def _clear(url: str, what: str) -> None:
     """Remove what is there, but for the records, one of which holds the place."""
     path = local_path(url)
     if path is None:
         Kv(url).delete_all()
         return
-    runs = record_path(url, "components").parent
+    runs = record_path(url, what).parent
     for entry in [*path.iterdir(), *(path / state.FOLDER).iterdir()]:
         if entry not in (runs, path / state.FOLDER):
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
