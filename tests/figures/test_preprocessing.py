@@ -22,4 +22,6 @@ def test_pairs_of_sections_are_drawn_by_what_became_of_them() -> None:
     figures.pair_likeness(found, ax)
     shown = {one.get_label(): np.asarray(one.get_offsets()).tolist() for one in ax.collections}
     assert shown == {"good": [[0.5, 0.8]], "unlike": [[1.0, 0.1]], "bad": [[1.5, 0.3]]}
-    assert list(figures.table_of(ax)["state"]) == ["good", "bad", "unlike"]
+    table = figures.table_of(ax)
+    assert table is not None
+    assert list(table["state"]) == ["good", "bad", "unlike"]
