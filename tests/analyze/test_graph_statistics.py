@@ -142,6 +142,16 @@ def test_a_planted_clique_is_found() -> None:
     assert core_numbers(Graph.from_edges([], [], ids=[1, 2])).tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.8])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_largest_clique_is_as_large_as_that_of_networkx(seed: int, share: float) -> None:
+    """Sets around one word of bits, of two and of three, and where every node is in a clique of its size."""
+    plain = nx.gnp_random_graph((40, 64, 65, 80)[seed] * (3 if share < 0.5 else 1), share, seed=seed)
+    found = largest_clique(Graph.from_networkx(plain))
+    assert len(found) == nx.max_weight_clique(plain, weight=None)[1]
+    assert plain.subgraph(found.tolist()).number_of_edges() == len(found) * (len(found) - 1) // 2
+
+
 def test_modularity_and_greedy_communities() -> None:
     graph = GRAPHS["karate"]
     plain = simple(graph)
