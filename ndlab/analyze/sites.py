@@ -138,12 +138,13 @@ def _components(n: int, source: Array, target: Array) -> Array:
 
 def _measured(patch: Array, n: int, axis: Array, low: Array) -> tuple[Array, Array]:
     """Count each patch's faces across each axis, and add twice their places: in whole numbers, no order matters."""
-    faces, sums = np.zeros((n, 3), np.int64), np.zeros((n, 3, 3), np.int64)
     twice = 2 * low + 1
     twice[np.arange(len(axis)), axis] += 1
-    np.add.at(faces, (patch, axis), 1)
-    np.add.at(sums, (patch, axis), twice)
-    return faces, sums
+    at = patch * 3 + axis
+    faces = np.bincount(at, minlength=3 * n).reshape(n, 3)
+    # Float64 holds these whole numbers exactly: a block has fewer than 2^53 over its largest place.
+    sums = [np.bincount(at, twice[:, i], 3 * n).astype(np.int64).reshape(n, 3) for i in range(3)]
+    return faces, np.stack(sums, axis=2)
 
 
 def _sites(parts: tuple[_Patches, ...], shape: Array, box: Box, calibration: Calibration) -> Sites:
