@@ -3,7 +3,8 @@
 The brain is the larva's (`connectomes/drosophila_larva_brain`; without data a random graph of its size), the other
 graph is random. One process does one thing after the other, each first on a small graph, so that nothing is compiled in
 what is measured. Where a thing takes more CPU seconds than its limit the process ends, and another one goes on: the
-table then says "above". What refuses a graph says which limit it has.
+table then says "above". What refuses a graph says which limit it has. `--larva` and `--random` do one of the two, and
+have a file of results each.
 """
 
 from __future__ import annotations
@@ -29,11 +30,17 @@ from ndlab.graph import Graph, read
 
 Job = Callable[[Graph], Any]
 LIMIT = 120
+SOURCES = 100
 
 
 def jobs() -> dict[str, Job]:
     found: dict[str, Job] = {f"graph: {name}": lambda g, n=name: invariants(g, [n]) for name in WHOLE}
     found |= {f"nodes: {name}": lambda g, n=name: vertex_statistics(g, [n]) for name in VERTEX}
+    found |= {
+        f"graph: mean_path, {SOURCES} sources": lambda g: invariants(g, ["mean_path"], sources=SOURCES),
+        f"nodes: betweenness, {SOURCES} sources": lambda g: vertex_statistics(g, ["betweenness"], sources=SOURCES),
+        f"nodes: closeness, {SOURCES} sources": lambda g: vertex_statistics(g, ["closeness"], sources=SOURCES),
+    }
     found |= {f"{k} eigenpairs": lambda g, k=k: eigenpairs(g, k) for k in (10, 100)}
     found |= {f"communities: {name}": lambda g, n=name: communities(g, n) for name in METHODS}
     kinds = [name for name in LAYOUTS if name != "own"]
@@ -86,9 +93,11 @@ def measured(name: str, data: str | None, todo: list[str]) -> Iterator[tuple[str
 
 
 def main() -> None:
-    bench = Bench("connectomes", arguments(__doc__))
+    options = arguments(__doc__, larva="the brain only", random="the graph of 10^6 edges only")
+    names = [name for name in ("larva", "random") if getattr(options, name)] or ["larva", "random"]
+    bench = Bench("connectomes" if len(names) > 1 else f"connectomes-{names[0]}", options)
     todo = list(jobs())
-    for name in ("small",) if bench.quick else ("larva", "random"):
+    for name in ("small",) if bench.quick else names:
         graph = graph_of(name, bench.options.data)
         title = f"{name}: {graph.n_nodes:,} nodes, {graph.n_edges:,} edges"
         rows = {}

@@ -57,7 +57,8 @@ def contact_sites(labels: Volume, background: int | None, block: Any, how: How) 
     one patch. A patch therefore follows steps and bends of the boundary, and ends where the two part for a voxel.
     """
     params = {"labels": labels, "background": background}
-    parts = gather("contact sites", _patches, labels, params, block, _both, (), how)
+    none: tuple[_Patches, ...] = ()
+    parts = gather("contact sites", _patches, labels, params, block, _both, none, how)
     return _sites(parts, np.array(labels.shape), labels.box, labels.calibration)
 
 
@@ -99,8 +100,7 @@ def _patches(block: Box, labels: Volume, background: int | None) -> tuple[_Patch
 
 def _faces(local: Array, inner: Array, ids: Array, background: int | None) -> tuple[Array, Array, Array, Array]:
     """Return the lower voxel, the axis and the labels on both sides of each face whose lower voxel is of the block."""
-    blank = np.flatnonzero(ids == background) if background is not None else []
-    number = np.arange(local.size).reshape(local.shape)
+    blank = [] if background is None else np.flatnonzero(ids == background).tolist()
     found = []
     for axis in range(3):
         lower, upper = [slice(int(n)) for n in inner], [slice(int(n)) for n in inner]
@@ -110,7 +110,7 @@ def _faces(local: Array, inner: Array, ids: Array, background: int | None) -> tu
         there = one != other
         for label in blank:
             there &= (one != label) & (other != label)
-        low = number[tuple(lower)][there]
+        low = np.ravel_multi_index(np.nonzero(there), local.shape)
         found.append((low, np.full(len(low), axis), one[there].astype(np.int64), other[there].astype(np.int64)))
     low, across, one, other = (np.concatenate(column) for column in zip(*found, strict=True))
     return low, across, one, other

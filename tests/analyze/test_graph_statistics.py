@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -156,11 +157,12 @@ def test_a_largest_clique_is_as_large_as_that_of_networkx(seed: int, share: floa
 def test_paths_from_some_nodes_have_the_error_that_they_say(directed: bool) -> None:
     """Over many draws: no bias, and what is missed is as large as the standard errors say."""
     graph = some(5, 150, 600, directed=directed)
-    true = invariants(graph, ["mean_path"]) | vertex_statistics(graph, ["betweenness", "closeness"])
-    left: dict[str, list[np.ndarray]] = {name: [] for name in true}
-    said: dict[str, list[np.ndarray]] = {name: [] for name in true}
+    true: dict[str, Any] = {**invariants(graph, ["mean_path"])}
+    true |= vertex_statistics(graph, ["betweenness", "closeness"])
+    left: dict[str, list[Any]] = {name: [] for name in true}
+    said: dict[str, list[Any]] = {name: [] for name in true}
     for seed in range(100):
-        found = invariants(graph, ["mean_path"], sources=60, seed=seed)
+        found: dict[str, Any] = {**invariants(graph, ["mean_path"], sources=60, seed=seed)}
         found |= vertex_statistics(graph, ["betweenness", "closeness"], sources=60, seed=seed)
         for name in true:
             left[name].append(np.atleast_1d(found[name] - true[name]))

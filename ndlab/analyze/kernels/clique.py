@@ -181,7 +181,7 @@ def _coloured(
 
 
 @jit
-def _lowest(bits: int) -> int:
+def _lowest(bits: np.uint64) -> int:
     """Return the number of the lowest bit that is set."""
     found = 0
     for step in (32, 16, 8, 4, 2, 1):
