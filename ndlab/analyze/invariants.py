@@ -157,7 +157,7 @@ def _transitivity(graph: Graph) -> dict[str, float]:
     # Never the matrix squared: nodes that all lead to one would fill it.
     at_node = np.zeros(graph.n_nodes, np.int64)
     triangles(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64), at_node)
-    closed = 2.0 * at_node.sum()
+    closed = 2.0 * int(at_node.sum())
     return {"transitivity": closed / triples if triples else float("nan")}
 
 

@@ -108,7 +108,7 @@ def test_a_graph_of_rustworkx_is_read_as_it_is(directed: bool, n: int, data: st.
     assert list(ends) == [tuple(one) for one in there.edge_list()]
     if found.n_edges:
         assert found.edges["weight"].tolist() == there.edges()
-        oracle = rx.adjacency_matrix(there, float)  # type: ignore[arg-type] # It takes both kinds.
+        oracle = rx.adjacency_matrix(there, float)
         mine = found.adjacency("weight").toarray()
         if not directed:  # rustworkx counts some parallel loops twice.
             np.fill_diagonal(oracle, 0)
