@@ -107,5 +107,5 @@ def test_what_is_wrong_is_said() -> None:
 
 
 def test_springs_of_many_nodes_are_refused_at_once() -> None:
-    with pytest.raises(TooLarge, match="5,001 nodes.*up to 5,000.*fr_grid"):
+    with pytest.raises(TooLarge, match=r"5,001 nodes.*up to 5,000.*fr_grid"):
         layout(Graph.from_edges([], [], ids=range(5001)), "spring")
