@@ -7,6 +7,8 @@ connectome of the larva's brain. Contenders are checked to agree before they are
 from __future__ import annotations
 
 import resource
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,16 @@ from scipy.spatial import cKDTree
 from skimage.graph import RAG
 
 from ndlab import samples
-from ndlab.analyze import Window, invariants, pair_function, touch, vertex_statistics
+from ndlab.analyze import (
+    Window,
+    cross_k,
+    empty_space,
+    invariants,
+    nearest_neighbor,
+    pair_function,
+    touch,
+    vertex_statistics,
+)
 from ndlab.analyze.peters_rule import degree_preserving
 from ndlab.graph import Graph, read
 from ndlab.volume import Volume
@@ -93,7 +104,6 @@ def pairs(bench: Bench) -> None:
             tree = cKDTree(points)
             return tree.count_neighbors(tree, r).astype(float)
 
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         found = bench.compare(
             f"K of {n:,} points, 20 distances up to the mean distance times 2",
             {
@@ -102,9 +112,40 @@ def pairs(bench: Bench) -> None:
             },
             baseline="naive tree, no edges", repeats=2, equal=False,
         )  # fmt: skip
-        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-        bench.table(f"memory, {n:,} points", {"both": {"grown MiB": grown}})
         bench.aim(f"K of {n:,} points: times the naive tree", found["ndlab, edges corrected"]["speed_cpu"], least=0.2)
+
+
+CURVES = {
+    "nothing": lambda points, window, r: None,
+    "K and g": lambda points, window, r: pair_function(points, window, r, bandwidth=0.1),
+    "cross K": lambda points, window, r: cross_k(points, points[::2] + 1e-9, window, r, bandwidth=0.1),
+    "G": nearest_neighbor,
+    "F": empty_space,
+}
+
+
+def memory(bench: Bench) -> None:
+    """Print what each curve adds to the most memory that a process of its own ever has with the points alone."""
+    for n in (10_000,) if bench.quick else (100_000, 1_000_000):
+        rows = {}
+        for name in CURVES:
+            command = [sys.executable, __file__, "--memory", name, str(n)]
+            peak = float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+            rows[name] = {"peak MiB": peak, "above MiB": peak - rows["nothing"]["peak MiB"] if rows else 0.0}
+        bench.table(f"memory of curves of {n:,} points, 21 distances, a mask of 64³ voxels", rows)
+        if n == 1_000_000:
+            most = max(row["above MiB"] for row in rows.values())
+            bench.aim("MiB that a curve of 1,000,000 points takes", most, most=1024)
+
+
+def peak(name: str, n: int) -> float:
+    """Return the most memory [MiB] this process had; a small pattern first, so that compiling is in "nothing", too."""
+    for many in (1000, n):
+        window = Window.box((many ** (1 / 3),) * 3, steps=64)
+        points, r = window.random(many, np.random.default_rng(0)), np.linspace(0, 2, 21)
+        for one in CURVES if many == 1000 else (name,):
+            CURVES[one](points, window, r)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def statistics(bench: Bench) -> None:
@@ -138,9 +179,13 @@ def main() -> None:
     touching(bench)
     permutations(bench)
     pairs(bench)
+    memory(bench)
     statistics(bench)
     bench.finish()
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--memory"]:
+        print(peak(sys.argv[2], int(sys.argv[3])))
+    else:
+        main()

@@ -3,11 +3,13 @@
 The brain is the larva's (`connectomes/drosophila_larva_brain`; without data a random graph of its size), the other
 graph is random. One process does one thing after the other, each first on a small graph, so that nothing is compiled in
 what is measured. Where a thing takes more CPU seconds than its limit the process ends, and another one goes on: the
-table then says "above". What refuses a graph says which limit it has.
+table then says "above". What refuses a graph says which limit it has. An interrupted run keeps what it has, and another
+with `--rest` goes on from there.
 """
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import Bench, arguments
+from harness import RESULTS, Bench, arguments
 
 from ndlab.analyze import communities, eigenpairs, invariants, layout, vertex_statistics
 from ndlab.analyze.communities import METHODS
@@ -29,11 +31,17 @@ from ndlab.graph import Graph, read
 
 Job = Callable[[Graph], Any]
 LIMIT = 120
+SOURCES = 100
 
 
 def jobs() -> dict[str, Job]:
     found: dict[str, Job] = {f"graph: {name}": lambda g, n=name: invariants(g, [n]) for name in WHOLE}
     found |= {f"nodes: {name}": lambda g, n=name: vertex_statistics(g, [n]) for name in VERTEX}
+    found |= {
+        f"graph: mean_path, {SOURCES} sources": lambda g: invariants(g, ["mean_path"], sources=SOURCES),
+        f"nodes: betweenness, {SOURCES} sources": lambda g: vertex_statistics(g, ["betweenness"], sources=SOURCES),
+        f"nodes: closeness, {SOURCES} sources": lambda g: vertex_statistics(g, ["closeness"], sources=SOURCES),
+    }
     found |= {f"{k} eigenpairs": lambda g, k=k: eigenpairs(g, k) for k in (10, 100)}
     found |= {f"communities: {name}": lambda g, n=name: communities(g, n) for name in METHODS}
     kinds = [name for name in LAYOUTS if name != "own"]
@@ -85,16 +93,25 @@ def measured(name: str, data: str | None, todo: list[str]) -> Iterator[tuple[str
             raise SystemExit(f"{todo[0]} of {name} failed")
 
 
+def saved(title: str) -> dict[str, dict[str, Any]]:
+    """Return the rows of a table of the saved results."""
+    path = RESULTS / "connectomes.json"
+    tables = json.loads(path.read_text())["tables"] if path.exists() else []
+    return next((table["rows"] for table in tables if table["title"] == title), {})
+
+
 def main() -> None:
-    bench = Bench("connectomes", arguments(__doc__))
-    todo = list(jobs())
+    bench = Bench("connectomes", arguments(__doc__, rest="only what the saved results do not have"))
     for name in ("small",) if bench.quick else ("larva", "random"):
         graph = graph_of(name, bench.options.data)
         title = f"{name}: {graph.n_nodes:,} nodes, {graph.n_edges:,} edges"
-        rows = {}
-        for one, row in measured(name, bench.options.data, todo):
-            rows[one] = row
-            print(f"{one}: {row}", flush=True)
+        rows = saved(title) if bench.options.rest else {}
+        try:
+            for one, row in measured(name, bench.options.data, [one for one in jobs() if one not in rows]):
+                rows[one] = row
+                print(f"{one}: {row}", flush=True)
+        except KeyboardInterrupt:
+            print(f"interrupted; --rest goes on with {name}")
         bench.table(title, rows)
         if name == "larva":
             slow = [float(row["CPU s"]) if isinstance(row["CPU s"], float) else LIMIT for row in rows.values()]

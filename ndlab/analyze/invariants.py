@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ndlab.analyze import cliques, densest, modularity, powerlaw, spectrum
+from ndlab.analyze.estimates import check_paths, sampled_paths
 from ndlab.analyze.sparse import by_source, rows_of, simple_matrix
 from ndlab.errors import BadRequest
 from ndlab.graph import Graph
@@ -19,8 +20,9 @@ Array = np.ndarray[Any, Any]
 
 
 def invariants(
-    graph: Graph, names: Sequence[str] | None = None, *, progress: Callable[[int, int], None] | None = None
-) -> dict[str, float]:
+    graph: Graph, names: Sequence[str] | None = None, *, sources: int | None = None, exact: bool = False,
+    seed: int = 0, progress: Callable[[int, int], None] | None = None,
+) -> dict[str, float]:  # fmt: skip
     """Return numbers of a whole graph by name.
 
     On the graph as it is, parallel edges and loops counted: ``order``, ``size``, ``components`` (weak) and
@@ -43,6 +45,11 @@ def invariants(
     graph : Graph
     names : sequence of str, optional
         Only these; all 21 by default.
+    sources : int, optional
+        Take ``diameter`` and ``mean_path`` from the paths of so many nodes, drawn by `seed`: the mean is an estimate,
+        with its standard error as ``mean_path_error`` beside it, and the diameter the farthest seen, at least that.
+    exact : bool
+        Find them from all nodes however long it takes.
     progress : callable, optional
         Called with how many are done, and of how many.
 
@@ -50,6 +57,9 @@ def invariants(
     ------
     BadRequest
         If a name is none of `WHOLE`.
+    TooLarge
+        Before anything is done, if paths are asked for and nodes times edges are beyond 10^10, which takes minutes to
+        days: ask for `sources`, for `exact`, or for other names.
 
     Examples
     --------
@@ -62,13 +72,16 @@ def invariants(
     strange = [name for name in names if name not in WHOLE]
     if strange:
         raise BadRequest(f"the invariant {', '.join(strange)}", f"there are {', '.join(WHOLE)}")
+    check_paths(graph, [name for name in names if WHOLE[name] is _paths], sources, exact)
     found: dict[str, float] = {}
     for done, name in enumerate(names):
         if name not in found:
-            found |= WHOLE[name](graph)
+            some = sources is not None and WHOLE[name] is _paths
+            found |= sampled_paths(graph, sources or 0, seed) if some else WHOLE[name](graph)
         if progress is not None:
             progress(done + 1, len(names))
-    return {name: found[name] for name in names}
+    errors = [f"{name}_error" for name in names if f"{name}_error" in found]
+    return {name: found[name] for name in [*names, *errors]}
 
 
 def _counts(graph: Graph) -> dict[str, float]:
@@ -136,10 +149,15 @@ def _reciprocity(graph: Graph) -> dict[str, float]:
 
 
 def _transitivity(graph: Graph) -> dict[str, float]:
+    from ndlab.analyze.kernels.local import triangles
+
     matrix = simple_matrix(graph)
     degree = np.diff(matrix.indptr)
     triples = float((degree * (degree - 1)).sum())
-    closed = float(matrix.multiply(matrix @ matrix).sum())
+    # Never the matrix squared: nodes that all lead to one would fill it.
+    at_node = np.zeros(graph.n_nodes, np.int64)
+    triangles(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64), at_node)
+    closed = 2.0 * int(at_node.sum())
     return {"transitivity": closed / triples if triples else float("nan")}
 
 

@@ -32,7 +32,7 @@ def layout(graph: Graph, kind: str = "auto", *, dim: int = 2, seed: int = 0, **o
     fruchterman_reingold  edges pull, all nodes push; up to 5,000 nodes
     fr_grid               the same, only near nodes push
     kamada_kawai          distances as along the edges; up to 1,000 nodes
-    spring                networkx's own, with weights: ``weight="name"``
+    spring                networkx's own, with weights: ``weight="name"``; up to 5,000 nodes
     reingold_tilford      a tree by levels, ``root=`` row
     lgl                   a spanning tree first, ring by ring, then forces: for large graphs
     star                  one in the middle, ``center=`` row
@@ -186,6 +186,10 @@ def _kamada_kawai(graph: Graph, dim: int, rng: np.random.Generator) -> Array:
 def _spring(graph: Graph, dim: int, rng: np.random.Generator, weight: str | None = None) -> Array:
     import networkx as nx
 
+    n = graph.n_nodes
+    if n > _MOST_PAIRS:
+        raise TooLarge(f"networkx's springs between all of {n:,} nodes", f"up to {_MOST_PAIRS:,} can be done",
+                       "use 'fr_grid'", nodes=n, limit=_MOST_PAIRS)  # fmt: skip
     plain = graph.undirected().simple("sum" if weight else {})
     there = plain.to_networkx()
     placed = nx.spring_layout(there, dim=dim, weight=weight, seed=int(rng.integers(2**31)), iterations=100)

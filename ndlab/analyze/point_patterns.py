@@ -95,7 +95,8 @@ def pair_function(
     Returns
     -------
     PairFunction
-        Memory is that of the points and of the mask's transform, whatever the number of pairs.
+        Memory is that of the points and of the mask's transform, whatever the number of pairs: for 10^6 points in a
+        mask of 64³ voxels below 100 MiB beyond that of the interpreter (`bench/analyze.py` prints it).
 
     Raises
     ------
@@ -240,6 +241,7 @@ def nearest_neighbor(points: Any, window: Window, r: Any) -> Array:
     Returns
     -------
     ndarray, shape (m,)
+        10^6 points take below 250 MiB (`bench/analyze.py` prints it).
 
     References
     ----------
@@ -254,7 +256,10 @@ def nearest_neighbor(points: Any, window: Window, r: Any) -> Array:
 
 
 def empty_space(points: Any, window: Window, r: Any, *, samples: int = 100_000, seed: int = 0) -> Array:
-    """Return F: the share of space that is within r of a point, from `samples` random places, edge-corrected as G."""
+    """Return F: the share of space that is within r of a point, from `samples` random places, edge-corrected as G.
+
+    10^6 points and 10^5 places take below 100 MiB (`bench/analyze.py` prints it).
+    """
     from scipy.spatial import cKDTree
 
     points, r = _inside(points, window, "points", 1), _ascending(r)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
+from ndlab.analyze.sites import contact_sites
 from ndlab.errors import BadRequest, TooLarge
 from ndlab.geometry import Box, NmBox
 from ndlab.graph import Graph
@@ -32,6 +33,7 @@ def touch(
     labels: Voxels,
     *,
     distance: Annotated[float, "nm"] | None = None,
+    sites: bool = False,
     box: Box | NmBox | None = None,
     background: int | None = 0,
     block: int | Sequence[int] | None = None,
@@ -39,7 +41,7 @@ def touch(
     client: Any = None,
     progress: Any = None,
 ) -> Graph:
-    """Return the graph of labels that touch, undirected, one edge for each pair.
+    """Return the graph of labels that touch, undirected, one edge for each pair, or for each place.
 
     Labels are never dilated: grey-scale dilation changes ids, and the larger id wins where shells overlap.
 
@@ -50,6 +52,9 @@ def touch(
     distance : float, optional
         Also pairs of which two voxels' centres are at most this far apart [nm]. By default only labels that share a
         face touch.
+    sites : bool
+        One edge for each place at which two labels touch, parallel where there are several: a connected patch, in
+        which voxels that face the other label share faces. Labels that part for one voxel have two places.
     box : Box or NmBox, optional
         Only this part.
     background : int or None
@@ -60,14 +65,16 @@ def touch(
     Returns
     -------
     Graph
-        Nodes are the ids that touch another, ascending; edges ascend, too. Edge properties: ``area`` of the shared
-        faces [nm²], 0 without one; ``z, y, x`` [nm], the centre of those faces, or the middle between the two nearest
-        voxels; with `distance` also ``gap`` [nm], the distance of those voxels' centres.
+        Nodes are the ids that touch another, ascending; edges ascend, too, places by their first voxel. Edge
+        properties: ``area`` of the shared faces [nm²], 0 without one; ``z, y, x`` [nm], the centre of those faces, or
+        the middle between the two nearest voxels; with `distance` also ``gap`` [nm], the distance of those voxels'
+        centres.
 
     Raises
     ------
     BadRequest
-        If the distance is below the voxel's smallest side.
+        If the distance is below the voxel's smallest side, or `sites` are asked for with a distance: what only comes
+        near has no patch of contact.
     TooLarge
         If it spans more voxels than can be looked at, or the volume has more than can be numbered.
 
@@ -77,8 +84,21 @@ def touch(
     >>> graph = touch(toy().volume("labels"))
     >>> int(graph.edges["area"][graph.rows([11]).tolist()[0]]) > 0
     True
+    >>> places = touch(toy().volume("labels"), sites=True)
+    >>> bool(places.edges["area"].sum() == graph.edges["area"].sum())
+    True
     """
     view = whole_numbers(part(labels, box))
+    if sites:
+        if distance is not None:
+            raise BadRequest(
+                f"the places of labels within {distance:g} nm", "a place is a patch of faces that two labels share",
+                "leave out distance, or sites",
+            )  # fmt: skip
+        found = contact_sites(view, background, block, How(workers, client, progress).near(view))
+        ends = np.empty(len(found.a), _KEY)
+        ends["a"], ends["b"] = found.a, found.b
+        return _graph(ends, found.area, found.place, None)
     options = {"background": background, "block": block, "workers": workers, "client": client, "progress": progress}
     faces = contacts(view, **options)
     touching = np.empty(len(faces), _KEY)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ndlab.analyze.cliques import core_numbers
+from ndlab.analyze.estimates import check_paths, sampled_betweenness, sampled_closeness
 from ndlab.analyze.sparse import by_source, rows_of, simple_matrix
 from ndlab.errors import BadRequest, TooLarge
 from ndlab.graph import Graph
@@ -18,8 +19,9 @@ Array = np.ndarray[Any, Any]
 
 
 def vertex_statistics(
-    graph: Graph, names: Sequence[str] | None = None, *, progress: Callable[[int, int], None] | None = None
-) -> dict[str, Array]:
+    graph: Graph, names: Sequence[str] | None = None, *, sources: int | None = None, exact: bool = False,
+    seed: int = 0, progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Array]:  # fmt: skip
     """Return numbers of each node by name, each an array of shape (n,); `graph.with_nodes` takes them as they are.
 
     Along the edges' direction, parallel edges counted: ``degree``, ``betweenness``, ``closeness`` (Wasserman and
@@ -36,6 +38,12 @@ def vertex_statistics(
     graph : Graph
     names : sequence of str, optional
         Only these, of `VERTEX`; by default the 13, which leave out coreness, triangles, clustering and scan statistic.
+    sources : int, optional
+        Estimate ``betweenness`` and ``closeness`` from the paths of so many nodes, drawn by `seed`, with their standard
+        errors as ``betweenness_error`` and ``closeness_error`` beside them. Those of a betweenness hold for nodes that
+        many sources' paths go through, and are too small for nodes that few sources need.
+    exact : bool
+        Find them from all nodes however long it takes.
     progress : callable, optional
         Called with how many are done, and of how many.
 
@@ -43,6 +51,9 @@ def vertex_statistics(
     ------
     BadRequest
         If a name is none of `VERTEX`.
+    TooLarge
+        Before anything is done, if paths are asked for and nodes times edges are beyond 10^10, which takes minutes to
+        days: ask for `sources`, for `exact`, or for other names.
 
     References
     ----------
@@ -61,12 +72,20 @@ def vertex_statistics(
     strange = [name for name in names if name not in VERTEX]
     if strange:
         raise BadRequest(f"the node statistic {', '.join(strange)}", f"there are {', '.join(VERTEX)}")
+    check_paths(graph, [name for name in names if name in _SAMPLED], sources, exact)
     found: dict[str, Array] = {}
+    errors: dict[str, Array] = {}
     for done, name in enumerate(names):
-        found[name] = VERTEX[name](graph)
+        if sources is not None and name in _SAMPLED:
+            found[name], errors[f"{name}_error"] = _SAMPLED[name](graph, sources, seed)
+        else:
+            found[name] = VERTEX[name](graph)
         if progress is not None:
             progress(done + 1, len(names))
-    return found
+    return found | errors
+
+
+_SAMPLED = {"betweenness": sampled_betweenness, "closeness": sampled_closeness}
 
 
 def _betweenness(graph: Graph) -> Array:
@@ -80,7 +99,9 @@ def _betweenness(graph: Graph) -> Array:
         betweenness(at, to, edge, alive, begin, end, out, np.zeros(len(to)))
         return out
 
-    total: Array = sum(by_source(graph.n_nodes, part, size=256), np.zeros(graph.n_nodes))
+    # Parts keep a value for each node: few of them, however many nodes there are.
+    size = max(256, graph.n_nodes // 64)
+    total: Array = sum(by_source(graph.n_nodes, part, size=size), np.zeros(graph.n_nodes))
     return total if graph.directed else total / 2
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "from_adjacency",
     "from_networkx",
     "from_pandas",
+    "from_rustworkx",
     "records",
     "to_networkx",
     "to_pandas",
@@ -207,7 +208,49 @@ def to_rustworkx(graph: Graph) -> Any:
         import rustworkx as rx
     except ImportError:
         raise Unsupported("a graph of rustworkx", "rustworkx is not installed", "pip install rustworkx") from None
-    made = (rx.PyDiGraph if graph.directed else rx.PyGraph)(multigraph=True)
+    made = (rx.PyDiGraph if graph.directed else rx.PyGraph)(multigraph=True, attrs=dict(graph.attributes))
     made.add_nodes_from([{"id": one} | row for one, row in zip(graph.ids.tolist(), records(graph.nodes), strict=True)])
     made.add_edges_from(list(zip(graph.source.tolist(), graph.target.tolist(), records(graph.edges), strict=True)))
     return made
+
+
+def from_rustworkx(make: type[Graph], graph: Any) -> Graph:
+    """Return what `Graph.from_rustworkx` promises."""
+    kind = type(graph).__name__
+    if kind not in ("PyGraph", "PyDiGraph"):
+        raise BadRequest(f"a graph of rustworkx from a {kind}", "PyGraph and PyDiGraph are the ones there are")
+    index = np.fromiter(graph.node_indices(), np.int64, graph.num_nodes())
+    ids, nodes = _named(index, graph.nodes())
+    found = graph.weighted_edge_list()
+    ends = np.array([one[:2] for one in found], np.int64).reshape(-1, 2)
+    # Where nodes were removed, their numbers are left out: rows have no such gaps.
+    source, target = np.searchsorted(index, ends).T
+    payloads = [_properties(one[2], "weight", f"of the edge from {one[0]} to {one[1]}") for one in found]
+    made = make.of_rows(
+        ids, source, target, directed=kind == "PyDiGraph", nodes=by_name(nodes), edges=by_name(payloads)
+    )
+    given = graph.attrs if isinstance(graph.attrs, Mapping) else {}
+    return made.with_attributes({str(name): value for name, value in given.items()})
+
+
+def _named(index: np.ndarray[Any, Any], payloads: Sequence[Any]) -> tuple[Any, list[Mapping[str, Any]]]:
+    """Return ids and properties: an ``id`` in every payload, payloads that name a node each, or else the index."""
+    plain = [one.item() if isinstance(one, np.generic) else one for one in payloads]
+    for kind in (int, str):
+        if plain and all(type(one) is kind for one in plain) and len(set(plain)) == len(plain):
+            return plain, [{} for _ in plain]
+    rows = [_properties(one, "value", f"of the node {i}") for i, one in zip(index.tolist(), plain, strict=True)]
+    if rows and all("id" in row for row in rows):
+        return [row["id"] for row in rows], [{k: v for k, v in row.items() if k != "id"} for row in rows]
+    return index, rows
+
+
+def _properties(payload: Any, name: str, where: str) -> Mapping[str, Any]:
+    if payload is None or isinstance(payload, Mapping):
+        return payload or {}
+    if isinstance(payload, bool | int | float | str | np.generic):
+        return {name: payload}
+    raise BadRequest(
+        f"the payload {where} is a {type(payload).__name__}", "a dict of properties, a number, text and None can be",
+        "put dicts there: graph.update_node(i, {...}) or update_edge(u, v, {...})",
+    )  # fmt: skip

@@ -159,6 +159,18 @@ class Graph:
         return from_networkx(cls, graph)
 
     @classmethod
+    def from_rustworkx(cls, graph: Any) -> Graph:
+        """Make a graph of a PyGraph or PyDiGraph of rustworkx; parallel edges, loops and their order stay.
+
+        Payloads that are dicts become properties, a number on an edge its ``weight``, on a node its ``value``. A node
+        is called by the ``id`` in its payload, by a payload that is a whole number or text and differs for each, or
+        else by its index there.
+        """
+        from ndlab.graph.bridges import from_rustworkx
+
+        return from_rustworkx(cls, graph)
+
+    @classmethod
     def from_adjacency(
         cls, matrix: Any, *, ids: Any = None, directed: bool | None = None, weight: str = "weight"
     ) -> Graph:
@@ -343,7 +355,7 @@ class Graph:
         return to_pandas(self)
 
     def to_rustworkx(self) -> Any:
-        """Return one of rustworkx (if installed), whose payloads are dicts with ``id`` and the properties."""
+        """Return one of rustworkx (if installed), of dicts with ``id`` and the properties; attributes are its attrs."""
         from ndlab.graph.bridges import to_rustworkx
 
         return to_rustworkx(self)

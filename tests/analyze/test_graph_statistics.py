@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -14,7 +15,7 @@ from ndlab.analyze.invariants import WHOLE
 from ndlab.analyze.modularity import fast_greedy, modularity
 from ndlab.analyze.powerlaw import power_law
 from ndlab.analyze.vertices import VERTEX, clustering, scan_statistic, triangles
-from ndlab.errors import BadRequest
+from ndlab.errors import BadRequest, TooLarge
 from ndlab.graph import Graph, read
 from tests.graph.test_graph import some
 
@@ -140,6 +141,67 @@ def test_a_planted_clique_is_found() -> None:
         assert all(plain.has_edge(a, b) for a in found.tolist() for b in found.tolist() if a < b)
     assert largest_clique(Graph.from_edges([], [], ids=[1])).tolist() == [0]
     assert core_numbers(Graph.from_edges([], [], ids=[1, 2])).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.8])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_largest_clique_is_as_large_as_that_of_networkx(seed: int, share: float) -> None:
+    """Sets around one word of bits, of two and of three, and where every node is in a clique of its size."""
+    plain = nx.gnp_random_graph((40, 64, 65, 80)[seed] * (3 if share < 0.5 else 1), share, seed=seed)
+    found = largest_clique(Graph.from_networkx(plain))
+    assert len(found) == nx.max_weight_clique(plain, weight=None)[1]
+    assert plain.subgraph(found.tolist()).number_of_edges() == len(found) * (len(found) - 1) // 2
+
+
+@pytest.mark.parametrize("directed", [True, False])
+def test_paths_from_some_nodes_have_the_error_that_they_say(directed: bool) -> None:
+    """Over many draws: no bias, and what is missed is as large as the standard errors say."""
+    graph = some(5, 150, 600, directed=directed)
+    true: dict[str, Any] = {**invariants(graph, ["mean_path"])}
+    true |= vertex_statistics(graph, ["betweenness", "closeness"])
+    left: dict[str, list[Any]] = {name: [] for name in true}
+    said: dict[str, list[Any]] = {name: [] for name in true}
+    for seed in range(100):
+        found: dict[str, Any] = {**invariants(graph, ["mean_path"], sources=60, seed=seed)}
+        found |= vertex_statistics(graph, ["betweenness", "closeness"], sources=60, seed=seed)
+        for name in true:
+            left[name].append(np.atleast_1d(found[name] - true[name]))
+            said[name].append(np.atleast_1d(found[f"{name}_error"]))
+    for name in true:
+        missed, errors = np.array(left[name]), np.array(said[name])
+        scatter = np.sqrt((missed**2).mean())
+        assert scatter == pytest.approx(np.sqrt((errors**2).mean()), rel=0.15 if missed.shape[1] > 1 else 0.35), name
+        assert abs(missed.mean()) < 0.35 * scatter, name
+
+
+@pytest.mark.parametrize("name", ["dense directed multigraph", "sparse undirected", "ring"])
+def test_paths_from_all_nodes_are_exact_and_have_no_error(name: str) -> None:
+    graph = GRAPHS[name]
+    found = invariants(graph, ["diameter", "mean_path"], sources=10**6)
+    assert found.pop("mean_path_error") == 0
+    assert found == pytest.approx(invariants(graph, ["diameter", "mean_path"]))
+    some_of = vertex_statistics(graph, ["degree", "betweenness", "closeness"], sources=10**6)
+    for one, values in vertex_statistics(graph, ["degree", "betweenness", "closeness"]).items():
+        np.testing.assert_allclose(some_of[one], values, atol=1e-12)
+        assert one == "degree" or not some_of[f"{one}_error"].any()
+    few = invariants(graph, ["diameter"], sources=2)
+    assert few["diameter"] <= found["diameter"]
+
+
+def test_paths_that_take_too_long_are_refused_with_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = some(0, 300, 1200)
+    exact = invariants(graph, ["diameter"])
+    monkeypatch.setattr("ndlab.analyze.estimates._MOST", 300 * 1200 - 1)
+    for refused in (lambda: invariants(graph), lambda: vertex_statistics(graph, ["degree", "closeness"])):
+        with pytest.raises(TooLarge, match=r"300 nodes and 1,200 edges.*sources=1000.*exact=True"):
+            refused()
+    assert invariants(graph, ["diameter"], exact=True) == exact
+    assert list(invariants(graph, ["mean_path", "order"], sources=50)) == ["mean_path", "order", "mean_path_error"]
+    assert vertex_statistics(graph, ["degree"])["degree"].sum() == 2400
+    with pytest.raises(BadRequest, match="two sources at least"):
+        invariants(graph, sources=1)
+    with pytest.raises(BadRequest, match="and exact ones"):
+        vertex_statistics(graph, sources=9, exact=True)
 
 
 def test_modularity_and_greedy_communities() -> None:

@@ -104,3 +104,8 @@ def test_what_is_wrong_is_said() -> None:
         layout(KARATE.with_nodes({"x": [None] + [1.0] * 33, "y": [1.0] * 34}), "own")
     with pytest.raises(BadRequest, match="rows go from 0 to 33"):
         layout(KARATE, "star", center=99)
+
+
+def test_springs_of_many_nodes_are_refused_at_once() -> None:
+    with pytest.raises(TooLarge, match=r"5,001 nodes.*up to 5,000.*fr_grid"):
+        layout(Graph.from_edges([], [], ids=range(5001)), "spring")

@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
 
 from ndlab import samples
 from ndlab.analyze.peters_rule import peters_rule
 from ndlab.analyze.touch import touch, touches_at
 from ndlab.errors import BadRequest, TooLarge
+from ndlab.geometry import Box
 from ndlab.volume import Volume
 
 VOXEL = (30.0, 24.0, 20.0)
@@ -67,6 +71,75 @@ def test_r100_the_graph_is_the_same_for_any_chunking(block: int | tuple[int, int
     volume = Volume.from_array(blobs(3), VOXEL, kind="labels")
     assert touch(volume, distance=80.0, block=block, workers=2) == touch(volume, distance=80.0, block=64, workers=1)
     assert touch(volume, block=block) == touch(volume, block=64)
+
+
+def patches(labels: Any) -> list[tuple[int, int, float, list[float]]]:
+    """Each pair's patches by their first voxel, their area and centre, face by face."""
+    sides = np.array([VOXEL[1] * VOXEL[2], VOXEL[0] * VOXEL[2], VOXEL[0] * VOXEL[1]])
+    found = []
+    for a, b in itertools.combinations(np.unique(labels[labels > 0]).tolist(), 2):
+        faces = []
+        facing = np.zeros(labels.shape, bool)
+        for low in np.argwhere((labels == a) | (labels == b)):
+            for axis in range(3):
+                high = low + np.eye(3, dtype=int)[axis]
+                if (high < labels.shape).all() and {labels[tuple(low)], labels[tuple(high)]} == {a, b}:
+                    faces.append((low, axis))
+                    facing[tuple(low)] = facing[tuple(high)] = True
+        numbered, count = ndimage.label(facing)
+        for number in range(1, count + 1):
+            mine = [(low + 0.5 + np.eye(3)[axis] / 2, sides[axis]) for low, axis in faces
+                    if numbered[tuple(low)] == number]  # fmt: skip
+            area = sum(side for _, side in mine)
+            found.append((a, b, area, (sum(at * side for at, side in mine) / area * VOXEL).tolist()))
+    return found
+
+
+@settings(max_examples=30)
+@given(
+    st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(1, 7)), st.integers(1, 5), st.integers(0, 10**6),
+    st.tuples(*[st.integers(1, 7)] * 3), st.tuples(*[st.integers(0, 2)] * 3),
+)  # fmt: skip
+def test_r100_places_are_those_of_brute_force_for_any_chunking(
+    shape: tuple[int, int, int], labels: int, seed: int, block: tuple[int, int, int], corner: tuple[int, int, int]
+) -> None:
+    values = np.random.default_rng(seed).integers(0, labels + 1, shape).astype("u8") * (2**61 - 1)
+    around = np.pad(values, [(n, 1) for n in corner], constant_values=3)  # What is outside of the box has no say.
+    volume = Volume.from_array(around, VOXEL, kind="labels")
+    box = Box(corner, [c + n for c, n in zip(corner, shape, strict=True)])
+    graph = touch(volume, sites=True, box=box, block=block)
+    expected = patches(values)
+    assert pairs(graph) == [(a, b) for a, b, _, _ in expected]
+    np.testing.assert_allclose(graph.edges["area"], [area for _, _, area, _ in expected])
+    place = np.stack([graph.edges[axis] for axis in "zyx"], axis=1)
+    centres = np.array([centre for *_, centre in expected]).reshape(-1, 3)
+    np.testing.assert_allclose(place, centres + np.array(corner) * VOXEL)
+    assert graph == touch(volume, sites=True, box=box)
+    merged = graph.simple({"area": "sum"})
+    assert merged.edges["area"].tolist() == touch(volume, box=box).edges["area"].tolist()
+
+
+def test_two_labels_touch_at_two_places() -> None:
+    labels = np.ones((3, 5, 9), "u1")
+    labels[:, 2:, :] = 2
+    labels[:, :, 4] = 0
+    graph = touch(Volume.from_array(labels, VOXEL, kind="labels"), sites=True)
+    assert pairs(graph) == [(1, 2), (1, 2)]
+    assert graph.edges["area"].tolist() == [3 * 4 * 30 * 20.0] * 2
+    assert graph.edges["x"].tolist() == [2 * 20.0, 7 * 20.0]
+    assert graph.edges.units == {"area": "nm²", "z": "nm", "y": "nm", "x": "nm"}
+    with pytest.raises(BadRequest, match="leave out distance, or sites"):
+        touch(Volume.from_array(labels, VOXEL, kind="labels"), sites=True, distance=50)
+    assert touch(Volume.from_array(np.zeros((2, 2, 2), "u1"), VOXEL), sites=True).n_edges == 0
+
+
+def test_places_of_a_real_segmentation_are_the_same_for_any_chunking() -> None:
+    volume = Volume.from_array(samples.fibsem_labels()[:40, :90, :110], samples.FIBSEM_VOXEL_SIZE, kind="labels")
+    graph = touch(volume, sites=True, background=None, block=(17, 40, 33), workers=2)
+    assert graph == touch(volume, sites=True, background=None, block=128)
+    merged, faces = graph.simple({"area": "sum"}), touch(volume, background=None)
+    assert graph.n_edges > faces.n_edges
+    np.testing.assert_allclose(merged.edges["area"], faces.edges["area"])
 
 
 def test_faces_are_those_of_measure_and_of_two_cubes() -> None:

@@ -9,6 +9,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+import rustworkx as rx
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,6 +74,65 @@ def test_networkx_and_back_loses_nothing(graph: Graph) -> None:
             missing = graph.nodes.column(name).missing
             assert missing is not None
             assert missing.all()
+
+
+@given(graphs())
+def test_rustworkx_and_back_loses_nothing(graph: Graph) -> None:
+    there = graph.with_attributes(of="a brain").to_rustworkx()
+    assert (there.num_nodes(), there.num_edges()) == (graph.n_nodes, graph.n_edges)
+    assert [one["id"] for one in there.nodes()] == graph.ids.tolist()
+    back = Graph.from_rustworkx(there)
+    assert back.attributes == {"of": "a brain"}
+    assert back.directed == graph.directed
+    np.testing.assert_array_equal(back.ids, graph.ids)
+    np.testing.assert_array_equal(back.source, graph.source)
+    np.testing.assert_array_equal(back.target, graph.target)
+    for mine, its in ((graph.nodes, back.nodes), (graph.edges, back.edges)):
+        seen = {n for n, column in mine.columns.items() if column.missing is None or not column.missing.all()}
+        # One that is missing everywhere has no trace in a payload.
+        assert set(its) == (seen if its.count else set())
+        assert all(its.column(name) == mine.column(name) for name in its)
+
+
+@given(st.booleans(), st.integers(0, 8), st.data())
+def test_a_graph_of_rustworkx_is_read_as_it_is(directed: bool, n: int, data: st.DataObject) -> None:
+    """Removed nodes, loops, parallel edges and weights that are plain numbers, against rustworkx's own matrix."""
+    there = (rx.PyDiGraph if directed else rx.PyGraph)()
+    there.add_nodes_from([None] * n)
+    pairs = st.tuples(st.integers(0, max(0, n - 1)), st.integers(0, max(0, n - 1)), st.integers(1, 9))
+    there.add_edges_from(data.draw(st.lists(pairs, max_size=15 if n else 0)))
+    there.remove_nodes_from(data.draw(st.lists(st.integers(0, max(0, n - 1)), unique=True, max_size=3)))
+    found = Graph.from_rustworkx(there)
+    assert found.ids.tolist() == list(there.node_indices())
+    ends = zip(found.ids[found.source].tolist(), found.ids[found.target].tolist(), strict=True)
+    assert list(ends) == [tuple(one) for one in there.edge_list()]
+    if found.n_edges:
+        assert found.edges["weight"].tolist() == there.edges()
+        oracle = rx.adjacency_matrix(there, float)
+        mine = found.adjacency("weight").toarray()
+        if not directed:  # rustworkx counts some parallel loops twice.
+            np.fill_diagonal(oracle, 0)
+            np.fill_diagonal(mine, 0)
+        np.testing.assert_array_equal(mine, oracle)
+
+
+def test_payloads_of_rustworkx_name_nodes_or_say_why_not() -> None:
+    there = rx.PyGraph()
+    there.add_nodes_from(["axon", "dendrite"])
+    there.add_edges_from([(0, 1, None), (1, 1, {"size": 2.5})])
+    found = Graph.from_rustworkx(there)
+    assert found.ids.tolist() == ["axon", "dendrite"]
+    assert found.edges.column("size").missing is not None
+    assert found.edges["size"][1] == 2.5
+    there.add_node("axon")  # A name of two nodes is none.
+    again = Graph.from_rustworkx(there)
+    assert again.ids.tolist() == [0, 1, 2]
+    assert again.nodes["value"].tolist() == ["axon", "dendrite", "axon"]
+    there.add_edge(0, 2, (1, 2))
+    with pytest.raises(BadRequest, match="edge from 0 to 2 is a tuple"):
+        Graph.from_rustworkx(there)
+    with pytest.raises(BadRequest, match="from a Graph"):
+        Graph.from_rustworkx(nx.path_graph(3))
 
 
 def _rows(graph: Graph) -> list[str]:

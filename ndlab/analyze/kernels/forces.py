@@ -25,8 +25,7 @@ def fruchterman_reingold(places: Array, source: Array, target: Array, steps: int
         else:
             for i in range(n):
                 for j in range(i):
-                    _push(places, shift, i, j)
-                    _push(places, shift, j, i)
+                    _push_both(places, shift, i, j)
         for e in range(len(source)):
             a, b = source[e], target[e]
             d2 = 0.0
@@ -47,6 +46,20 @@ def fruchterman_reingold(places: Array, source: Array, target: Array, steps: int
                 scale = min(length, most) / length
                 for k in range(dim):
                     places[i, k] += shift[i, k] * scale
+
+
+@jit
+def _push_both(places: Array, shift: Array, i: int, j: int) -> None:
+    """Push both of a pair, the one as the other."""
+    dim = places.shape[1]
+    d2 = 0.0
+    for k in range(dim):
+        d2 += (places[i, k] - places[j, k]) ** 2
+    d2 = max(d2, 1e-4)
+    for k in range(dim):
+        force = (places[i, k] - places[j, k]) / d2
+        shift[i, k] += force
+        shift[j, k] -= force
 
 
 @jit

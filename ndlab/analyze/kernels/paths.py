@@ -6,7 +6,7 @@ import numpy as np
 
 from ndlab.measure.kernels.jit import Array, jit
 
-__all__ = ["betweenness", "distances", "girth"]
+__all__ = ["arrivals", "betweenness", "distances", "girth"]
 
 
 @jit
@@ -31,6 +31,32 @@ def distances(at: Array, to: Array, begin: int, end: int, sums: Array, reached: 
         for k in range(tail):
             total += distance[queue[k]]
         sums[source], reached[source], far[source] = total, tail - 1, distance[queue[tail - 1]]
+        for k in range(tail):
+            distance[queue[k]] = -1
+
+
+@jit
+def arrivals(at: Array, to: Array, sources: Array, reached: Array, sums: Array, squares: Array) -> None:
+    """Add for each node how many of the sources reach it, and the sums of their distances and of those squared."""
+    n = len(at) - 1
+    distance = np.full(n, -1, np.int64)
+    queue = np.empty(n, np.int64)
+    for source in sources:
+        distance[source], queue[0] = 0, source
+        head, tail = 0, 1
+        while head < tail:
+            u = queue[head]
+            head += 1
+            if head > 1:
+                reached[u] += 1
+                sums[u] += distance[u]
+                squares[u] += distance[u] ** 2
+            for e in range(at[u], at[u + 1]):
+                v = to[e]
+                if distance[v] < 0:
+                    distance[v] = distance[u] + 1
+                    queue[tail] = v
+                    tail += 1
         for k in range(tail):
             distance[queue[k]] = -1
 
