@@ -96,7 +96,7 @@ def pair_function(
     -------
     PairFunction
         Memory is that of the points and of the mask's transform, whatever the number of pairs: for 10^6 points in a
-        mask of 64³ voxels below 100 MiB beyond that of the interpreter (`bench/analyze.py` prints it).
+        mask of 64³ voxels some 100 MiB beyond the points (`bench/analyze.py` prints it).
 
     Raises
     ------
