@@ -12,6 +12,8 @@ from ndlab.preprocess.kernels.sampling import _clip, _weights
 
 __all__ = ["mesh"]
 
+SIGNS = np.array([1.0, -1.0])
+
 
 @jit
 def _at(u: Array, k: Any, y: Any, x: Any, wy: Array, wx: Array, found: Array) -> None:
@@ -42,24 +44,42 @@ def _spread(u: Array, k: Any, y: Any, x: Any, wy: Array, wx: Array, gy: Any, gx:
             u[k, row, col, 1] += w * gx
 
 
+# Ends are looped over, not written out: each call is inlined, and every copy costs the compiler seconds.
+
+
 @jit
 def _apply(
-    u: Array, one: Array, other: Array, from_: Array, to: Array, weights: Array, stiffness: Any, pull: Any, out: Array
+    u: Array, ends: Array, places: Array, weights: Array, signs: Array, stiffness: Any, pull: Any, out: Array
 ) -> None:
-    wy, wx, f, g = np.empty(4), np.empty(4), np.empty(2), np.empty(2)
+    """Multiply `u` by the matrix of the normal equations."""
+    wy, wx, f, gap = np.empty(4), np.empty(4), np.empty(2), np.empty(2)
     out[:] = 0.0
-    for m in range(one.size):
-        _at(u, one[m], from_[m, 0], from_[m, 1], wy, wx, f)
-        _at(u, other[m], to[m, 0], to[m, 1], wy, wx, g)
-        ry, rx = weights[m] * (f[0] - g[0]), weights[m] * (f[1] - g[1])
-        _spread(out, one[m], from_[m, 0], from_[m, 1], wy, wx, ry, rx)
-        _spread(out, other[m], to[m, 0], to[m, 1], wy, wx, -ry, -rx)
+    for m in range(weights.size):
+        gap[:] = 0.0
+        for e in range(2):
+            _at(u, ends[e, m], places[e, m, 0], places[e, m, 1], wy, wx, f)
+            gap[0] += signs[e] * f[0]
+            gap[1] += signs[e] * f[1]
+        for e in range(2):
+            w = signs[e] * weights[m]
+            _spread(out, ends[e, m], places[e, m, 0], places[e, m, 1], wy, wx, w * gap[0], w * gap[1])
     for k in range(u.shape[0]):
         add_bending(u[k], stiffness, out[k])
     out += pull * u
 
 
 @jit
+def _ask(gap: Array, ends: Array, places: Array, weights: Array, signs: Array, right: Array, diagonal: Array) -> None:
+    """Add what the matches ask for to the right side, and about what they put on the matrix's diagonal."""
+    wy, wx = np.empty(4), np.empty(4)
+    for m in range(weights.size):
+        for e in range(2):
+            k, y, x, w = ends[e, m], places[e, m, 0], places[e, m, 1], signs[e] * weights[m]
+            _spread(right, k, y, x, wy, wx, w * gap[m, 0], w * gap[m, 1])
+            i, j = np.int64(np.floor(y + 0.5)), np.int64(np.floor(x + 0.5))
+            diagonal[k, _clip(i, diagonal.shape[1]), _clip(j, diagonal.shape[2])] += 0.5 * weights[m]
+
+
 def mesh(
     one: Array,
     other: Array,
@@ -67,11 +87,11 @@ def mesh(
     to: Array,
     gap: Array,
     weights: Array,
-    stiffness: Any,
-    pull: Any,
-    rounds: Any,
+    stiffness: float,
+    pull: float,
+    rounds: int,
     u: Array,
-) -> Any:
+) -> int:
     """Minimise, over the displacements `u` of all sections, what matched points are apart, bending and a pull to 0.
 
     Conjugate gradients; `u` (sections, ny, nx, 2) holds the start and then the result.
@@ -86,44 +106,25 @@ def mesh(
         What ``u(one) - u(other)`` should be.
     weights : array of float64, (n,)
     """
-    wy, wx = np.empty(4), np.empty(4)
+    ends, places = np.stack([one, other]), np.stack([from_, to])
     r, q = np.zeros_like(u), np.empty_like(u)
     diagonal = np.full(u.shape[:3], 20.0 * stiffness + pull)
-    for m in range(one.size):
-        _spread(r, one[m], from_[m, 0], from_[m, 1], wy, wx, weights[m] * gap[m, 0], weights[m] * gap[m, 1])
-        _spread(r, other[m], to[m, 0], to[m, 1], wy, wx, -weights[m] * gap[m, 0], -weights[m] * gap[m, 1])
-        for k, place in ((one[m], from_[m]), (other[m], to[m])):
-            i = _clip(np.int64(np.floor(place[0] + 0.5)), u.shape[1])
-            j = _clip(np.int64(np.floor(place[1] + 0.5)), u.shape[2])
-            diagonal[k, i, j] += 0.5 * weights[m]
-    _apply(u, one, other, from_, to, weights, stiffness, pull, q)
+    _ask(gap, ends, places, weights, SIGNS, r, diagonal)
+    _apply(u, ends, places, weights, SIGNS, stiffness, pull, q)
     r -= q
-    p, z = np.zeros_like(u), np.empty_like(u)
-    before, first, done = 1.0, 0.0, 0
-    for step in range(rounds):
-        now = 0.0
-        for k in range(u.shape[0]):
-            for i in range(u.shape[1]):
-                for j in range(u.shape[2]):
-                    for c in range(2):
-                        z[k, i, j, c] = r[k, i, j, c] / diagonal[k, i, j]
-                        now += z[k, i, j, c] * r[k, i, j, c]
-        if step == 0:
-            first = now
+    p = np.zeros_like(u)
+    before, first = 1.0, 0.0
+    for done in range(rounds):
+        z = r / diagonal[..., None]
+        now = float(np.vdot(z, r))
+        first = first if done else now
         if now <= 1e-10 * first or now == 0.0:
-            break
-        p *= now / before if step else 0.0
+            return done
+        p *= now / before if done else 0.0
         p += z
-        _apply(p, one, other, from_, to, weights, stiffness, pull, q)
-        along = 0.0
-        for k in range(u.shape[0]):
-            for i in range(u.shape[1]):
-                for j in range(u.shape[2]):
-                    for c in range(2):
-                        along += p[k, i, j, c] * q[k, i, j, c]
-        alpha = now / along
+        _apply(p, ends, places, weights, SIGNS, stiffness, pull, q)
+        alpha = now / float(np.vdot(p, q))
         u += alpha * p
         r -= alpha * q
         before = now
-        done += 1
-    return done
+    return rounds
