@@ -254,7 +254,9 @@ def tiles(bench: Bench, folder: Path) -> None:
         "Tiles: rms distance of the same matched points [pixels]; the authors state theirs of other points", rows
     )
     alike = _trusted_by_both(found, published)
-    bench.table("Tiles: rms between sections over points within 3 deviations (by MAD) under both, each weighed alike", alike)
+    bench.table(
+        "Tiles: rms between sections over points within 3 deviations (by MAD) under both, each weighed alike", alike
+    )
     corners = np.array([(y, x) for y in np.linspace(0, 1039, 5) for x in np.linspace(0, 1375, 5)])
     mine = np.concatenate([found.points(name, corners) for name in pictures])
     other = np.concatenate([published.points(name, corners) for name in pictures])
@@ -274,7 +276,7 @@ def tiles(bench: Bench, folder: Path) -> None:
 
 
 def _trusted_by_both(found: Montage, published: Montage) -> dict[str, dict[str, float]]:
-    """The authors filtered their points; so here one cut is made, the same for both, and both are held to what is left."""
+    """The authors filtered their points: here one cut is made for both, and both are held to what is left."""
     names = [tile.name for tile in found.tiles]
     down = [match for match in found.matches if not match.same]
     apart = {}

@@ -23,9 +23,9 @@ from typing import Any
 os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
 
 import numpy as np
+from harness import Bench, arguments, scratch
 from scipy import ndimage
 
-from harness import Bench, arguments, scratch
 from ndlab.geometry import Calibration
 from ndlab.preprocess import DisplacementField, Mapping, Quality, Registration, register
 from ndlab.preprocess.registration.quality import dice

@@ -91,9 +91,7 @@ class DisplacementField:
         midway = first.values.astype(np.float64)
         return DisplacementField(midway + self.at(grid + midway), first.calibration)
 
-    def inverse(
-        self, *, steps: int = 40, start: DisplacementField | None = None, finer: int = 1
-    ) -> DisplacementField:
+    def inverse(self, *, steps: int = 40, start: DisplacementField | None = None, finer: int = 1) -> DisplacementField:
         """Return the field that takes every point back.
 
         Found by Newton's iteration on w + u(id + w) = 0, until the error is under a thousandth of a voxel. Between its
