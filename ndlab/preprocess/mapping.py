@@ -53,9 +53,10 @@ class Mapping:
         moved = _apply(_inverted(linear), there) - here
         return Mapping(DisplacementField(moved, self.field.calibration), self.before, linear)
 
-    def inverse(self, start: DisplacementField | None = None) -> Mapping:
-        """Return the map that takes every position back."""
-        return Mapping(self.field.inverse(start=start), _inverted(self.after), _inverted(self.before))
+    def inverse(self, start: DisplacementField | None = None, *, finer: int = 1) -> Mapping:
+        """Return the map that takes every position back; see `DisplacementField.inverse`."""
+        field = self.field.inverse(start=start, finer=finer)
+        return Mapping(field, _inverted(self.after), _inverted(self.before))
 
     def jacobian(self) -> Any:
         """Return how many times larger a volume becomes, at the voxels of the field."""

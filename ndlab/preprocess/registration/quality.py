@@ -11,7 +11,7 @@ from ndlab.describe import si_length
 from ndlab.errors import BadRequest
 from ndlab.preprocess.mapping import Mapping
 
-__all__ = ["Quality", "dice", "quality"]
+__all__ = ["Quality", "dice", "quality", "there_and_back"]
 
 
 @dataclass(frozen=True)
@@ -111,12 +111,17 @@ def _spread(distances: Any) -> tuple[float, float, float]:
 
 
 def _inverse_error(forward: Mapping, backward: Mapping) -> tuple[float, float]:
-    """Distances at every voxel of the field whose image stays in the field's own space."""
+    wrong = there_and_back(forward, backward)
+    return (float(np.median(wrong)), float(wrong.max())) if len(wrong) else (0.0, 0.0)
+
+
+def there_and_back(forward: Mapping, backward: Mapping) -> Any:
+    """Distances [voxels of the field] at every voxel of the field whose image stays in the field's own space."""
     c = forward.field.calibration
     index = np.stack(np.meshgrid(*map(np.arange, forward.field.shape), indexing="ij"), -1).reshape(-1, 3)
     inside = np.array(c.offset) + (index + 0.5) * np.array(c.voxel_size)
     there = forward.field.points(inside)
     far = np.array(c.offset) + np.array(forward.field.shape) * np.array(c.voxel_size)
     kept = ((there >= c.offset) & (there <= far)).all(1)
-    wrong = np.linalg.norm((backward.field.points(there) - inside) / np.array(c.voxel_size), axis=1)[kept]
-    return (float(np.median(wrong)), float(wrong.max())) if len(wrong) else (0.0, 0.0)
+    apart = (backward.field.points(there[kept]) - inside[kept]) / np.array(c.voxel_size)
+    return np.linalg.norm(apart, axis=1)
