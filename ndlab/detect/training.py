@@ -120,11 +120,11 @@ def train(
     view = view.boxed(view.box)
     side = (view.voxel_size[1] * view.voxel_size[2]) ** 0.5
     factor = max(1, round((pixel or _PIXEL) / side)) if method != "vesicle" else 1
-    lesson = lesson_of(view, truth, factor, classes or {}, dont_care, radius, target, box)
     if start is not None:
         begin = Model.of(start)
-        how["start"] = _start(begin, method, lesson.names, side * factor)
+        how["start"] = _start(begin, method, ("background", *(classes or {}), target), side * factor)
         notes = {"went_on_from": begin.digest, **(notes or {})}
+    lesson = lesson_of(view, truth, factor, classes or {}, dont_care, radius, target, box)
     detector = _trained(method, lesson, view, side * factor, seed, how)
     names = lesson.names if method != "vesicle" else ("background", target)
     said = {"trained_on": view.url or view.name or "a volume in memory", "voxels": int(view.size), **(notes or {})}
