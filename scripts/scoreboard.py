@@ -14,8 +14,8 @@ NAMES = {"trees": "boosted trees, auto-context", "network": "2.5-D network", "ve
          "together": "network and trees together"}  # fmt: skip
 
 COLUMNS = (
-    "data", "method", "objects", "F1", "F1, judged truth", "precision", "recall", "F1, IoU ≥ .1", "F1, IoU ≥ .3", "best F1 on the curve",
-    "voxel AP", "Mvoxel a CPU s", "peak MiB",
+    "data", "method", "objects", "F1", "F1, judged truth", "precision", "recall", "F1, IoU ≥ .1", "F1, IoU ≥ .3",
+    "best F1 on the curve", "voxel AP", "Mvoxel a CPU s", "peak MiB",
 )  # fmt: skip
 
 HEAD = """# Scoreboard: synapse detection
@@ -34,10 +34,12 @@ VESICLE-CNN .82 (0.006), a later network .869 (3.5, on a GPU).
 
 ## Judged blindly
 
-{judged} Places were shuffled, and nothing told objects of the truth from detections (`bench/judge.py`); one reader, who is
-no anatomist, looked at each in five sections. Verdicts are in `bench/results/detect_judged.csv`. The judged truth has what
-was judged a synapse; what is unsure counts for nothing. Candidates came from the network and the trees, so what all of them
-miss stays missing.
+{judged}
+
+Places were shuffled, and nothing told objects of the truth from detections (`bench/judge.py`); one reader, who is no
+anatomist, looked at each in five sections. Verdicts are in `bench/results/detect_judged.csv`. The judged truth has what
+was judged a synapse; what is unsure counts for nothing. Candidates came from the network and the trees, so what all of
+them and the truth miss stays missing.
 
 Models that were trained on this volume are not shipped, for its licence (CC BY-NC-SA 3.0) does not allow it.
 """

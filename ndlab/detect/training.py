@@ -137,7 +137,7 @@ def train(
 def _start(model: Model, method: str, names: tuple[str, ...], pixel: float) -> Any:
     if method != "network" or model.kind != "network":
         raise BadRequest(f'going on from a model of {model.kind} with method="{method}"',
-                         "only a network goes on from a network", 'pass method="network", or leave start out')  # fmt: skip
+                         "only a network goes on, from a network", 'pass method="network", or no start')  # fmt: skip
     if model.classes != names or not np.isclose(model.pixel, pixel):
         raise BadRequest(f"going on to {', '.join(names)} at {pixel:g} nm", f"it is {model}",
                          "pass the same classes and pixel as it was trained with")  # fmt: skip

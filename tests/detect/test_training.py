@@ -110,5 +110,5 @@ def goes_on(first: Model) -> None:
 
 
 def test_only_a_network_goes_on_and_to_the_same_classes() -> None:
-    with pytest.raises(BadRequest, match="only a network"):
+    with pytest.raises(BadRequest, match="only a network goes on"):
         train(SEEN.volume("image"), SEEN.psd(), start=Model.load())
