@@ -195,10 +195,13 @@ def detector(head: Mapping[str, Any], arrays: Mapping[str, Array]) -> Detector:
     """Read a detector of any kind."""
     from ndlab.detect.network.network import Network
     from ndlab.detect.together import Together
-    from ndlab.detect.trees import Trees
+    from ndlab.detect.trees import Trees, below
     from ndlab.detect.vesicle import Vesicle
 
-    kinds: dict[str, Any] = {one.kind: one for one in (Trees, Network, Vesicle, Together)}
+    if head["kind"] == Together.kind:
+        parts = head["detector"]["parts"]
+        return Together(tuple(detector(one, below(arrays, str(i))) for i, one in enumerate(parts)))
+    kinds: dict[str, Any] = {one.kind: one for one in (Trees, Network, Vesicle)}
     if head["kind"] not in kinds:
         raise BadMetadata(f"a model of kind {head['kind']!r}", f"this ndlab knows {', '.join(kinds)}", "update ndlab")
     found: Detector = kinds[head["kind"]].read(head["detector"], arrays)

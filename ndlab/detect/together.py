@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-
-from ndlab.detect.trees import below
-
-if TYPE_CHECKING:
-    from ndlab.detect.model import Detector
 
 __all__ = ["Together"]
 
@@ -26,12 +20,12 @@ class Together:
 
     Parameters
     ----------
-    parts : tuple of Detector
-        Of the same classes, on the same pixels.
+    parts : tuple
+        Detectors of the same classes, on the same pixels.
     """
 
     kind: ClassVar[str] = "together"
-    parts: tuple[Detector, ...]
+    parts: tuple[Any, ...]
 
     @property
     def align(self) -> int:
@@ -64,10 +58,3 @@ class Together:
     def arrays(self) -> dict[str, Array]:
         """Return what a file holds."""
         return {f"{i}/{name}": value for i, one in enumerate(self.parts) for name, value in one.arrays().items()}
-
-    @classmethod
-    def read(cls, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> Together:
-        """Read what `about` and `arrays` gave."""
-        from ndlab.detect.model import detector
-
-        return cls(tuple(detector(one, below(arrays, str(i))) for i, one in enumerate(about["parts"])))
