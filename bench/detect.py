@@ -155,7 +155,7 @@ def judged(truth: Array) -> tuple[Array, Array]:
     A place that was judged a synapse and is not in the truth becomes a ball; one that is unsure counts for nothing.
     """
     new, unknown, count = truth.copy(), np.zeros(truth.shape, bool), int(truth.max())
-    for one in csv.DictReader(JUDGED.open()):
+    for one in csv.DictReader(JUDGED.read_text().splitlines()):
         ball = around(truth.shape, [int(one[axis]) for axis in "zyx"], 60.0 if one["verdict"] == "synapse" else 200.0)
         inside = truth == int(one["object"]) if one["source"] == "truth" else np.zeros(truth.shape, bool)
         if one["verdict"] == "synapse" and one["source"] != "truth":

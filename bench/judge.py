@@ -91,7 +91,7 @@ def sheets(folder: Path, models: Path, data: str | None, seed: int) -> None:
     from PIL import Image, ImageDraw
 
     raw, truth, _, _ = stack(data)
-    judged = list(csv.DictReader(JUDGED.open())) if JUDGED.is_file() else []
+    judged = read(JUDGED)
     fresh = [one for one in candidates(models, truth) if not any(same(one, other) for other in judged)]
     np.random.default_rng(seed).shuffle(fresh)  # type: ignore[arg-type]
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,13 +110,18 @@ def sheets(folder: Path, models: Path, data: str | None, seed: int) -> None:
 
 
 def join(folder: Path) -> None:
-    verdicts = {one["id"]: one["verdict"] for one in csv.DictReader((folder / "verdicts.csv").open())}
-    known = list(csv.DictReader(JUDGED.open())) if JUDGED.is_file() else []
-    key = [{**one, "verdict": verdicts[one["id"]]} for one in csv.DictReader((folder / "key.csv").open())]
+    verdicts = {one["id"]: one["verdict"] for one in read(folder / "verdicts.csv")}
+    known = read(JUDGED)
+    key = [{**one, "verdict": verdicts[one["id"]]} for one in read(folder / "key.csv")]
     write(JUDGED, known + key)
     for source in sorted({one["source"] for one in known + key}):
         said = [one["verdict"] for one in known + key if one["source"] == source]
         print(source, {word: said.count(word) for word in ("synapse", "unsure", "no")})
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Rows of a table; none where there is no file."""
+    return list(csv.DictReader(path.read_text().splitlines())) if path.is_file() else []
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -62,7 +62,7 @@ def page() -> str:
 
 def _judged() -> str:
     """Say in a sentence what the verdicts were."""
-    found = list(csv.DictReader(JUDGED.open()))
+    found = list(csv.DictReader(JUDGED.read_text().splitlines()))
     said = {who: [one["verdict"] for one in found if (one["source"] == "truth") is who] for who in (True, False)}
     of = {who: f"{all_.count('synapse')} synapses, {all_.count('unsure')} unsure, {all_.count('no')} none"
           for who, all_ in said.items()}  # fmt: skip
