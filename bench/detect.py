@@ -4,18 +4,22 @@ Each method is trained on three quarters of `vnc_larva_sstem` (sections 0-13) an
 or more from everything it was trained on. Rules (threshold, sizes) for a quarter are those that are best on the other
 three.
 `--models FOLDER` keeps trained models, and takes those that are there; networks need PyTorch only to be trained.
+`--steps` and `--minutes` are the limits of each network's training; `--start FOLDER` has models to go on from, each
+trained on the same three quarters.
 `--methods` names what to run. Scores are over all quarters; intervals from drawing tiles of 256 x 256 voxels anew.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,7 @@ from ndlab.volume import Volume
 
 Array = np.ndarray[Any, Any]
 SIZE = (45.0, 4.6, 4.6)
+JUDGED = Path(__file__).parent / "results" / "detect_judged.csv"
 GAP, TILE, SMALL = 24, 256, 200
 STEPS = 1000  # of a network's training
 SAMPLES = 10_000  # of each class for the random forest; VESICLE's limit is 100,000
@@ -67,26 +72,29 @@ def hidden(shape: tuple[int, ...], part: tuple[slice, ...]) -> Array:
     return out
 
 
-def models(method: str, data: Any, folder: Path, quick: bool) -> tuple[list[Model], float]:
+def models(method: str, data: Any, folder: Path, chosen: argparse.Namespace) -> tuple[list[Model], float]:
     """A model for each quarter, and CPU seconds of training."""
     raw, truth, others, _ = data
     volume, found, spent = Volume.from_array(raw, SIZE), [], 0.0
-    every: dict[str, dict[str, Any]] = {
-        "network": {"steps": 20 if quick else STEPS},
-        "vesicle": {"trees": 20 if quick else 200, "samples": SAMPLES},
-    }
-    how = every.get(method, {})
     for k, part in enumerate(quarters(raw.shape)):
         path = folder / f"{method}-{k}.npz"
+        if method == "together":
+            Model.together(*(folder / f"{one}-{k}.npz" for one in ("network", "trees"))).save(path)
         if not path.exists():
-            begun = time.process_time()
-            which = "membrane" if method == "vesicle" else None
-            classes = others if which is None else {which: others[which]}
-            name = {"trees": "trees", "network": "network", "vesicle": "vesicle"}[method]
-            detect.train(volume, truth > 0, method=name, classes=classes, dont_care=hidden(raw.shape, part), out=path,
-                         notes={"licence": "CC BY-NC-SA 3.0, not to be shipped", "steps": how.get("steps", "")}, **how)  # type: ignore[arg-type]  # fmt: skip
-            spent += time.process_time() - begun
-            print(f"{method} {k}: trained in {time.process_time() - begun:.0f} CPU s", flush=True)
+            begun, steps = time.process_time(), []
+            how: dict[str, Any] = {"trees": 20 if chosen.quick else 200, "samples": SAMPLES}
+            if method == "network":
+                how = {"steps": chosen.steps, "minutes": chosen.minutes,
+                       "start": chosen.start and Path(chosen.start, path.name),
+                       "progress": lambda step, *_, steps=steps: steps.append(step)}  # fmt: skip
+            classes = {"membrane": others["membrane"]} if method == "vesicle" else others
+            model = detect.train(volume, truth > 0, method=method, classes=classes,  # type: ignore[arg-type]
+                                 dont_care=hidden(raw.shape, part), **(how if method != "trees" else {}))  # fmt: skip
+            used = time.process_time() - begun
+            notes = {"licence": "CC BY-NC-SA 3.0, not to be shipped", "steps": (steps or [""])[-1], "cpu_s": used}
+            replace(model, notes={**model.notes, **notes}).save(path)
+            spent += used
+            print(f"{method} {k}: trained in {used:.0f} CPU s {notes['steps']}", flush=True)
         found.append(Model.load(path))
     return found, spent
 
@@ -141,6 +149,42 @@ def scored(chance: Array, truth: Array, grid: Grid) -> tuple[list[Any], list[Any
     return found, rules, sum(swept[1:], swept[0])
 
 
+def judged(truth: Array) -> tuple[Array, Array]:
+    """The truth with what was judged blindly (`bench/judge.py`), and where nobody knows.
+
+    A place that was judged a synapse and is not in the truth becomes a ball; one that is unsure counts for nothing.
+    """
+    new, unknown, count = truth.copy(), np.zeros(truth.shape, bool), int(truth.max())
+    for one in csv.DictReader(JUDGED.read_text().splitlines()):
+        ball = around(truth.shape, [int(one[axis]) for axis in "zyx"], 60.0 if one["verdict"] == "synapse" else 200.0)
+        inside = truth == int(one["object"]) if one["source"] == "truth" else np.zeros(truth.shape, bool)
+        if one["verdict"] == "synapse" and one["source"] != "truth":
+            count += 1
+            new[ball & (new == 0)] = count
+        elif one["verdict"] == "unsure":
+            unknown |= inside | ball
+            new[inside] = 0
+        elif one["verdict"] == "no":
+            new[inside] = 0
+    return new, unknown & (new == 0)
+
+
+def around(shape: tuple[int, ...], centre: list[int], radius: float) -> Array:
+    """A ball of so many nm, and never less than its own section."""
+    far = [(np.arange(n) - c) * side for n, c, side in zip(shape, centre, SIZE, strict=True)]
+    found: Array = far[0][:, None, None] ** 2 + far[1][None, :, None] ** 2 + far[2] ** 2 <= radius**2
+    return found
+
+
+def by_judges(chance: Array, truth: Array, rules: list[Any]) -> list[Any]:
+    """Evaluations against the judged truth, by the rules that were chosen on the truth as it is."""
+    new, unknown = judged(truth)
+    return [
+        detect.evaluate(chance[part], new[part], rules=one, ignore_below=SMALL, dont_care=unknown[part])
+        for part, one in zip(quarters(chance.shape), rules, strict=True)
+    ]
+
+
 def by_share(chance: Array, truth: Array, rules: list[Any], least: float) -> float:
     """F1 where a match is a share of both together."""
     found = [
@@ -150,24 +194,27 @@ def by_share(chance: Array, truth: Array, rules: list[Any], least: float) -> flo
     return float(detect.summed_interval(found).value)
 
 
-def measure(bench: Bench, method: str, data: Any, folder: Path) -> tuple[dict[str, Any], list[Any]]:
+def measure(bench: Bench, method: str, data: Any, chosen: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
     raw, truth, _, _ = data
-    chosen, spent = models(method, data, folder, bench.quick)
-    chance = unseen(method, chosen, raw, folder)
+    folder = Path(chosen.models)
+    trained, spent = models(method, data, folder, chosen)
+    chance = unseen(method, trained, raw, folder)
     speed, peak = alone(raw, folder / f"{method}-0.npz", 2 if bench.quick else 8)
     found, rules, every = scored(chance, truth, VESICLE if method == "vesicle" else OWN)
     interval = detect.summed_interval(found, tile=TILE)
+    again = detect.summed_interval(by_judges(chance, truth, rules), tile=TILE)
     row = {
         "data": "vnc_larva_sstem 0-13", "method": method, "objects": sum(one.tp + one.fn for one in found),
         "precision": sum(one.tp for one in found) / max(1, sum(one.tp + one.fp for one in found)),
         "recall": sum(one.tp for one in found) / sum(one.tp + one.fn for one in found),
         "f1": interval.value, "f1_low": interval.low, "f1_high": interval.high,
         "f1_iou_0.1": by_share(chance, truth, rules, 0.1), "f1_iou_0.3": by_share(chance, truth, rules, 0.3),
+        "f1_judged": again.value, "f1_judged_low": again.low, "f1_judged_high": again.high,
         "best_f1_on_the_curve": every.best()[1], "voxel_ap": detect.average_precision(chance, truth),
         "cremi_nm": float(np.nanmean([one.clefts.score for one in found])),
         "mvoxel_per_cpu_s": speed, "peak_mib": peak, "training_cpu_s": spent,
-        "steps": chosen[0].notes.get("steps", ""),
-        "digests": [one.digest for one in chosen],
+        "steps": trained[0].notes.get("steps", ""),
+        "digests": [one.digest for one in trained],
     }  # fmt: skip
     return row, found
 
@@ -189,15 +236,20 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     own = argparse.ArgumentParser(add_help=False)
     own.add_argument("--models", default="detect-models")
-    own.add_argument("--methods", default="vesicle,trees,network")
+    own.add_argument("--methods", default="vesicle,trees,network,together")
+    own.add_argument("--steps", type=int, default=STEPS)
+    own.add_argument("--minutes", type=float)
+    own.add_argument("--start")
     chosen, sys.argv[1:] = own.parse_known_args()
     bench = Bench("detect", arguments(__doc__))
+    chosen.quick = bench.quick
+    chosen.steps = 20 if bench.quick else chosen.steps
     folder = Path(chosen.models)
     folder.mkdir(parents=True, exist_ok=True)
     data = stack(bench.options.data)
     rows, evaluations = [], {}
     for method in chosen.methods.split(","):
-        row, evaluations[method] = measure(bench, method, data, folder)
+        row, evaluations[method] = measure(bench, method, data, chosen)
         row["blockwise_difference"] = blockwise(bench, data[0], Model.load(folder / f"{method}-0.npz"))
         rows.append(row)
         print({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}, flush=True)

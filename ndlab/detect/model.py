@@ -144,7 +144,7 @@ class Model:
             raise BadMetadata(f"{source} is no model", str(error), "write one with Model.save") from error
         if head.get("format") != _FORMAT:
             raise BadMetadata(f"{source} is a {head.get('format')!r}", f"this ndlab reads {_FORMAT!r}")
-        found = cls(_detector(head, arrays), tuple(head["classes"]), tuple(head["voxel_size"]), head["pixel"],
+        found = cls(detector(head, arrays), tuple(head["classes"]), tuple(head["voxel_size"]), head["pixel"],
                     head["notes"])  # fmt: skip
         if found.digest != head["digest"]:
             raise BadMetadata(
@@ -159,6 +159,31 @@ class Model:
         """Return a model as it is, or read it."""
         return model if isinstance(model, Model) else cls.load(model)
 
+    @classmethod
+    def together(cls, *models: Model | str | os.PathLike[str]) -> Model:
+        """Make one model of several: the geometric mean of their probabilities.
+
+        Raises
+        ------
+        BadRequest
+            If they tell other classes apart, or work on other pixels.
+
+        Examples
+        --------
+        >>> Model.together(Model.load(), Model.load()).kind
+        'together'
+        """
+        from ndlab.detect.together import Together
+
+        parts = [cls.of(one) for one in models]
+        if len({(one.classes, one.voxel_size, one.pixel) for one in parts}) != 1:
+            said = "; ".join(f"{one}" for one in parts) or "none"
+            raise BadRequest(f"one model of {len(parts)}", f"they are {said}",
+                             "give models of the same classes and pixels, trained on the same volume")  # fmt: skip
+        first = parts[0]
+        notes = {**first.notes, "parts": [one.digest for one in parts]}
+        return cls(Together(tuple(one.detector for one in parts)), first.classes, first.voxel_size, first.pixel, notes)
+
     def number(self, name: str) -> int:
         """Place of a class."""
         if name not in self.classes:
@@ -166,11 +191,16 @@ class Model:
         return self.classes.index(name)
 
 
-def _detector(head: Mapping[str, Any], arrays: Mapping[str, Array]) -> Detector:
+def detector(head: Mapping[str, Any], arrays: Mapping[str, Array]) -> Detector:
+    """Read a detector of any kind."""
     from ndlab.detect.network.network import Network
-    from ndlab.detect.trees import Trees
+    from ndlab.detect.together import Together
+    from ndlab.detect.trees import Trees, below
     from ndlab.detect.vesicle import Vesicle
 
+    if head["kind"] == Together.kind:
+        parts = head["detector"]["parts"]
+        return Together(tuple(detector(one, below(arrays, str(i))) for i, one in enumerate(parts)))
     kinds: dict[str, Any] = {one.kind: one for one in (Trees, Network, Vesicle)}
     if head["kind"] not in kinds:
         raise BadMetadata(f"a model of kind {head['kind']!r}", f"this ndlab knows {', '.join(kinds)}", "update ndlab")

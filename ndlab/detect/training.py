@@ -61,6 +61,7 @@ def train(
     pixel: Annotated[float, "nm"] | None = None,
     radius: Annotated[float, "nm"] = 120.0,
     notes: Mapping[str, Any] | None = None,
+    start: Model | str | os.PathLike[str] | None = None,
     target: str = "synapse",
     seed: int = 0,
     **how: Any,
@@ -92,6 +93,8 @@ def train(
         Of the balls around annotations [nm].
     notes : mapping, optional
         Kept with the model: data, licence, scores.
+    start : Model or path, optional
+        Go on from this network, of the same classes and pixels, instead of from nothing.
     target : str
         What is looked for.
     seed : int
@@ -101,7 +104,7 @@ def train(
     Raises
     ------
     BadRequest
-        If nothing is marked, or shapes differ.
+        If nothing is marked, shapes differ, or a `start` is no network of these classes and pixels.
     Unsupported
         If a network is to be trained without PyTorch.
 
@@ -117,6 +120,10 @@ def train(
     view = view.boxed(view.box)
     side = (view.voxel_size[1] * view.voxel_size[2]) ** 0.5
     factor = max(1, round((pixel or _PIXEL) / side)) if method != "vesicle" else 1
+    if start is not None:
+        begin = Model.of(start)
+        how["start"] = _start(begin, method, ("background", *(classes or {}), target), side * factor)
+        notes = {"went_on_from": begin.digest, **(notes or {})}
     lesson = lesson_of(view, truth, factor, classes or {}, dont_care, radius, target, box)
     detector = _trained(method, lesson, view, side * factor, seed, how)
     names = lesson.names if method != "vesicle" else ("background", target)
@@ -125,6 +132,16 @@ def train(
     if out is not None:
         model.save(out)
     return model
+
+
+def _start(model: Model, method: str, names: tuple[str, ...], pixel: float) -> Any:
+    if method != "network" or model.kind != "network":
+        raise BadRequest(f'going on from a model of {model.kind} with method="{method}"',
+                         "only a network goes on, from a network", 'pass method="network", or no start')  # fmt: skip
+    if model.classes != names or not np.isclose(model.pixel, pixel):
+        raise BadRequest(f"going on to {', '.join(names)} at {pixel:g} nm", f"it is {model}",
+                         "pass the same classes and pixel as it was trained with")  # fmt: skip
+    return model.detector
 
 
 def lesson_of(

@@ -10,12 +10,13 @@ import pytest
 from scipy.ndimage import correlate
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
-from ndlab.detect import Growth, Model
+from ndlab.detect import Growth, Model, probability
 from ndlab.detect.forest import Forest
 from ndlab.detect.model import PHANTOM
 from ndlab.detect.network.network import _BLOCKS, Network
 from ndlab.detect.trees import grow
 from ndlab.errors import BadMetadata, BadRequest, NotFound
+from ndlab.volume import Volume
 
 Array = np.ndarray[Any, Any]
 
@@ -133,3 +134,20 @@ def test_the_model_that_is_shipped_is_small_and_says_what_it_has_seen() -> None:
     assert "phantom-trained" in repr(model)
     with pytest.raises(BadRequest, match="tells apart"):
         model.number("dog")
+
+
+def test_models_together_are_their_geometric_mean_in_any_box(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    image = rng.normal(size=(6, 48, 56)).astype("f4")
+    classes = (image > 1).astype("u1")
+    trees = grow(image, classes, np.ones_like(image), Growth(first=2, second=3, leaves=7))
+    parts = [Model(one, ("background", "synapse"), (40, 8, 8), 8.0) for one in (trees, random_network(classes=2))]
+    both = Model.load(Model.together(*parts).save(tmp_path / "both.npz"))
+    a, b = (one.detector.predict(image).astype(float) for one in parts)
+    odds = np.sqrt(a[1] * b[1]) / np.sqrt(np.maximum(a[0] * b[0], 1e-12))
+    np.testing.assert_allclose(both.detector.predict(image)[1], odds / (1 + odds), atol=1e-3)
+    volume = Volume.from_array((image * 40 + 128).clip(0, 255).astype("u1"), (40, 8, 8))
+    chance = probability(volume, model=both)
+    np.testing.assert_allclose(chance[1:4, 9:31, 17:50].read(), chance.read()[1:4, 9:31, 17:50], atol=1e-6)
+    with pytest.raises(BadRequest, match="same classes"):
+        Model.together(parts[0], Model.load())

@@ -93,3 +93,22 @@ def test_a_network_says_what_it_needs_where_pytorch_is_not() -> None:
     else:
         model = train(SEEN.volume("image"), SEEN.psd(), method="network", steps=3, batch=1, patch=64, width=4)
         assert probability(UNSEEN.volume("image"), model=model)[:2, :32, :32].read().shape == (2, 32, 32)
+        goes_on(model)
+
+
+def goes_on(first: Model) -> None:
+    from ndlab.detect.network.torch_net import Recipe, Trainer
+
+    rng = np.random.default_rng(0)
+    grey, classes = rng.normal(size=(7, 128, 128)).astype("f4"), rng.integers(0, 2, (7, 128, 128))
+    again = Trainer(grey, classes, np.ones(grey.shape), Recipe(width=4), first.detector.arrays()).arrays()
+    for name, value in first.detector.arrays().items():
+        np.testing.assert_allclose(again[name], value, atol=1e-5)
+    second = train(SEEN.volume("image"), SEEN.psd(), method="network", start=first, steps=2, batch=1, patch=64)
+    assert second.notes["went_on_from"] == first.digest
+    assert second.digest != first.digest
+
+
+def test_only_a_network_goes_on_and_to_the_same_classes() -> None:
+    with pytest.raises(BadRequest, match="only a network goes on"):
+        train(SEEN.volume("image"), SEEN.psd(), start=Model.load())

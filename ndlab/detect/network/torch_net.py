@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,8 @@ class Recipe:
         Highest rate of learning; it rises for a tenth of the steps and falls for the rest.
     positive : float
         Share of the patches that are drawn around a voxel of the last class.
+    minutes : float, optional
+        End after so many minutes of this process, if the steps are not done by then; the rate has fallen by that time.
     seed : int
     """
 
@@ -54,6 +57,7 @@ class Recipe:
     patch: int = 160
     rate: float = 2e-3
     positive: float = 0.6
+    minutes: float | None = None
     seed: int = 0
 
 
@@ -108,6 +112,46 @@ def folded(net: Any) -> dict[str, Array]:
     return found
 
 
+def unfold(net: Any, weights: Mapping[str, Array], image: Any) -> None:
+    """Give a network the weights that `folded` gave, its normalisation measured on a batch of images.
+
+    Folding is undone but for a choice: filters get back the lengths they have at birth, for which rates of learning
+    are made, and the normalisation takes what remains.
+    """
+    t = torch()
+    hooks = []
+    for name, block in net.items():
+        if name == "head":
+            block.weight.data.copy_(t.from_numpy(weights["head/weight"])[:, :, None, None])
+            block.bias.data.copy_(t.from_numpy(weights["head/bias"]))
+            continue
+        for i, (conv, norm, _) in enumerate(block):
+            weight, bias = (t.from_numpy(weights[f"{name}/{i}/{what}"]).to(image.device) for what in ("weight", "bias"))
+            longer = weight.flatten(1).norm(dim=1) / conv.weight.detach().flatten(1).norm(dim=1)
+            longer = longer.clamp(min=1e-6)
+            conv.weight.data.copy_(weight / longer[:, None, None, None])
+            hooks.append(norm.register_forward_pre_hook(_measure(longer, bias)))
+    net.eval()
+    with t.no_grad():
+        forward(net, image)
+    for hook in hooks:
+        hook.remove()
+
+
+def _measure(longer: Any, bias: Any) -> Any:
+    """Make a normalisation do nothing to what comes first but to stretch it and to add a bias."""
+
+    def measure(norm: Any, given: Any) -> None:
+        x = given[0].transpose(0, 1).flatten(1)
+        mean, variance = x.mean(1), x.var(1, correction=0)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.weight.data.copy_(longer * (variance + norm.eps).sqrt())
+        norm.bias.data.copy_(bias + longer * mean)
+
+    return measure
+
+
 class Trainer:
     """Fits a network to an image with classes, some steps at a time.
 
@@ -120,9 +164,13 @@ class Trainer:
     weight : ndarray, (z, y, x)
         0 where nothing is to be learnt.
     recipe : Recipe
+    start : mapping, optional
+        Weights, as `folded` gives them, to go on from.
     """
 
-    def __init__(self, image: Array, classes: Array, weight: Array, recipe: Recipe) -> None:
+    def __init__(
+        self, image: Array, classes: Array, weight: Array, recipe: Recipe, start: Mapping[str, Array] | None = None
+    ) -> None:
         t = torch()
         t.manual_seed(recipe.seed)
         self.recipe, self.rng, self.step = recipe, np.random.default_rng(recipe.seed), 0
@@ -138,16 +186,26 @@ class Trainer:
         self.anywhere = np.argwhere(learnt[:, ::16, ::16]) * (1, 16, 16)
         self.device = "cuda" if t.cuda.is_available() else "cpu"
         self.net = build(recipe.sections, recipe.width, self.count).to(self.device, memory_format=t.channels_last)
+        if start is not None:
+            unfold(self.net, start, t.from_numpy(self._batch()[0]).to(self.device))
         self.mean = build(recipe.sections, recipe.width, self.count)
         self.mean.load_state_dict(self.net.state_dict())
         self.optimizer = t.optim.AdamW(self.net.parameters(), recipe.rate, weight_decay=1e-3)
+        self.begun = time.monotonic()
+
+    @property
+    def done(self) -> float:
+        """How much of the training is behind, 1 at its end."""
+        limit = self.recipe.minutes
+        spent = 0.0 if limit is None else (time.monotonic() - self.begun) / (60 * limit)
+        return max(self.step / self.recipe.steps, spent)
 
     def run(self, steps: int) -> float:
         """Do some steps and return their mean loss."""
         t, losses = torch(), []
         self.net.train()
         for _ in range(steps):
-            done = self.step / self.recipe.steps
+            done = self.done
             rise = min(1.0, done * 10)
             for group in self.optimizer.param_groups:
                 group["lr"] = self.recipe.rate * rise * max(0.02, 0.5 * (1 + np.cos(np.pi * min(1.0, done))))

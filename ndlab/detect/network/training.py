@@ -15,12 +15,23 @@ __all__ = ["fit"]
 Array = np.ndarray[Any, Any]
 
 
-def fit(image: Array, classes: Array, weight: Array, *, seed: int = 0, progress: Any = None, **how: Any) -> Network:
+def fit(
+    image: Array,
+    classes: Array,
+    weight: Array,
+    *,
+    start: Network | None = None,
+    seed: int = 0,
+    progress: Any = None,
+    **how: Any,
+) -> Network:
     """Train a `Network` on grey values, the class of each pixel, and a weight that is 0 where nothing is known.
 
     Parameters
     ----------
     image, classes, weight : ndarray, (z, y, x)
+    start : Network, optional
+        Go on from this one, which has the same classes.
     seed : int
     progress : callable, optional
         Called with (steps done, steps, mean loss).
@@ -32,10 +43,12 @@ def fit(image: Array, classes: Array, weight: Array, *, seed: int = 0, progress:
     known = {one.name for one in fields(Recipe)}
     if set(how) - known:
         raise BadRequest(f"{', '.join(sorted(set(how) - known))} of a network", f"there are {', '.join(sorted(known))}")
+    if start is not None:
+        how = {**how, "sections": start.sections, "width": len(start.weights["down0/0/bias"])}
     recipe = Recipe(seed=seed, **how)
-    trainer = Trainer(image, classes, weight, recipe)
-    while trainer.step < recipe.steps:
-        loss = trainer.run(min(50, recipe.steps - trainer.step))
+    trainer = Trainer(image, classes, weight, recipe, start.weights if start is not None else None)
+    while trainer.done < 1:
+        loss = trainer.run(min(20, recipe.steps - trainer.step))
         if progress is not None:
             progress(trainer.step, recipe.steps, loss)
     return Network(trainer.arrays())
