@@ -40,10 +40,14 @@ def places(positions: Any, count: int) -> bytes:
     """
     array = np.asarray(positions, np.float64)
     if array.ndim != 2 or array.shape[0] != count or array.shape[1] not in (2, 3):
-        raise BadRequest(f"positions of shape {array.shape}", f"there are {count:,} nodes", "pass n rows of x, y or x, y, z")
+        raise BadRequest(
+            f"positions of shape {array.shape}", f"there are {count:,} nodes", "pass n rows of x, y or x, y, z"
+        )
     if not np.isfinite(array).all():
         where = int((~np.isfinite(array)).any(axis=1).sum())
-        raise BadRequest("positions for each node", f"{where:,} are not finite", "leave those nodes out: G.subgraph(mask)")
+        raise BadRequest(
+            "positions for each node", f"{where:,} are not finite", "leave those nodes out: G.subgraph(mask)"
+        )
     found = np.zeros((count, 3), "<f4")
     found[:, : array.shape[1]] = array
     return found.tobytes()
@@ -74,7 +78,11 @@ def column(name: str, values: Column, of: str = "nodes") -> dict[str, Any]:
     facts = {"name": name, "of": of, "unit": values.unit}
     if values.kind in ("int", "float") and not _is_large(values):
         width = "<f8" if of == "nodes" else "<f4"
-        return facts | {"kind": "number", "whole": values.kind == "int", "values": values.plain().astype(width).tobytes()}
+        return facts | {
+            "kind": "number",
+            "whole": values.kind == "int",
+            "values": values.plain().astype(width).tobytes(),
+        }
     missing = np.zeros(len(values), bool) if values.missing is None else values.missing
     words = np.array([str(one) for one in values.values[~missing].tolist()], dtype=object)
     found, codes, counts = np.unique(words.astype(str), return_inverse=True, return_counts=True)

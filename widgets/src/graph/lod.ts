@@ -3,8 +3,8 @@
 import type { Bounds } from "./camera";
 
 /** Lines over each other beyond this share of ink hide what they show. */
-const INK = 0.45;
-const [FAINTEST, STRONGEST] = [0.02, 0.6];
+const INK = 0.35;
+const [FAINTEST, STRONGEST] = [0.02, 0.45];
 /** The longest frame that still looks like a motion [ms]. */
 export const SLOW_MS = 33;
 /** Lines whose length is looked at. */

@@ -52,7 +52,7 @@ export class Renderer {
     const scale = frame.camera.scale;
     const perPixel = [2 / (scale * Math.max(1, width)), 2 / (scale * Math.max(1, height))] as const;
     const chosen = frame.chosen.length > 0;
-    this.drawLines("ends", frame.ends, frame, perPixel, chosen ? frame.alpha * 0.5 : frame.alpha);
+    this.drawLines("ends", frame.ends, frame, perPixel, chosen ? frame.alpha * 0.3 : frame.alpha);
     if (frame.alpha > 0) this.drawLines("chosen", frame.chosen, frame, perPixel, frame.strong);
     this.drawPoints(frame, perPixel, ratio);
   }

@@ -143,6 +143,8 @@ export class Stage {
     const ratio = globalThis.devicePixelRatio || 1;
     [this.canvas.width, this.canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
     this.explorer.size = { width, height };
+    // Only on the page can it be told whether that is dark.
+    this.explorer.tell();
     // At once: a canvas that changed its size is empty.
     this.drawNow();
     this.drawLabels();
