@@ -35,8 +35,8 @@ def graph(
     ----------
     graph : Graph
     positions : array, shape (n, 2) or (n, 3), optional
-        Where nodes stand, x, y and z in any one unit, y downwards; by default the node properties ``x``, ``y`` and ``z``
-        if there are such, else a layout is computed.
+        Where nodes stand, x, y and z in any one unit, y downwards; by default the node properties ``x``, ``y`` and
+        ``z`` if there are such, else a layout is computed.
     layout : str, optional
         A layout of `ndlab.analyze.layout`, or ``"given"`` for `positions`.
     dim : {2, 3}, optional

@@ -46,7 +46,7 @@ class GraphView(LiveWidget):
     names = traitlets.Bytes().tag(**_SYNC)
     ends = traitlets.Bytes().tag(**_SYNC)
     positions = traitlets.Bytes().tag(**_SYNC)
-    columns = traitlets.List().tag(**_SYNC)
+    columns: Any = traitlets.List().tag(**_SYNC)
     offers = traitlets.Dict().tag(**_SYNC)
     status = traitlets.Dict().tag(**_SYNC)
     directed = traitlets.Bool().tag(**_SYNC)
@@ -212,4 +212,5 @@ class GraphView(LiveWidget):
         state = self.state
         told = f", colour by {state['color']}" if state["color"] else ""
         picked = f", {len(state['selection'])} selected" if state["selection"] else ""
-        return f"GraphView of {self.graph.n_nodes:,} nodes, {self.graph.n_edges:,} edges, layout {state['layout']}{told}{picked}"
+        size = f"{self.graph.n_nodes:,} nodes, {self.graph.n_edges:,} edges"
+        return f"GraphView of {size}, layout {state['layout']}{told}{picked}"

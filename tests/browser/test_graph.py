@@ -67,7 +67,8 @@ class Shown:
     def pixels(self) -> Array:
         found = self.ask(
             """v => { const {width, height, data} = v.stage.pixels(); let text = "";
-                for (let i = 0; i < data.length; i += 32768) text += String.fromCharCode(...data.subarray(i, i + 32768));
+                for (let i = 0; i < data.length; i += 32768)
+                    text += String.fromCharCode(...data.subarray(i, i + 32768));
                 return {width, height, data: btoa(text)}; }"""
         )
         flat = np.frombuffer(base64.b64decode(found["data"]), np.uint8)

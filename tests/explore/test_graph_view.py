@@ -47,7 +47,7 @@ def view(wiring: Graph) -> Any:
 
 
 def column(view: GraphView, name: str) -> dict[str, Any]:
-    (found,) = [one for one in view.columns if one["name"] == name]
+    found: dict[str, Any] = next(one for one in view.columns if one["name"] == name)
     return found
 
 
@@ -79,21 +79,18 @@ def test_the_layout_is_that_of_analyze(view: GraphView, wiring: Graph) -> None:
     assert not view.places[:, 2].any()
     view.set(layout="sphere", dim=3)
     assert view.wait(60)
-    assert np.array_equal(view.places, layout(wiring, "sphere", dim=3, seed=3).astype("f4"))
+    assert view.positions == layout(wiring, "sphere", dim=3, seed=3).astype("f4").tobytes()
 
 
 def test_positions_are_taken_where_they_are_given(wiring: Graph) -> None:
     own = np.random.default_rng(0).random((40, 3)) * 1e5
-    for graph, options in (
-        (wiring, {"positions": own}),
-        (wiring.with_nodes(dict(zip("xyz", own.T, strict=True))), {}),
-    ):
-        found = explore.graph(graph, **options)
+    placed = wiring.with_nodes(dict(zip("xyz", own.T, strict=True)))
+    for found in (explore.graph(wiring, positions=own), explore.graph(placed)):
         assert found.state["layout"] == "given"
-        assert np.array_equal(found.places, own.astype("f4"))
+        assert found.positions == own.astype("f4").tobytes()
         found.close()
     flat = explore.graph(wiring, positions=own[:, :2])
-    assert np.array_equal(flat.places, np.hstack([own[:, :2], np.zeros((40, 1))]).astype("f4"))
+    assert flat.positions == np.hstack([own[:, :2], np.zeros((40, 1))]).astype("f4").tobytes()
     flat.close()
     for wrong in (own[:5], own[:, :1], np.full((40, 2), np.nan)):
         with pytest.raises(BadRequest, match="positions"):

@@ -5,9 +5,9 @@ import type { Filter } from "./state";
 
 type Rgb = readonly [number, number, number];
 
-/** Okabe and Ito's colours, those first that stand out on both black and white. */
+/** Okabe and Ito's colours, those first that stand out on both black and white; grey is kept for the rest. */
 export const CATEGORIES: readonly Rgb[] = [
-  [0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [138, 147, 157], [240, 228, 66],
+  [0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [240, 228, 66],
 ];
 /** Of what has no value, and of all categories beyond the colours. */
 export const OTHER: Rgb = [150, 156, 164];

@@ -84,7 +84,7 @@ export class Stage {
       {
         flat: explorer.placed ? explorer.flat : new Float32Array(0),
         ends: explorer.ends, chosen: explorer.chosen, colors: explorer.colors, sizes: explorer.sizes, roles: explorer.roles,
-        camera: explorer.camera, alpha: alpha * strength, strong: STRONG * strength, faded: some ? 0.7 : 0,
+        camera: explorer.camera, alpha: alpha * strength, strong: STRONG * strength, faded: some ? 0.6 : 0,
         paper: color("--ndg-paper"), ink: color("--ndg-ink"),
       },
       { width, height },
