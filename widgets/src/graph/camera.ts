@@ -45,14 +45,16 @@ function rows([yaw, pitch]: Pair): readonly [number, number, number, number, num
 
 function middle(places: Float32Array): readonly [number, number, number] {
   if (places.length === 0) return [0, 0, 0];
-  const [low, high] = [[Infinity, Infinity, Infinity], [-Infinity, -Infinity, -Infinity]];
-  for (let i = 0; i < places.length; i++) {
-    const [axis, value] = [i % 3, places[i] ?? 0];
-    low[axis] = Math.min(low[axis] ?? value, value);
-    high[axis] = Math.max(high[axis] ?? value, value);
-  }
-  const [x = 0, y = 0, z = 0] = low.map((value, axis) => (value + (high[axis] ?? value)) / 2);
-  return [x, y, z];
+  const along = (axis: number): number => {
+    let [low, high] = [Infinity, -Infinity];
+    for (let i = axis; i < places.length; i += 3) {
+      const value = places[i] ?? 0;
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    return (low + high) / 2;
+  };
+  return [along(0), along(1), along(2)];
 }
 
 /** The box of x, y pairs; of those alone whose entry in `among` is not 0. Null where there is none. */

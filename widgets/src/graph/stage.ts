@@ -17,6 +17,8 @@ const REST_MS = 200;
 const TURN = 0.008;
 const MOST_LABELS = 30;
 const STRONG = 0.75;
+/** The most edges that are drawn smoothly. */
+const SMOOTH = 20_000;
 
 interface Press {
   readonly from: Pair;
@@ -43,7 +45,8 @@ export class Stage {
   private readonly sized: ResizeObserver;
 
   constructor(private readonly explorer: Explorer) {
-    this.gl = Gl.of(this.canvas, true);
+    // Where edges are many and faint, nobody sees their steps, and smoothing them costs several times as much.
+    this.gl = Gl.of(this.canvas, explorer.data.ends.length / 2 <= SMOOTH);
     this.renderer = this.gl === null ? null : new Renderer(this.gl);
     this.line.setAttribute("class", "ndg-lasso");
     this.line.append(this.trace);
@@ -71,7 +74,8 @@ export class Stage {
   /** Draw now; the pixels can be had until the page goes on. */
   drawNow(): void {
     const { explorer } = this;
-    if (this.renderer === null) return;
+    // Before it stands on the page it has no size.
+    if (this.renderer === null || explorer.size.width <= 1) return;
     const style = getComputedStyle(this.element);
     const color = (name: string): Rgb => fromHex(style.getPropertyValue(name).trim());
     const { width, height } = explorer.size;
@@ -145,7 +149,9 @@ export class Stage {
     this.explorer.size = { width, height };
     // Only on the page can it be told whether that is dark.
     this.explorer.tell();
-    // At once: a canvas that changed its size is empty.
+    // At once, for a canvas that changed its size is empty; and once.
+    if (this.frame !== null) cancelAnimationFrame(this.frame);
+    this.frame = null;
     this.drawNow();
     this.drawLabels();
   }
