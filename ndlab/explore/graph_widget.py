@@ -11,7 +11,7 @@ import traitlets
 from ndlab.analyze.communities import METHODS, communities
 from ndlab.analyze.layouts import LAYOUTS, layout
 from ndlab.analyze.vertices import VERTEX, vertex_statistics
-from ndlab.errors import NdlabError, NotFound
+from ndlab.errors import NotFound
 from ndlab.explore import graph_data, graph_state
 from ndlab.explore.graph_state import COMMUNITIES, State
 from ndlab.explore.graph_work import Work
@@ -23,6 +23,8 @@ __all__ = ["GraphView"]
 
 _SYNC = {"sync": True}
 HEIGHT = 480
+# What in the state may have to be computed.
+_COMPUTED = ("layout", "dim", "seed", "color", "size")
 
 
 class GraphView(LiveWidget):
@@ -66,6 +68,8 @@ class GraphView(LiveWidget):
         found = graph_data.columns_of(graph.nodes, "nodes")
         if "degree" not in graph.nodes:
             found.append(graph_data.column("degree", Column.of(graph.degrees())))
+        self._own = {one["name"] for one in found}
+        self._asked: dict[str, int | None] = {}
         found += graph_data.columns_of(graph.edges, "edges")
         offers = self._offers(found)
         first = graph_state.checked(state or {}, offers)
@@ -108,8 +112,11 @@ class GraphView(LiveWidget):
 
     @traitlets.observe("state")
     def _follow_state(self, event: Any) -> None:
-        self.selection = self._ids(event["new"]["selection"])
-        self._catch_up()
+        before, now = event["old"], event["new"]
+        self.selection = self._ids(now["selection"])
+        # Not with every motion: what could not be computed would be tried again.
+        if before and any(before[name] != now[name] for name in _COMPUTED):
+            self._catch_up()
 
     @traitlets.observe("selection")
     def _follow_selection(self, event: Any) -> None:
@@ -145,18 +152,19 @@ class GraphView(LiveWidget):
         elif wanted != self._placed:
             self._placed = wanted
             self._begin("layout", lambda: self._lay_out(*wanted))
-        here = {one["name"] for one in self.columns if one["of"] == "nodes"}
-        for name in {state["color"], state["size"]} - here - {""}:
-            self._begin(name, lambda name=name: self._add(name))  # type: ignore[misc]
+        for name in {state["color"], state["size"]} - self._own - {""}:
+            # Chance plays a part in communities only.
+            seed = state["seed"] if name.startswith(COMMUNITIES) else None
+            if name not in self._asked or self._asked[name] != seed:
+                self._asked[name] = seed
+                self._begin(name, lambda name=name, seed=seed: self._add(name, seed))  # type: ignore[misc]
 
     def _begin(self, name: str, function: Callable[[], None]) -> None:
-        if name != "layout" and name in self._work.names:
-            return
-
         def careful() -> None:
             try:
                 function()
-            except (NdlabError, ArithmeticError, ValueError) as error:
+            except Exception as error:  # Whatever it is, the page says it, and what waits has its turn.
+                self._asked.pop(name, None)
                 self._failed = error
                 self._say(trouble=f"{name}: {error}")
 
@@ -169,14 +177,15 @@ class GraphView(LiveWidget):
         if self._placed == (kind, dim, seed):
             self.positions = found
 
-    def _add(self, name: str) -> None:
+    def _add(self, name: str, seed: int | None) -> None:
         if name.startswith(COMMUNITIES):
             # Numbers that stand for names: they are told apart, not compared.
-            numbers = communities(self.graph, name.removeprefix(COMMUNITIES), seed=int(self.state["seed"]))
+            numbers = communities(self.graph, name.removeprefix(COMMUNITIES), seed=seed or 0)
             column = Column.of([str(one) for one in numbers.tolist()])
         else:
             column = Column.of(vertex_statistics(self.graph, [name])[name])
-        found = [*self.columns, graph_data.column(name, column)]
+        found = [one for one in self.columns if (one["of"], one["name"]) != ("nodes", name)]
+        found.append(graph_data.column(name, column))
         self.offers = self._offers(found)
         self.columns = found
 
@@ -189,8 +198,8 @@ class GraphView(LiveWidget):
 
         Raises
         ------
-        NdlabError, ValueError
-            What kept the last of them from being computed.
+        Exception
+            What kept the last of them from being computed; mostly TooLarge or BadRequest.
         """
         done = self._work.wait(seconds)
         if done and self._failed is not None:

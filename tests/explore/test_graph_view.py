@@ -129,6 +129,11 @@ def test_statistics_and_communities_come_when_they_are_named(view: GraphView, wi
     view.set(size="pagerank")
     assert view.wait(60)
     assert view.columns == before, "it is not computed again"
+    view.set(seed=8)
+    assert view.wait(120)
+    parts = column(view, "communities: label_propagation")
+    words = [int(parts["categories"][code]) for code in np.frombuffer(parts["values"], "<u4")]
+    assert words == communities(wiring, "label_propagation", seed=8).tolist(), "the seed is theirs, too"
 
 
 def test_a_state_restores_the_view(view: GraphView, wiring: Graph) -> None:
@@ -188,7 +193,16 @@ def test_what_cannot_be_computed_is_said_and_the_view_stays(wiring: Graph) -> No
         found.wait(60)
     assert "layout" in found.status["trouble"]
     assert found.positions == before
-    found.set(layout="random")
+    found.set(color="constraint", layout="random")
+    assert found.wait(60)
+    said = len(found.columns)
+    found.set(color="communities: walktrap", centre=[1, 1])
+    assert found.wait(60)
+    assert len(found.columns) == said + 1
+    trouble = found.status
+    found.set(centre=[2, 2])
+    assert found.status is trouble, "a motion has nothing computed"
+    found.set(layout="circle")
     assert found.wait(60)
     assert found.status == {"busy": [], "trouble": ""}
     found.close()

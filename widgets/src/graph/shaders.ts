@@ -40,7 +40,7 @@ flat out int rim;
 void main() {
   int pass = role >= 2u ? 1 : 0;
   gl_Position = role == 0u || pass != layer ? vec4(2.0, 2.0, 2.0, 1.0) : place(uint(gl_VertexID));
-  width = (diameter + (pass == 1 ? 5.0 : 0.0)) * ratio;
+  width = (diameter + (pass == 1 ? min(5.0, 1.0 + 0.6 * diameter) : 0.0)) * ratio;
   gl_PointSize = width + 2.0;
   rim = pass;
   shade = vec4(mix(fill.rgb, paper, pass == 1 ? 0.0 : faded), 1.0);
@@ -59,7 +59,7 @@ void main() {
   float inside = width / 2.0 - off;
   if (inside < -1.0) discard;
   float alpha = clamp(inside + 0.5, 0.0, 1.0);
-  float edge = rim == 1 ? 1.0 - smoothstep(0.0, 1.0, inside - 2.0 * ratio) : 0.0;
+  float edge = rim == 1 ? 1.0 - smoothstep(0.0, 1.0, inside - min(2.0 * ratio, 0.16 * width)) : 0.0;
   color = vec4(mix(shade.rgb, accent, edge), alpha);
 }
 `;
