@@ -179,6 +179,17 @@ print(other.state == view.state, view.wait(300))
     shown.until("v => v.explorer.legend.kind === 'category' && v.explorer.legend.entries.length > 5")
     assert not np.array_equal(shown.pixels(), dark)
 
+    # A card that was taken away for a while comes back.
+    drawn = shown.pixels()
+    shown.ask(
+        """({stage}) => new Promise(done => {
+            const card = stage.canvas.getContext("webgl2").getExtension("WEBGL_lose_context");
+            stage.canvas.addEventListener("webglcontextrestored", () => done());
+            stage.canvas.addEventListener("webglcontextlost", () => setTimeout(() => card.restoreContext(), 50));
+            card.loseContext(); })"""
+    )
+    assert np.array_equal(shown.pixels(), drawn)
+
     # Nodes are found by name, and a picture can be saved.
     field = notebook.page.get_by_label("Find a node")
     field.fill("dendrite 16")

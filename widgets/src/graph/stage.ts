@@ -35,7 +35,7 @@ export class Stage {
   private readonly labels = make("div", "ndg-labels");
   private readonly line = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   private readonly trace = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
-  private readonly gl: Gl | null;
+  private gl: Gl | null;
   private renderer: Renderer | null;
   private readonly pace = new Pace();
   private press: Press | null = null;
@@ -166,8 +166,13 @@ export class Stage {
     canvas.addEventListener("pointercancel", () => this.stop());
     canvas.addEventListener("pointerleave", () => this.explorer.hover(null));
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    // Else the browser does not give it back.
+    canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => {
-      this.renderer = this.gl === null ? null : new Renderer(this.gl);
+      if (this.gl === null) return;
+      // All that was compiled and uploaded is gone.
+      this.gl = new Gl(this.gl.gl);
+      this.renderer = new Renderer(this.gl);
       this.redraw();
     });
   }
