@@ -1,4 +1,4 @@
-"""Volumes and Runs in a notebook: each widget is one small ES module that ships with the package.
+"""Volumes, graphs and Runs in a notebook: each widget is one small ES module that ships with the package.
 
 Needs the extra ``lab`` (anywidget, ipywidgets). What stands on the floors below knows nothing of widgets: `register`
 tells IPython, from above, how a `Volume` and a `Run` display themselves.
@@ -7,7 +7,8 @@ tells IPython, from above, how a `Volume` and a `Run` display themselves.
 from ndlab.explore.cell import cell
 from ndlab.explore.display import register
 from ndlab.explore.flicker import flicker
+from ndlab.explore.graph import graph
 from ndlab.explore.image import image, project
 from ndlab.explore.run import run
 
-__all__ = ["cell", "flicker", "image", "project", "register", "run"]
+__all__ = ["cell", "flicker", "graph", "image", "project", "register", "run"]

@@ -64,9 +64,9 @@ export class Gl {
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
   }
 
-  /** Make a context that draws on black; null where the browser has no WebGL2. */
-  static of(canvas: HTMLCanvasElement): Gl | null {
-    const gl = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" });
+  /** Make a context that draws on black; null where the browser has no WebGL2. Pixels that show voxels are not smoothed. */
+  static of(canvas: HTMLCanvasElement, antialias = false): Gl | null {
+    const gl = canvas.getContext("webgl2", { alpha: false, antialias, depth: false, stencil: false, powerPreference: "high-performance" });
     return gl === null ? null : new Gl(gl);
   }
 
@@ -91,6 +91,12 @@ export class Gl {
   uploadColors(values: Uint8Array, width: number, height: number): Texture {
     const { gl } = this;
     return this.put({ name: "rgba", internal: gl.RGBA8, layout: gl.RGBA, type: gl.UNSIGNED_BYTE }, values, width, height);
+  }
+
+  /** A texture of two floats a pixel. */
+  uploadPlaces(values: Float32Array, width: number, height: number): Texture {
+    const { gl } = this;
+    return this.put({ name: "places", internal: gl.RG32F, layout: gl.RG, type: gl.FLOAT }, values, width, height);
   }
 
   /** Give a texture back. */

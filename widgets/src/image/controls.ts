@@ -8,7 +8,7 @@ import { type DrawnShape, brushed } from "./drawing";
 import type { Explorer } from "./explorer";
 import { help } from "./help";
 import type { HistogramMessage } from "./imagecard";
-import { type Command, commandOf, ownKey } from "./keys";
+import { type Command, KEYS, POINTER, commandOf, ownKey } from "./keys";
 import { Options } from "./options";
 import { Overlay } from "./overlay";
 import { LayersPanel } from "./panel";
@@ -64,7 +64,7 @@ export class Controls {
     this.overlay = new Overlay(explorer);
     this.scale = new ScaleBar(explorer);
     this.options = new Options(explorer, this.desk, () => this.tools.paint()?.layer ?? null);
-    this.help = help(() => this.perform({ do: "help" }));
+    this.help = help(KEYS, POINTER, () => this.perform({ do: "help" }));
     this.views = new Views(explorer, model, () => this.perform({ do: "views" }));
     this.tool = explorer.state.tool;
     this.build();

@@ -45,7 +45,8 @@ function nameOf({ state, infos }: Explorer): string {
   return name.replace(/[^\w.-]+/g, "-").replace(/^-+|-+$/g, "") || "picture";
 }
 
-function save(blob: Blob, name: string): void {
+/** Have the browser save a file. */
+export function save(blob: Blob, name: string): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;

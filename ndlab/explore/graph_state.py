@@ -1,0 +1,118 @@
+"""What a view of a graph shows, as a few JSON values: a pure function from what was asked to what is in force."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ndlab.errors import BadRequest
+
+__all__ = ["COMMUNITIES", "FIRST", "State", "checked"]
+
+State = dict[str, Any]
+
+COMMUNITIES = "communities: "
+"""How the name of a colouring by communities begins; the method follows."""
+
+FIRST: State = {
+    "layout": "auto",  # One of `ndlab.analyze.layout`, or "given".
+    "dim": 2,
+    "seed": 0,
+    "centre": [0.0, 0.0],  # What stands in the middle, in units of the positions; x to the right, y down.
+    "scale": None,  # Units of the positions for each CSS pixel; None shows all of it.
+    "turn": [0.0, 0.0],  # Angles [rad] about the vertical and then the horizontal axis of the page.
+    "color": "",
+    "size": "",
+    "label": "",
+    "grow": 1.0,  # How large nodes are.
+    "edges": 1.0,  # How strong edges are; 0 for none.
+    "filters": [],  # {"of": "nodes" or "edges", "by": name, "low": number or None, "high": number or None}
+    "selection": [],  # Ids as text.
+    "theme": "auto",
+}
+THEMES = ("auto", "dark", "light")
+
+
+def checked(state: Any, offers: Mapping[str, Sequence[str]]) -> State:
+    """Return the state with what it left out, every value of its own type.
+
+    Parameters
+    ----------
+    state : mapping
+        What was asked, any part of `FIRST`.
+    offers : mapping
+        What can be named: ``layouts``, ``colors``, ``sizes``, ``labels``, ``nodes`` and ``edges`` (columns of numbers).
+
+    Raises
+    ------
+    BadRequest
+        If something is unknown or has another type.
+
+    Examples
+    --------
+    >>> offers = {"layouts": ["auto"], "colors": ["kind"], "sizes": [], "labels": [], "nodes": [], "edges": ["weight"]}
+    >>> checked({"color": "kind"}, offers)["color"]
+    'kind'
+    """
+    if not isinstance(state, Mapping):
+        raise BadRequest(f"the state {state!r}", "it is a mapping, as view.state is")
+    strange = sorted(map(str, set(state) - set(FIRST)))
+    if strange:
+        raise BadRequest(f"the state has {', '.join(strange)}", f"its parts are {', '.join(FIRST)}")
+    asked = FIRST | dict(state)
+    return {
+        "layout": _one_of(asked, "layout", offers["layouts"]),
+        "dim": _one_of(asked, "dim", (2, 3)),
+        "seed": int(_number(asked, "seed")),
+        "centre": _pair(asked, "centre"),
+        "scale": None if asked["scale"] is None else _number(asked, "scale", above=0.0),
+        "turn": _pair(asked, "turn"),
+        "color": _one_of(asked, "color", ("", *offers["colors"])),
+        "size": _one_of(asked, "size", ("", *offers["sizes"])),
+        "label": _one_of(asked, "label", ("", *offers["labels"])),
+        "grow": _number(asked, "grow", above=0.0),
+        "edges": min(1.0, max(0.0, _number(asked, "edges"))),
+        "filters": [_filter(one, offers) for one in _list(asked, "filters")],
+        "selection": [str(one) for one in _list(asked, "selection")],
+        "theme": _one_of(asked, "theme", THEMES),
+    }
+
+
+def _one_of(state: Mapping[str, Any], name: str, choices: Sequence[Any]) -> Any:
+    if state[name] not in choices:
+        there = ", ".join(str(one) for one in choices if one != "")
+        raise BadRequest(f"{name} {state[name]!r}", f"there is {there or 'none'}", f'"{name}" takes one of these')
+    return state[name]
+
+
+def _number(state: Mapping[str, Any], name: str, above: float | None = None) -> float:
+    value = state[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise BadRequest(f"{name} {value!r}", "it is a number")
+    if above is not None and value <= above:
+        raise BadRequest(f"{name} {value!r}", f"it is more than {above:g}")
+    return float(value)
+
+
+def _list(state: Mapping[str, Any], name: str) -> Sequence[Any]:
+    if not isinstance(state[name], list | tuple):
+        raise BadRequest(f"{name} {state[name]!r}", "it is a list")
+    found: Sequence[Any] = state[name]
+    return found
+
+
+def _pair(state: Mapping[str, Any], name: str) -> list[float]:
+    values = _list(state, name)
+    if len(values) != 2:
+        raise BadRequest(f"{name} {list(values)!r}", "it is two numbers")
+    return [_number({name: one}, name) for one in values]
+
+
+def _filter(one: Any, offers: Mapping[str, Sequence[str]]) -> State:
+    if not isinstance(one, Mapping) or set(one) != {"of", "by", "low", "high"}:
+        raise BadRequest(f"the filter {one!r}", "it has of, by, low and high",
+                         'for instance {"of": "edges", "by": "weight", "low": 2, "high": None}')  # fmt: skip
+    of = _one_of(one, "of", ("nodes", "edges"))
+    ends = {end: None if one[end] is None else _number(one, end) for end in ("low", "high")}
+    return {"of": of, "by": _one_of(one, "by", offers[of])} | ends

@@ -1,0 +1,159 @@
+/** Everything around the picture of a graph: lays it out, sends keys to what they mean, shows what changed. */
+
+import { help } from "../image/help";
+import { iconButton, press, repaint } from "../image/parts";
+import { save } from "../image/shot";
+import { watchTheme, wear } from "../image/theme";
+import { make, say, visible } from "../run/dom";
+import { textOf } from "./data";
+import type { Explorer } from "./explorer";
+import { type Command, KEYS, POINTER, commandOf } from "./keys";
+import { Panel } from "./panel";
+import { Search } from "./search";
+import { Stage } from "./stage";
+
+const STEP = 60;
+const CLOSER = 1.25;
+const THEMES = { auto: "as the page is", dark: "dark", light: "light" } as const;
+const NEXT = { auto: "dark", dark: "light", light: "auto" } as const;
+const MOST_FACTS = 14;
+
+export class Controls {
+  readonly element = make("section", "ndl-image ndl-graph");
+  readonly stage: Stage;
+  private readonly panel: Panel;
+  private readonly search: Search;
+  private readonly help: HTMLElement;
+  private readonly card = make("dl", "ndi-facts ndg-card");
+  private readonly busy = make("div", "ndg-busy");
+  private readonly trouble = make("div", "ndi-trouble");
+  private readonly lasso: HTMLButtonElement;
+  private readonly side: HTMLButtonElement;
+  private readonly theme: HTMLButtonElement;
+  private readonly end: () => void;
+  private told: number | null = null;
+
+  constructor(private readonly explorer: Explorer) {
+    this.stage = new Stage(explorer);
+    this.panel = new Panel(explorer);
+    this.search = new Search(explorer, () => this.stage.element.focus({ preventScroll: true }));
+    this.help = help(KEYS, POINTER, () => this.perform("help"));
+    visible(this.help, false);
+    this.lasso = iconButton("line", "Select by drawing round nodes", "s", () => this.perform("lasso"));
+    this.side = iconButton("layers", "Panel", "y", () => this.perform("panel"));
+    this.theme = iconButton("auto", "", "", () => this.perform("theme"));
+    this.build();
+    explorer.on(() => this.refresh());
+    this.end = watchTheme(() => this.refresh());
+    this.refresh();
+  }
+
+  close(): void {
+    this.end();
+    this.stage.close();
+    this.element.remove();
+  }
+
+  perform(command: Command): void {
+    const { stage, explorer } = this;
+    const acts: Record<Command, () => void> = {
+      fit: () => explorer.update({ scale: null }),
+      flat: () => explorer.update({ turn: [0, 0] }),
+      closer: () => stage.zoom(CLOSER),
+      farther: () => stage.zoom(1 / CLOSER),
+      left: () => stage.move(STEP, 0),
+      right: () => stage.move(-STEP, 0),
+      up: () => stage.move(0, STEP),
+      down: () => stage.move(0, -STEP),
+      lasso: () => {
+        stage.lassoing = !stage.lassoing;
+      },
+      search: () => this.search.focus(),
+      clear: () => (this.help.hidden ? explorer.update({ selection: [] }) : this.perform("help")),
+      neighbours: () => this.addNeighbours(),
+      edges: () => explorer.update({ edges: explorer.state.edges > 0 ? 0 : 1 }),
+      theme: () => explorer.update({ theme: NEXT[explorer.state.theme] }),
+      panel: () => visible(this.panel.element, this.panel.element.hidden),
+      help: () => {
+        visible(this.help, this.help.hidden);
+        (this.help.hidden ? stage.element : this.help).focus({ preventScroll: true });
+      },
+    };
+    acts[command]();
+    this.refresh();
+  }
+
+  private addNeighbours(): void {
+    const { explorer } = this;
+    const found = new Set(explorer.state.selection);
+    for (const row of explorer.chosen) found.add(explorer.data.names[row] ?? "");
+    explorer.update({ selection: [...found] });
+  }
+
+  private build(): void {
+    const { element, stage } = this;
+    element.setAttribute("aria-label", "Graph Explorer");
+    // JupyterLab leaves keys alone that are pressed in here.
+    element.dataset["lmSuppressShortcuts"] = "true";
+    element.style.setProperty("--ndi-height", `${Number(this.explorer.model.get("height")) || 480}px`);
+    const group = (...inside: HTMLElement[]): HTMLElement => make("div", "ndi-group", ...inside);
+    const toolbar = make("div", "ndi-toolbar",
+      group(this.lasso), this.search.element, this.busy, make("span", "ndi-gap"),
+      group(
+        iconButton("fit", "Show all of it", "r", () => this.perform("fit")),
+        iconButton("camera", "Save the picture", "", () => this.shoot()),
+        this.theme,
+        iconButton("help", "Keys", "?", () => this.perform("help")),
+        this.side,
+      ),
+    );
+    toolbar.setAttribute("role", "toolbar");
+    toolbar.setAttribute("aria-label", "Graph Explorer");
+    this.trouble.setAttribute("role", "alert");
+    stage.element.append(this.card, make("div", "ndi-corner", this.trouble), this.help);
+    stage.element.addEventListener("keydown", (event) => {
+      const command = commandOf(event);
+      if (command === null) return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.perform(command);
+    });
+    element.append(toolbar, make("div", "ndi-middle", make("div", "ndi-column", stage.element), this.panel.element));
+  }
+
+  private refresh(): void {
+    const { state, status } = this.explorer;
+    wear(this.element, state.theme);
+    press(this.lasso, this.stage.lassoing);
+    press(this.side, !this.panel.element.hidden);
+    repaint(this.theme, state.theme, `Theme: ${THEMES[state.theme]}`);
+    this.theme.title = `Theme: ${THEMES[state.theme]} (d)`;
+    say(this.busy, status.busy.length > 0 ? `computing: ${status.busy.join(", ")} …` : "");
+    say(this.trouble, status.trouble);
+    visible(this.trouble, status.trouble !== "");
+    this.panel.refresh();
+    this.tell();
+    this.stage.refresh();
+  }
+
+  /** What is known of the node under the pointer. */
+  private tell(): void {
+    const { data, hovered } = this.explorer;
+    visible(this.card, hovered !== null);
+    if (hovered === null || hovered === this.told) return;
+    this.told = hovered;
+    const lines = data.columns.filter(({ of }) => of === "nodes").slice(0, MOST_FACTS).flatMap((column) => {
+      const text = textOf(column, hovered);
+      return text === null ? [] : [make("dt", "", column.name), make("dd", "", text)];
+    });
+    this.card.replaceChildren(make("dt", "ndi-picked", data.names[hovered] ?? ""), ...lines);
+  }
+
+  private shoot(): void {
+    // The pixels can only be had in the moment when they were drawn.
+    this.stage.drawNow();
+    this.stage.canvas.toBlob((blob) => {
+      if (blob !== null) save(blob, "graph.png");
+    }, "image/png");
+  }
+}

@@ -1,0 +1,185 @@
+/** A graph, what is shown of it, and what follows from both; tells whoever listens what changed. */
+
+import type { Model } from "../core/anywidget";
+import { type Bounds, type Camera, type Size, bounds, fit, turned } from "./camera";
+import { type Data, bytesOf, columnOf, columnsOf, dataOf, textOf } from "./data";
+import { meanLength } from "./lod";
+import { type Legend, colors, filtered, kept, sizes } from "./look";
+import { type GraphState, same } from "./state";
+import { Sync } from "./sync";
+
+export interface Offers {
+  readonly layouts: readonly string[];
+  readonly colors: readonly string[];
+  readonly sizes: readonly string[];
+  readonly labels: readonly string[];
+  readonly nodes: readonly string[];
+  readonly edges: readonly string[];
+}
+
+/** Keeps what was made as long as what it was made of is the same. */
+function memo<K extends readonly unknown[], T>(make: (...keys: K) => T): (...keys: K) => T {
+  let last: { readonly keys: K; readonly value: T } | null = null;
+  return (...keys) => {
+    if (last === null || keys.some((key, i) => key !== last?.keys[i])) last = { keys, value: make(...keys) };
+    return last.value;
+  };
+}
+
+export class Explorer {
+  data: Data;
+  state: GraphState;
+  hovered: number | null = null;
+  size: Size = { width: 1, height: 1 };
+  private places: Float32Array;
+  private readonly sync: Sync;
+  private readonly listeners = new Set<() => void>();
+  private readonly flatOf = memo((places: Float32Array, yaw: number, pitch: number) => turned(places, [yaw, pitch]));
+  private readonly boundsOf = memo((flat: Float32Array, shown: Uint8Array) => bounds(flat, shown));
+  private readonly filteredOf = memo((data: Data, filters: GraphState["filters"]) => filtered(data, filters));
+  private readonly colorsOf = memo((data: Data, name: string) => colors(columnOf(data.columns, "nodes", name), data.names.length));
+  private readonly sizesOf = memo((data: Data, name: string, grow: number) => sizes(columnOf(data.columns, "nodes", name), data.names.length, grow));
+  private readonly pickedOf = memo((data: Data, selection: GraphState["selection"]) => {
+    const found = new Uint8Array(data.names.length);
+    for (const name of selection) found[data.rows.get(name) ?? -1] = 1;
+    return found;
+  });
+  private readonly rolesOf = memo((shown: Uint8Array, picked: Uint8Array, hovered: number | null) =>
+    shown.map((there, row) => (there === 0 ? 0 : row === hovered ? 3 : picked[row] ? 2 : 1)));
+  private readonly chosenOf = memo((ends: Uint32Array, picked: Uint8Array, any: boolean) =>
+    any ? kept(ends, (_, a, b) => !!picked[a] || !!picked[b]) : new Uint32Array(0));
+  private readonly lengthOf = memo((flat: Float32Array, ends: Uint32Array) => meanLength(flat, ends));
+  private readonly labelsOf = memo((data: Data, name: string) => {
+    const column = columnOf(data.columns, "nodes", name);
+    return column === null ? null : data.names.map((_, row) => textOf(column, row) ?? "");
+  });
+
+  constructor(readonly model: Model) {
+    this.data = dataOf(model);
+    this.places = new Float32Array(bytesOf(model.get("positions")));
+    this.sync = new Sync(model, (state) => this.take(state));
+    this.state = this.sync.first();
+    model.on("change:positions", this.onPositions);
+    model.on("change:columns", this.onColumns);
+    model.on("change:status", this.tell);
+  }
+
+  close(): void {
+    this.sync.close();
+    this.model.off("change:positions", this.onPositions);
+    this.model.off("change:columns", this.onColumns);
+    this.model.off("change:status", this.tell);
+    this.listeners.clear();
+  }
+
+  on(listener: () => void): void {
+    this.listeners.add(listener);
+  }
+
+  readonly tell = (): void => this.listeners.forEach((listener) => listener());
+
+  /** Show something else, and let Python know. */
+  update(change: Partial<GraphState>): void {
+    const next = { ...this.state, ...change };
+    if (same(next, this.state)) return;
+    this.state = next;
+    this.sync.write(next);
+    this.tell();
+  }
+
+  hover(row: number | null): void {
+    if (row === this.hovered) return;
+    this.hovered = row;
+    this.tell();
+  }
+
+  // --- what follows ------------------------------------------------------------------------------------------------
+
+  get offers(): Offers {
+    return this.model.get("offers") as Offers;
+  }
+
+  get status(): { readonly busy: readonly string[]; readonly trouble: string } {
+    return this.model.get("status") as { busy: string[]; trouble: string };
+  }
+
+  get directed(): boolean {
+    return this.model.get("directed") === true;
+  }
+
+  get placed(): boolean {
+    return this.places.length > 0 || this.data.names.length === 0;
+  }
+
+  get flat(): Float32Array {
+    return this.flatOf(this.places, ...this.state.turn);
+  }
+
+  get shown(): Uint8Array {
+    return this.filteredOf(this.data, this.state.filters).shown;
+  }
+
+  get ends(): Uint32Array {
+    return this.filteredOf(this.data, this.state.filters).ends;
+  }
+
+  get box(): Bounds | null {
+    return this.boundsOf(this.flat, this.shown);
+  }
+
+  get camera(): Camera {
+    const { centre, scale } = this.state;
+    return scale === null ? fit(this.box, this.size) : { centre, scale };
+  }
+
+  get colors(): Uint8Array {
+    return this.colorsOf(this.data, this.state.color).bytes;
+  }
+
+  get legend(): Legend {
+    return this.colorsOf(this.data, this.state.color).legend;
+  }
+
+  get sizes(): Float32Array {
+    return this.sizesOf(this.data, this.state.size, this.state.grow);
+  }
+
+  get roles(): Uint8Array {
+    return this.rolesOf(this.shown, this.pickedOf(this.data, this.state.selection), this.hovered);
+  }
+
+  get chosen(): Uint32Array {
+    return this.chosenOf(this.ends, this.pickedOf(this.data, this.state.selection), this.state.selection.length > 0);
+  }
+
+  get meanLength(): number {
+    return this.lengthOf(this.flat, this.ends);
+  }
+
+  get labels(): readonly string[] | null {
+    return this.labelsOf(this.data, this.state.label);
+  }
+
+  /** What a node is called. */
+  nameOf(row: number): string {
+    return this.labels?.[row] || (this.data.names[row] ?? "");
+  }
+
+  // --- what comes from the kernel ----------------------------------------------------------------------------------
+
+  private take(state: GraphState): void {
+    if (same(state, this.state)) return;
+    this.state = state;
+    this.tell();
+  }
+
+  private readonly onPositions = (): void => {
+    this.places = new Float32Array(bytesOf(this.model.get("positions")));
+    this.tell();
+  };
+
+  private readonly onColumns = (): void => {
+    this.data = { ...this.data, columns: columnsOf(this.model.get("columns")) };
+    this.tell();
+  };
+}

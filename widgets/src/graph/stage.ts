@@ -1,0 +1,265 @@
+/** The picture: a canvas, what the pointer does over it, and words beside nodes. */
+
+import { type Rgb, fromHex } from "../core/colors";
+import { Gl } from "../core/gl";
+import { make, visible } from "../run/dom";
+import { moved, toPixel, toPlace, zoomAbout } from "./camera";
+import type { Explorer } from "./explorer";
+import { Pace, edgeAlpha } from "./lod";
+import { inside, pick } from "./pick";
+import { Renderer } from "./renderer";
+import { type Pair, selected } from "./state";
+
+/** A press that moves less, in CSS pixels, is a click. */
+const STILL = 4;
+const REST_MS = 200;
+/** Radians a pixel. */
+const TURN = 0.008;
+const MOST_LABELS = 30;
+const STRONG = 0.75;
+/** The most edges that are drawn smoothly. */
+const SMOOTH = 20_000;
+
+interface Press {
+  readonly from: Pair;
+  last: Pair;
+  moved: boolean;
+  readonly kind: "pan" | "turn" | "lasso";
+  readonly more: boolean;
+}
+
+export class Stage {
+  readonly element = make("div", "ndi-stage ndg-stage");
+  readonly canvas = make("canvas", "ndg-canvas");
+  lassoing = false;
+  private readonly labels = make("div", "ndg-labels");
+  private readonly line = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  private readonly trace = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
+  private gl: Gl | null;
+  private renderer: Renderer | null;
+  private readonly pace = new Pace();
+  private press: Press | null = null;
+  private lasso: Pair[] = [];
+  private movedAt = -Infinity;
+  private frame: number | null = null;
+  private readonly sized: ResizeObserver;
+
+  constructor(private readonly explorer: Explorer) {
+    // Where edges are many and faint, nobody sees their steps, and smoothing them costs several times as much.
+    this.gl = Gl.of(this.canvas, explorer.data.ends.length / 2 <= SMOOTH);
+    this.renderer = this.gl === null ? null : new Renderer(this.gl);
+    this.line.setAttribute("class", "ndg-lasso");
+    this.line.append(this.trace);
+    this.element.tabIndex = 0;
+    this.element.setAttribute("role", "application");
+    this.element.setAttribute("aria-label", "Graph. Arrow keys move, plus and minus zoom, question mark lists the keys.");
+    this.element.append(this.canvas, this.labels, this.line);
+    if (this.gl === null) this.element.append(make("div", "ndg-none", "This browser draws no WebGL2, which the picture needs."));
+    this.listen();
+    this.sized = new ResizeObserver(() => this.resize());
+    this.sized.observe(this.element);
+  }
+
+  close(): void {
+    this.sized.disconnect();
+    if (this.frame !== null) cancelAnimationFrame(this.frame);
+    this.gl?.gl.getExtension("WEBGL_lose_context")?.loseContext();
+  }
+
+  /** Draw soon, once for however many changes. */
+  redraw(): void {
+    this.frame ??= requestAnimationFrame((now) => this.draw(now));
+  }
+
+  /** Draw now; the pixels can be had until the page goes on. */
+  drawNow(): void {
+    const { explorer } = this;
+    // Before it stands on the page it has no size.
+    if (this.renderer === null || explorer.size.width <= 1) return;
+    const style = getComputedStyle(this.element);
+    const color = (name: string): Rgb => fromHex(style.getPropertyValue(name).trim());
+    const { width, height } = explorer.size;
+    const some = explorer.state.selection.length > 0;
+    const moving = performance.now() - this.movedAt < REST_MS;
+    const edges = this.pace.edges(moving, performance.now());
+    const alpha = edgeAlpha(explorer.ends.length / 2, explorer.meanLength, explorer.box, explorer.camera.scale);
+    const strength = edges && explorer.placed ? explorer.state.edges : 0;
+    this.renderer.draw(
+      {
+        flat: explorer.placed ? explorer.flat : new Float32Array(0),
+        ends: explorer.ends, chosen: explorer.chosen, colors: explorer.colors, sizes: explorer.sizes, roles: explorer.roles,
+        camera: explorer.camera, alpha: alpha * strength, strong: STRONG * strength, faded: some ? 0.6 : 0,
+        paper: color("--ndg-paper"), ink: color("--ndg-ink"),
+      },
+      { width, height },
+      this.canvas.width / Math.max(1, width),
+    );
+  }
+
+  /** The pixels as they are drawn, RGBA from the bottom row up. */
+  pixels(): { readonly width: number; readonly height: number; readonly data: Uint8Array } {
+    this.movedAt = -Infinity;
+    this.drawNow();
+    const { width, height } = this.canvas;
+    const data = new Uint8Array(4 * width * height);
+    this.gl?.gl.readPixels(0, 0, width, height, this.gl.gl.RGBA, this.gl.gl.UNSIGNED_BYTE, data);
+    return { width, height, data };
+  }
+
+  /** Zoom about the middle, or move, as keys do. */
+  zoom(factor: number, at: Pair = [this.explorer.size.width / 2, this.explorer.size.height / 2]): void {
+    this.moving();
+    this.explorer.update(zoomAbout(this.explorer.camera, this.explorer.size, at, factor));
+  }
+
+  move(dx: number, dy: number): void {
+    this.moving();
+    this.explorer.update(moved(this.explorer.camera, dx, dy));
+  }
+
+  // --- drawing -----------------------------------------------------------------------------------------------------
+
+  private draw(now: number): void {
+    this.frame = null;
+    this.drawNow();
+    this.drawLabels();
+    // What was left out while it moved comes back when it rests.
+    if (now - this.movedAt < 2 * REST_MS) this.redraw();
+  }
+
+  private drawLabels(): void {
+    const { explorer } = this;
+    const rows = explorer.state.selection.slice(0, MOST_LABELS).map((name) => explorer.data.rows.get(name) ?? -1);
+    const there = rows.filter((row) => explorer.placed && explorer.shown[row]);
+    this.labels.replaceChildren(
+      ...there.map((row) => {
+        const [x, y] = toPixel(explorer.camera, explorer.size, [explorer.flat[2 * row] ?? 0, explorer.flat[2 * row + 1] ?? 0]);
+        const label = make("span", "ndg-label", explorer.nameOf(row));
+        label.style.transform = `translate(${x + (explorer.sizes[row] ?? 0) / 2 + 6}px, ${y - 9}px)`;
+        return label;
+      }),
+    );
+  }
+
+  private resize(): void {
+    const { clientWidth: width, clientHeight: height } = this.element;
+    if (width < 1 || height < 1) return;
+    const ratio = globalThis.devicePixelRatio || 1;
+    [this.canvas.width, this.canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
+    this.explorer.size = { width, height };
+    // Only on the page can it be told whether that is dark.
+    this.explorer.tell();
+    // At once, for a canvas that changed its size is empty; and once.
+    if (this.frame !== null) cancelAnimationFrame(this.frame);
+    this.frame = null;
+    this.drawNow();
+    this.drawLabels();
+  }
+
+  // --- the pointer -------------------------------------------------------------------------------------------------
+
+  private listen(): void {
+    const { canvas } = this;
+    canvas.addEventListener("pointerdown", (event) => this.down(event));
+    canvas.addEventListener("pointermove", (event) => this.drag(event));
+    canvas.addEventListener("pointerup", (event) => this.up(event));
+    canvas.addEventListener("pointercancel", () => this.stop());
+    canvas.addEventListener("pointerleave", () => this.explorer.hover(null));
+    canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    // Else the browser does not give it back.
+    canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
+    canvas.addEventListener("webglcontextrestored", () => {
+      if (this.gl === null) return;
+      // All that was compiled and uploaded is gone.
+      this.gl = new Gl(this.gl.gl);
+      this.renderer = new Renderer(this.gl);
+      this.redraw();
+    });
+  }
+
+  private at(event: MouseEvent): Pair {
+    const box = this.canvas.getBoundingClientRect();
+    // A page that is zoomed by a transform has other pixels.
+    const zoom = box.width / Math.max(1, this.explorer.size.width) || 1;
+    return [(event.clientX - box.left) / zoom, (event.clientY - box.top) / zoom];
+  }
+
+  private node(at: Pair): number | null {
+    const { flat, sizes, shown, camera, size, placed } = this.explorer;
+    return placed ? pick(flat, sizes, shown, camera, size, at) : null;
+  }
+
+  private down(event: PointerEvent): void {
+    if (event.button !== 0) return;
+    this.element.focus({ preventScroll: true });
+    this.canvas.setPointerCapture(event.pointerId);
+    const at = this.at(event);
+    const kind = event.altKey ? "turn" : this.lassoing || event.shiftKey ? "lasso" : "pan";
+    this.press = { from: at, last: at, moved: false, kind, more: event.shiftKey };
+    this.lasso = [at];
+  }
+
+  private drag(event: PointerEvent): void {
+    const at = this.at(event);
+    const { press } = this;
+    if (press === null) return this.explorer.hover(this.node(at));
+    press.moved ||= Math.hypot(at[0] - press.from[0], at[1] - press.from[1]) > STILL;
+    if (!press.moved) return;
+    const [dx, dy] = [at[0] - press.last[0], at[1] - press.last[1]];
+    press.last = at;
+    if (press.kind === "pan") this.move(dx, dy);
+    else if (press.kind === "turn") this.turn(dx, dy);
+    else this.draws(at);
+  }
+
+  private turn(dx: number, dy: number): void {
+    this.moving();
+    const [yaw, pitch] = this.explorer.state.turn;
+    this.explorer.update({ turn: [yaw + dx * TURN, pitch - dy * TURN] });
+  }
+
+  private draws(at: Pair): void {
+    this.lasso.push(at);
+    this.trace.setAttribute("points", this.lasso.map(([x, y]) => `${x},${y}`).join(" "));
+  }
+
+  private up(event: PointerEvent): void {
+    const { press, lasso, explorer } = this;
+    const at = this.at(event);
+    this.stop();
+    if (press === null) return;
+    const { selection } = explorer.state;
+    if (press.moved) {
+      if (press.kind !== "lasso") return;
+      const line = lasso.map((pixel) => toPlace(explorer.camera, explorer.size, pixel));
+      const names = inside(explorer.flat, explorer.shown, line).map((row) => explorer.data.names[row] ?? "");
+      return explorer.update({ selection: press.more ? [...new Set([...selection, ...names])] : names });
+    }
+    const row = this.node(at);
+    if (row !== null) explorer.update({ selection: selected(selection, [explorer.data.names[row] ?? ""], press.more) });
+    else if (!press.more) explorer.update({ selection: [] });
+  }
+
+  private stop(): void {
+    this.press = null;
+    this.lasso = [];
+    this.trace.removeAttribute("points");
+  }
+
+  private wheel(event: WheelEvent): void {
+    event.preventDefault();
+    const lines = event.deltaMode === 1 ? 20 : 1;
+    this.zoom(Math.exp(-Math.max(-120, Math.min(120, event.deltaY * lines)) * 0.002), this.at(event));
+  }
+
+  private moving(): void {
+    this.movedAt = performance.now();
+  }
+
+  /** Say with the cursor what a press would do. */
+  refresh(): void {
+    this.element.dataset["tool"] = this.lassoing ? "line" : this.explorer.hovered === null ? "pan" : "pick";
+    visible(this.labels, this.explorer.placed);
+    this.redraw();
+  }
+}

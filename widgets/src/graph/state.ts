@@ -1,0 +1,53 @@
+/** What a view of a graph shows; the same names as in ndlab/explore/graph_state.py. */
+
+import type { Theme } from "../image/state";
+
+export type Pair = readonly [number, number];
+
+export interface Filter {
+  readonly of: "nodes" | "edges";
+  readonly by: string;
+  readonly low: number | null;
+  readonly high: number | null;
+}
+
+export interface GraphState {
+  readonly layout: string;
+  readonly dim: number;
+  readonly seed: number;
+  readonly centre: Pair;
+  readonly scale: number | null;
+  readonly turn: Pair;
+  readonly color: string;
+  readonly size: string;
+  readonly label: string;
+  readonly grow: number;
+  readonly edges: number;
+  readonly filters: readonly Filter[];
+  readonly selection: readonly string[];
+  readonly theme: Theme;
+}
+
+/** Whether two JSON values are the same, whatever the order of their keys. */
+export function same(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (a === null || b === null || typeof a !== "object" || typeof b !== "object") return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  const names = Object.keys(left);
+  return names.length === Object.keys(right).length && names.every((name) => same(left[name], right[name]));
+}
+
+/** The selection after a click: with `more`, a node that was in it leaves it, and one that was not joins it. */
+export function selected(before: readonly string[], names: readonly string[], more: boolean): readonly string[] {
+  if (!more) return names;
+  const [one] = names;
+  if (names.length === 1 && one !== undefined && before.includes(one)) return before.filter((name) => name !== one);
+  return [...new Set([...before, ...names])];
+}
+
+/** The filters after one was changed; a filter without bounds is none. */
+export function refiltered(filters: readonly Filter[], next: Filter): readonly Filter[] {
+  const others = filters.filter(({ of, by }) => of !== next.of || by !== next.by);
+  return next.low === null && next.high === null ? others : [...others, next];
+}
