@@ -63,11 +63,14 @@ def _push_both(places: Array, shift: Array, i: int, j: int) -> None:
 
 
 @jit
-def _push(places: Array, shift: Array, i: int, j: int) -> None:
+def _push(places: Array, shift: Array, i: int, j: int, reach2: float) -> None:
+    """Push `i` away from `j` if they are nearer than the root of `reach2`: a cell's walls must not show."""
     dim = places.shape[1]
     d2 = 0.0
     for k in range(dim):
         d2 += (places[i, k] - places[j, k]) ** 2
+    if d2 >= reach2:
+        return
     d2 = max(d2, 1e-4)
     for k in range(dim):
         shift[i, k] += (places[i, k] - places[j, k]) / d2
@@ -101,7 +104,7 @@ def _push_near(places: Array, shift: Array) -> None:
                     j = first[(a * shape[1] + b) * shape[2] + c]
                     while j >= 0:
                         if j != i:
-                            _push(places, shift, i, j)
+                            _push(places, shift, i, j, width * width)
                         j = after[j]
 
 
