@@ -262,5 +262,5 @@ def grow_vesicle(
     chosen = [rng.permutation(np.flatnonzero(one))[:samples] for one in (known & (synapse != 0), known & far)]
     some = np.concatenate(chosen)
     truth = np.repeat([0, 1], [len(chosen[1]), len(chosen[0])])[::-1]
-    grown = RandomForestClassifier(trees, max_features=3, random_state=seed, n_jobs=1)
+    grown = RandomForestClassifier(trees, max_features=3, random_state=seed)
     return Vesicle(membranes, Forest.of(grown.fit(found[:, some].T, truth)), anisotropy, diameter)
