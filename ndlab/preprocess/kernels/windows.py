@@ -10,6 +10,26 @@ __all__ = ["box_sum"]
 
 
 @jit
+def _slide(values: Array, r: int, rows: Array, sums: Array) -> None:
+    """Replace each row of `values` by the sum of the rows within `r` of it; `rows` and `sums` are room to work in."""
+    n, nx = values.shape
+    rows[:] = values
+    sums[:] = 0.0
+    for i in range(min(r, n)):
+        for x in range(nx):
+            sums[x] += rows[i, x]
+    for i in range(n):
+        if i + r < n:
+            for x in range(nx):
+                sums[x] += rows[i + r, x]
+        for x in range(nx):
+            values[i, x] = sums[x]
+        if i - r >= 0:
+            for x in range(nx):
+                sums[x] -= rows[i - r, x]
+
+
+@jit
 def box_sum(values: Array, radius: Array, out: Array) -> None:
     """Write into `out` the sum over the box of 2 r + 1 voxels around each voxel, zeros beyond the border.
 
@@ -32,39 +52,11 @@ def box_sum(values: Array, radius: Array, out: Array) -> None:
                 if x - r >= 0:
                     total -= row[x - r]
     sums = np.empty(nx, np.float64)
-    r = radius[1]
-    if r > 0:
-        plane = np.empty((ny, nx), np.float32)
+    if radius[1] > 0:
+        rows = np.empty((ny, nx), np.float32)
         for z in range(nz):
-            plane[:] = out[z]
-            sums[:] = 0.0
-            for y in range(min(r, ny)):
-                for x in range(nx):
-                    sums[x] += plane[y, x]
-            for y in range(ny):
-                if y + r < ny:
-                    for x in range(nx):
-                        sums[x] += plane[y + r, x]
-                for x in range(nx):
-                    out[z, y, x] = sums[x]
-                if y - r >= 0:
-                    for x in range(nx):
-                        sums[x] -= plane[y - r, x]
-    r = radius[0]
-    if r > 0:
-        plane = np.empty((nz, nx), np.float32)
+            _slide(out[z], radius[1], rows, sums)
+    if radius[0] > 0:
+        rows = np.empty((nz, nx), np.float32)
         for y in range(ny):
-            plane[:] = out[:, y]
-            sums[:] = 0.0
-            for z in range(min(r, nz)):
-                for x in range(nx):
-                    sums[x] += plane[z, x]
-            for z in range(nz):
-                if z + r < nz:
-                    for x in range(nx):
-                        sums[x] += plane[z + r, x]
-                for x in range(nx):
-                    out[z, y, x] = sums[x]
-                if z - r >= 0:
-                    for x in range(nx):
-                        sums[x] -= plane[z - r, x]
+            _slide(out[:, y], radius[0], rows, sums)
