@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ndlab.detect.kernels.jit import Array, jit
 from ndlab.measure.kernels.interning import find, rehash
+from ndlab.measure.kernels.jit import Array, jit
 
 __all__ = ["COLUMNS", "between", "within"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ndlab.detect.kernels.jit import Array, jit, jit_fused
+from ndlab.measure.kernels.jit import Array, jit, jit_fused
 
 __all__ = ["convolve", "doubled", "halved", "mixed"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ndlab.detect.kernels.jit import Array, jit
+from ndlab.measure.kernels.jit import Array, jit
 
 __all__ = ["binned", "box_sum", "gauss", "gradient_codes", "hessian", "interpolated", "repeated", "spread", "tensor"]
 
