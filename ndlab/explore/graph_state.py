@@ -42,7 +42,7 @@ FIRST: State = {
     "parts": None,  # How many groups a spectral method makes, and in how many dimensions; None has it find both.
     "dims": None,
     "cells": None,  # What of the matrix is seen: first row, first column, how many of each; None is all.
-    "plot": ["degree", ""],  # What is across and up; "" counts.
+    "plot": ["", ""],  # What is across and up; "" is the first property across, and up how many.
     "statistics": [],  # Of the whole graph, that somebody wants.
     "filters": [],  # {"of": "nodes" or "edges", "by": name, "low": number or None, "high": number or None}
     "selection": [],  # Ids as text.
@@ -105,7 +105,7 @@ def checked(state: Any, offers: Mapping[str, Sequence[str]]) -> State:
         "parts": _count(asked, "parts"),
         "dims": _count(asked, "dims"),
         "cells": None if asked["cells"] is None else _numbers(asked, "cells", 3),
-        "plot": [_one_of({"plot": one}, "plot", ("", "degree", *offers["colors"], *offers["edges"])) for one in _some(asked, "plot", 2)],
+        "plot": [_one_of({"plot": one}, "plot", ("", *offers["colors"], *offers["edges"])) for one in _some(asked, "plot", 2)],
         "statistics": [_one_of({"statistics": one}, "statistics", offers["statistics"]) for one in _list(asked, "statistics")],
         "filters": [_filter(one, offers) for one in _list(asked, "filters")],
         "selection": [str(one) for one in _list(asked, "selection")],

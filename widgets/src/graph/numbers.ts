@@ -66,12 +66,20 @@ export class NumbersTab {
     const { explorer } = this;
     const { state, offers } = explorer;
     if (!same(this.offered, offers)) this.rebuild();
-    this.across?.show(state.plot[0]);
+    const across = state.plot[0] || this.first;
+    this.across?.show(across);
     this.up?.show(state.plot[1]);
     this.axes.show(this.log ? "log" : "even");
     this.degree.show(this.column("degree"), null, this.log);
-    this.plot.show(this.column(state.plot[0]), state.plot[1] === "" ? null : this.column(state.plot[1]), false);
+    this.plot.show(this.column(across), state.plot[1] === "" ? null : this.column(state.plot[1]), false);
     this.tellNumbers();
+  }
+
+  /** The property that is looked at until one is chosen. */
+  private get first(): string {
+    const { colors, edges } = this.explorer.offers;
+    const here = this.explorer.data.columns.filter(({ of, name }) => of === "nodes" && name !== "degree" && colors.includes(name));
+    return here[0]?.name ?? edges[0] ?? "degree";
   }
 
   private column(name: string): Column | null {
@@ -85,7 +93,7 @@ export class NumbersTab {
     this.offered = explorer.offers;
     const options = [...colors.map((one) => [one, one.replaceAll("_", " ")] as const), ...edges.filter((one) => !colors.includes(one)).map((one) => [one, OF_EDGES + one] as const)];
     this.across = new Select("across", options, (value) => explorer.update({ plot: [value, explorer.state.plot[1]] }));
-    this.up = new Select("up", [["", "how many"], ...options], (value) => explorer.update({ plot: [explorer.state.plot[0], value] }));
+    this.up = new Select("up", [["", "how many"], ...options], (value) => explorer.update({ plot: [explorer.state.plot[0] || this.first, value] }));
     this.menus.replaceChildren(row("across", this.across.element), row("up", this.up.element));
   }
 

@@ -53,7 +53,7 @@ export class Panel {
     this.dims = new Choice("Dimensions of the layout", [dim("2", "Lay it out in a plane"), dim("3", "Lay it out in space")]);
     const plane = (value: "xy" | "xz" | "yz") => [value, wordButton(value, `Look at ${value}; Alt and drag turns it freely`, () => explorer.update({ turn: TURNS[value], scale: null }))] as const;
     this.planes = new Choice<Plane>("Projection", [plane("xy"), plane("xz"), plane("yz")]);
-    this.turns = row("seen along", this.planes.element);
+    this.turns = row("plane", this.planes.element);
     this.named = new Tick("names of all that fit", (on) => explorer.update({ named: on ? "all" : "selected" }));
     const card = (title: string, ...inside: HTMLElement[]): HTMLElement =>
       make("section", "ndi-card", make("h5", "ndg-title", title), make("div", "ndi-inside-card", ...inside));
