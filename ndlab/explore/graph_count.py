@@ -102,7 +102,8 @@ def _one(graph: Graph, name: str) -> dict[str, Any]:
 def _main() -> None:
     graph, names = pickle.load(sys.stdin.buffer)
     for name in names:
-        print(json.dumps([name, _one(graph, name)]), flush=True)
+        sys.stdout.write(json.dumps([name, _one(graph, name)]) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

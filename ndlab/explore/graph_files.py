@@ -14,6 +14,7 @@ from ndlab.graph.files import ENDINGS
 
 __all__ = ["WRITTEN", "Catalog", "Kept", "catalog_of", "opened", "packed", "told", "unpacked"]
 
+# A graph, where one lies, or what makes one.
 Kept = Graph | str | os.PathLike[str] | Callable[[], Graph]
 Catalog = Mapping[str, Kept]
 

@@ -1,6 +1,7 @@
 /** Groups of nodes: how they connect, how far apart two ways to group are, and in which order rows stand. No DOM here. */
 
 import { type Column, NONE } from "./data";
+import { byWords } from "./sort";
 
 export interface Groups {
   /** The largest first. */
@@ -20,10 +21,10 @@ export function groupsOf(column: Column | null, count: number): Groups | null {
     if (!Number.isFinite(value) || (column.kind === "category" && value === NONE)) continue;
     found.set(value, (found.get(value) ?? 0) + 1);
   }
-  const values = [...found.keys()].sort((a, b) => (found.get(b) ?? 0) - (found.get(a) ?? 0) || a - b);
+  const text = (value: number): string => (column.kind === "category" ? (column.categories[value] ?? "") : String(value));
+  const values = [...found.keys()].sort((a, b) => (found.get(b) ?? 0) - (found.get(a) ?? 0) || byWords(text(a), text(b)));
   const rank = new Map(values.map((value, code) => [value, code]));
   for (let i = 0; i < count; i++) codes[i] = rank.get(column.values[i] ?? NONE) ?? NONE;
-  const text = (value: number): string => (column.kind === "category" ? (column.categories[value] ?? "") : String(value));
   return { names: values.map(text), codes, sizes: values.map((value) => found.get(value) ?? 0) };
 }
 

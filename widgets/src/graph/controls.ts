@@ -154,7 +154,9 @@ export class Controls {
     press(this.side, !this.panel.element.hidden);
     repaint(this.theme, state.theme, `Theme: ${THEMES[state.theme]}`);
     this.theme.title = `Theme: ${THEMES[state.theme]} (d)`;
-    say(this.busy, status.busy.length > 0 ? `computing: ${status.busy.join(", ")} …` : "");
+    const [first, ...more] = status.busy;
+    say(this.busy, first === undefined ? "" : `computing ${first.replaceAll("_", " ")}${more.length > 0 ? ` and ${more.length} more` : ""} …`);
+    this.busy.title = status.busy.join(", ");
     say(this.trouble, status.trouble);
     visible(this.trouble, status.trouble !== "");
     this.panel.refresh();

@@ -28,13 +28,19 @@ export function mapColor(share: number): Rgb {
   return [mix(0), mix(1), mix(2)];
 }
 
+/** The part of the map that is used. */
+export type Span = readonly [number, number];
+const WHOLE: Span = [0, 1];
+/** Of edges, which have no body: what stands out on both black and white. */
+const LINES: Span = [0.32, 0.92];
+
 export type Legend =
   | { readonly kind: "none" }
-  | { readonly kind: "number"; readonly low: number; readonly high: number; readonly unit: string }
+  | { readonly kind: "number"; readonly low: number; readonly high: number; readonly unit: string; readonly span: Span }
   | { readonly kind: "category"; readonly entries: readonly (readonly [string, Rgb, number])[]; readonly more: number };
 
 /** Four bytes for each node, and what they mean. */
-export function colors(column: Column | null, count: number): { readonly bytes: Uint8Array; readonly legend: Legend } {
+export function colors(column: Column | null, count: number, span: Span = WHOLE): { readonly bytes: Uint8Array; readonly legend: Legend } {
   const bytes = new Uint8Array(4 * count).fill(255);
   const put = (i: number, rgb: Rgb): void => bytes.set(rgb, 4 * i);
   if (column === null) {
@@ -46,9 +52,9 @@ export function colors(column: Column | null, count: number): { readonly bytes: 
   const [low, high] = range ?? [0, 0];
   for (let i = 0; i < count; i++) {
     const value = column.values[i] ?? NaN;
-    put(i, Number.isFinite(value) ? mapColor((value - low) / (high - low || 1)) : OTHER);
+    put(i, Number.isFinite(value) ? mapColor(span[0] + ((span[1] - span[0]) * (value - low)) / (high - low || 1)) : OTHER);
   }
-  return { bytes, legend: range === null ? { kind: "none" } : { kind: "number", low, high, unit: column.unit } };
+  return { bytes, legend: range === null ? { kind: "none" } : { kind: "number", low, high, unit: column.unit, span } };
 }
 
 function byCategory(column: Column & { kind: "category" }, count: number, put: (i: number, rgb: Rgb) => void): Legend {
@@ -142,7 +148,7 @@ export function edgeLook(data: Data, color: string, width: string, rows: Uint32A
   const [of, by] = [columnOf(data.columns, "edges", color), columnOf(data.columns, "edges", width)];
   if (of === null && by === null) return null;
   const total = data.ends.length / 2;
-  const { bytes, legend } = colors(of, total);
+  const { bytes, legend } = colors(of, total, LINES);
   const range = by?.kind === "number" ? rangeOf(by) : null;
   const n = rows?.length ?? total;
   const [tints, widths] = [new Uint8Array(4 * n), new Float32Array(n).fill(of === null ? THIN : 1.5)];

@@ -155,7 +155,7 @@ function legendOf(legend: Legend, title: string): HTMLElement[] {
   const name = make("div", "ndi-of", title);
   if (legend.kind === "number") {
     const bar = make("div", "ndg-bar");
-    const stops = Array.from({ length: 8 }, (_, i) => `rgb(${mapColor(i / 7).join(" ")})`);
+    const stops = Array.from({ length: 8 }, (_, i) => `rgb(${mapColor(legend.span[0] + ((legend.span[1] - legend.span[0]) * i) / 7).join(" ")})`);
     bar.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
     const ends = [legend.low, legend.high].map((value) => `${Number(value.toPrecision(3))}${legend.unit ? ` ${legend.unit}` : ""}`);
     return [name, bar, make("div", "ndg-ends", ...ends.map((text) => make("span", "", text)))];

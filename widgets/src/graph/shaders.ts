@@ -69,22 +69,24 @@ export const RIBBON_VERTEX = `${PLACE}
 layout(location = 0) in uvec2 ends;
 layout(location = 1) in vec4 tint;
 layout(location = 2) in float wide;
+// CSS pixels a unit of the positions.
+uniform float reach;
 uniform float ratio;
 flat out vec4 shade;
 void main() {
   vec4 from = place(ends.x), to = place(ends.y);
-  // A pixel of the canvas in clip space.
-  vec2 pixel = perPixel * (1.0 / reach);
+  // A CSS pixel in clip space.
+  vec2 pixel = perPixel / reach;
   vec2 way = (to.xy - from.xy) / pixel;
-  float long = length(way);
-  vec2 side = long > 0.0 ? vec2(-way.y, way.x) / long : vec2(0.0);
+  float reaches = length(way);
+  vec2 side = reaches > 0.0 ? vec2(-way.y, way.x) / reaches : vec2(0.0);
   float off = (gl_VertexID & 2) == 2 ? 0.5 : -0.5;
   // No thinner than the canvas can show; paler in its place.
   float drawn = max(wide, 1.0 / ratio);
   gl_Position = vec4(((gl_VertexID & 1) == 1 ? to.xy : from.xy) + side * off * drawn * pixel, 0.0, 1.0);
   shade = vec4(tint.rgb, min(1.0, wide * ratio));
 }
-`.replace("uniform vec2 perPixel;", "uniform vec2 perPixel;\nuniform float reach;");
+`;
 
 export const RIBBON_FRAGMENT = `
 uniform float alpha;
