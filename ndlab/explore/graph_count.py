@@ -15,7 +15,7 @@ from typing import Any
 from ndlab.errors import NdlabError, TooLarge
 from ndlab.graph import Graph
 
-__all__ = ["Count"]
+__all__ = ["Count", "Counts"]
 
 # Where paths from all nodes take too long unasked, those from so many are taken.
 _SOURCES = 256
@@ -75,6 +75,45 @@ class Count:
         for name in [] if self._dropped else list(self.left):
             self.left.remove(name)
             tell(name, {"value": None, "why": "its process ended early"})
+
+
+class Counts:
+    """Counts what is wanted of a graph, and ends what is not wanted any more.
+
+    Parameters
+    ----------
+    tell : callable
+        Called in a thread with the graph, the name of a number, and what `Count.start` says of it.
+    """
+
+    def __init__(self, tell: Callable[[Graph, str, dict[str, Any]], None]) -> None:
+        self._tell = tell
+        self._runs: Count | None = None
+
+    def want(self, graph: Graph, names: Sequence[str]) -> None:
+        """Count these, and nothing else."""
+        if self._runs is not None:
+            if set(self._runs.left) == set(names):
+                return
+            self.drop()
+        if names:
+            runs = self._runs = Count(graph, names)
+            runs.start(lambda name, found: self._hear(runs, graph, name, found))
+
+    def _hear(self, runs: Count, graph: Graph, name: str, found: dict[str, Any]) -> None:
+        if self._runs is runs:
+            self._tell(graph, name, found)
+
+    def drop(self) -> None:
+        """End what runs."""
+        if self._runs is not None:
+            self._runs.drop()
+            self._runs = None
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until nothing is left to count; return whether that is so."""
+        runs = self._runs
+        return runs is None or runs.wait(seconds)
 
 
 def _bare(graph: Graph) -> Graph:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ndlab.errors import BadRequest
-from ndlab.explore import graph_files, graph_kinds, graph_raster
+from ndlab.explore import graph_data, graph_files, graph_kinds, graph_raster
 from ndlab.graph import Graph
 
 if TYPE_CHECKING:
@@ -73,7 +71,7 @@ class Desk:
         view = self._view
 
         def written() -> None:
-            graph = view.with_columns()
+            graph = graph_data.with_computed(view.graph, view.columns)
             if asked["of"] == "selected":
                 graph = graph.subgraph(view.selection)
             ending, found = graph_files.packed(graph, asked["format"])
@@ -91,7 +89,7 @@ class Desk:
             if view.places is not None:
                 view.density = graph_raster.density(
                     view.graph, view.places, asked["box"], asked["size"], asked["turn"], asked["filters"],
-                    {name: np.asarray(values) for name, values in view.computed().items()},
+                    graph_data.computed(view.graph, view.columns),
                 )  # fmt: skip
 
         view.begin("edges", added)

@@ -81,7 +81,7 @@ def checked(state: Any, offers: Mapping[str, Sequence[str]]) -> State:
     if strange:
         raise BadRequest(f"the state has {', '.join(strange)}", f"its parts are {', '.join(FIRST)}")
     asked = FIRST | dict(state)
-    offers = {name: () for name in OFFERS} | dict(offers)
+    offers = dict.fromkeys(OFFERS, ()) | dict(offers)
     return {
         "layout": _one_of(asked, "layout", offers["layouts"]),
         "dim": _one_of(asked, "dim", (2, 3)),
@@ -105,12 +105,8 @@ def checked(state: Any, offers: Mapping[str, Sequence[str]]) -> State:
         "parts": _count(asked, "parts"),
         "dims": _count(asked, "dims"),
         "cells": None if asked["cells"] is None else _numbers(asked, "cells", 3),
-        "plot": [
-            _one_of({"plot": one}, "plot", ("", *offers["colors"], *offers["edges"])) for one in _some(asked, "plot", 2)
-        ],
-        "statistics": [
-            _one_of({"statistics": one}, "statistics", offers["statistics"]) for one in _list(asked, "statistics")
-        ],
+        "plot": _each_of("plot", _some(asked, "plot", 2), ("", *offers["colors"], *offers["edges"])),
+        "statistics": _each_of("statistics", _list(asked, "statistics"), offers["statistics"]),
         "filters": [_filter(one, offers) for one in _list(asked, "filters")],
         "selection": [str(one) for one in _list(asked, "selection")],
         "theme": _one_of(asked, "theme", THEMES),
@@ -122,6 +118,10 @@ def _one_of(state: Mapping[str, Any], name: str, choices: Sequence[Any]) -> Any:
         there = ", ".join(str(one) for one in choices if one != "")
         raise BadRequest(f"{name} {state[name]!r}", f"there is {there or 'none'}", f'"{name}" takes one of these')
     return state[name]
+
+
+def _each_of(name: str, values: Sequence[Any], choices: Sequence[Any]) -> list[Any]:
+    return [_one_of({name: one}, name, choices) for one in values]
 
 
 def _number(state: Mapping[str, Any], name: str, above: float | None = None) -> float:

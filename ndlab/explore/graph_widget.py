@@ -12,7 +12,7 @@ import traitlets
 from ndlab.analyze.layouts import layout
 from ndlab.errors import NotFound
 from ndlab.explore import graph_data, graph_files, graph_groups, graph_kinds, graph_offers, graph_raster, graph_state
-from ndlab.explore.graph_count import Count
+from ndlab.explore.graph_count import Counts
 from ndlab.explore.graph_desk import Desk
 from ndlab.explore.graph_state import State
 from ndlab.explore.graph_work import Work
@@ -76,14 +76,15 @@ class GraphView(LiveWidget):
     ) -> None:  # fmt: skip
         kept = graph_files.catalog_of(catalog)
         self._failed: Exception | None = None
-        self._count: Count | None = None
+        self._counts = Counts(self._counted)
         self._work = Work(lambda names: self._say(busy=names))
         traits = self._facts(graph, positions)
         first = graph_state.checked(state or {}, traits["offers"])
         self._rows(first["selection"])
         super().__init__(
-            state=first, status={"busy": [], "trouble": ""}, height=int(height), selection=self._ids(first["selection"]),
-            catalog=graph_files.told(kept), forms=graph_kinds.forms(), formats=list(graph_files.WRITTEN), **traits,
+            state=first, status={"busy": [], "trouble": ""}, height=int(height),
+            selection=self._ids(first["selection"]), catalog=graph_files.told(kept), forms=graph_kinds.forms(),
+            formats=list(graph_files.WRITTEN), **traits,
         )  # fmt: skip
         self.layout.width = "100%"
         desk = Desk(self, kept)
@@ -114,7 +115,7 @@ class GraphView(LiveWidget):
         """Show another graph in the place of this one; what of the state holds for any graph stays."""
         if positions is None:
             positions = graph_data.own_positions(graph)
-        self._stop_counting()
+        self._counts.drop()
         state = {name: self.state[name] for name in _STAYS}
         if positions is not None:
             state["layout"] = "given"
@@ -147,7 +148,7 @@ class GraphView(LiveWidget):
         if before and any(before[name] != now[name] for name in _COMPUTED):
             self._catch_up()
         elif before and before["statistics"] != now["statistics"]:
-            self._count_up()
+            self._count()
 
     @traitlets.observe("selection")
     def _follow_selection(self, event: Any) -> None:
@@ -233,60 +234,27 @@ class GraphView(LiveWidget):
         if self.graph is graph:
             self.scree = found
 
-    # --- numbers of the whole graph ---------------------------------------------------------------------------
+    def _count(self) -> None:
+        """Have counted what is wanted and not there; what nobody wants any more ends."""
+        self._counts.want(self.graph, [name for name in self.state["statistics"] if name not in self.numbers])
 
-    def _count_up(self) -> None:
-        """Count what is wanted and not there, or end what nobody wants any more."""
-        wanted = [name for name in self.state["statistics"] if name not in self.numbers]
-        if self._count is not None:
-            if set(self._count.left) == set(wanted):
-                return
-            self._stop_counting()
-        if wanted:
-            count = self._count = Count(self.graph, wanted)
-            count.start(lambda name, found: self._counted(count, name, found))
-
-    def _counted(self, count: Count, name: str, found: dict[str, Any]) -> None:
-        if self._count is count:
+    def _counted(self, graph: Graph, name: str, found: dict[str, Any]) -> None:
+        if self.graph is graph:
             self.numbers = self.numbers | {name: found}
-
-    def _stop_counting(self) -> None:
-        if self._count is not None:
-            self._count.drop()
-            self._count = None
-
-    # --- what others ask --------------------------------------------------------------------------------------
-
-    def computed(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Return the statistics of nodes that were computed so far, float64, shape (n,)."""
-        return {
-            one["name"]: np.frombuffer(one["values"], "<f8")
-            for one in self.columns
-            if (one["of"], one["kind"]) == ("nodes", "number") and one["name"] not in self.graph.nodes
-        }
-
-    def with_columns(self) -> Graph:
-        """Return the graph with the statistics and the communities that were computed so far as node properties."""
-        parts = {
-            one["name"]: np.array([int(one["categories"][code]) for code in np.frombuffer(one["values"], "<u4")])
-            for one in self.columns
-            if one["name"] in graph_offers.PARTITIONS and one["name"] not in self.graph.nodes
-        }
-        return self.graph.with_nodes(self.computed() | parts)
 
     def _say(self, **values: Any) -> None:
         if self.status:
             self.status = self.status | values
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until layout, statistics and communities are computed, for each of nodes and whole graph; return whether.
+        """Wait until what the state needs is computed, the numbers of the whole graph as well; return whether it is.
 
         Raises
         ------
         Exception
             What kept the last of them from being computed; mostly TooLarge or BadRequest.
         """
-        done = self._work.wait(seconds) and (self._count is None or self._count.wait(seconds))
+        done = self._work.wait(seconds) and self._counts.wait(seconds)
         if done and self._failed is not None:
             raise self._failed
         return done
@@ -300,7 +268,7 @@ class GraphView(LiveWidget):
         """Close the view."""
         if getattr(self, "_work", None) is not None:
             self._work.drop()
-            self._stop_counting()
+            self._counts.drop()
         super().close()
 
     def __repr__(self) -> str:
