@@ -196,7 +196,7 @@ class GraphView(LiveWidget):
         method = graph_groups.scree_of(state)
         if method is not None and method != self.scree.get("of"):
             self.begin("singular values", partial(self._add_scree, self.graph, method))
-        self._count_up()
+        self._count()
 
     def begin(self, name: str, function: Callable[[], None]) -> None:
         """Have something done in the thread of this view, and say while it is, and why where it could not be."""
