@@ -98,7 +98,10 @@ export class Plot {
   private get xAxis(): Axis | null {
     const { shown } = this;
     if (shown === null) return null;
-    return this.axisOfX(this.numbersOf(shown.across, null), this.mask(shown.across.of), shown.log && shown.across.kind === "number");
+    const { across, up, log } = shown;
+    const found = this.axisOfX(this.numbersOf(across, null), this.mask(across.of), log && across.kind === "number");
+    // A bar of whole numbers is as wide as one of them.
+    return found !== null && up === null && across.kind === "number" && across.whole ? { ...found, low: found.low - 0.5, high: found.high + 0.5 } : found;
   }
 
   private get yAxis(): Axis | null {
@@ -111,19 +114,19 @@ export class Plot {
     return { x: PAD.left, y: PAD.top, w: Math.max(1, this.width - PAD.left - PAD.right), h: HEIGHT - PAD.top - PAD.bottom };
   }
 
-  private drawCounts(context: CanvasRenderingContext2D, axis: Axis, color: (name: string) => string): void {
+  private drawCounts(context: CanvasRenderingContext2D, drawn: Axis, color: (name: string) => string): void {
     const { shown } = this;
     if (shown === null || shown.across.kind !== "number") return;
     const { x, y, w, h } = this.field;
     const { values, whole, of } = shown.across;
+    const axis = this.axisOfX(values, this.mask(of), drawn.log);
+    if (axis === null) return;
     const found = bins(values, this.mask(of), axis, whole, MOST_BINS);
     const picked = of === "nodes" ? this.pickedMask() : null;
     const chosen = picked === null ? null : bins(values, picked, axis, whole, MOST_BINS).counts;
     const top = found.counts.reduce((a, b) => Math.max(a, b), 1);
     const high = (count: number): number => (shown.log ? Math.log1p(count) / Math.log1p(top) : count / top) * h;
-    const stretched = { ...axis, low: found.edges[0] ?? 0, high: found.edges[found.edges.length - 1] ?? 1 };
-    // Half a bin below the least a logarithm may have no place.
-    const place = (value: number): number => (axis.log && stretched.low <= 0 ? share({ ...stretched, low: axis.low * 0.7 }, Math.max(value, axis.low * 0.7)) : share(stretched, value));
+    const place = (value: number): number => Math.min(1, share(drawn, value));
     found.counts.forEach((count, i) => {
       const [left, right] = [place(found.edges[i] ?? 0), place(found.edges[i + 1] ?? 0)];
       const bar = (many: number, fill: string): void => {
@@ -139,7 +142,7 @@ export class Plot {
   }
 
   private drawDots(context: CanvasRenderingContext2D, across: Axis, up: Axis, color: (name: string) => string): void {
-    const { shown, explorer } = this;
+    const { shown } = this;
     if (shown === null || shown.up === null) return;
     const { x, y, w, h } = this.field;
     const [xs, ys] = [this.numbersOf(shown.across, null), this.upOf(shown.up, null)];
@@ -162,7 +165,6 @@ export class Plot {
       return column.categories.slice(0, most + 2).map((name, code) => [share(axis, code), name.slice(0, 5)]);
     };
     this.drawAxes(context, named(shown.across, across, 4), named(shown.up, up, 3), color("--ndi-soft"), color("--ndi-line"));
-    void explorer;
   }
 
   private drawAxes(
