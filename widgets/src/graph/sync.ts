@@ -33,7 +33,8 @@ export class Sync {
     this.model.off("change:state", this.hear);
   }
 
-  private flush(): void {
+  /** Send what waits. */
+  flush(): void {
     if (this.clock !== null) clearTimeout(this.clock);
     const [state, now] = [this.pending, performance.now()];
     [this.clock, this.pending] = [null, null];
