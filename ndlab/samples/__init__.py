@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ndlab.samples.connectomes import connectomes
 from ndlab.samples.images import FIBSEM_VOXEL_SIZE, fibsem_labels, fibsem_slices, mouse_brain
 from ndlab.samples.phantom import Phantom, PhantomArray, phantom
 from ndlab.samples.tables import (
@@ -25,6 +26,7 @@ __all__ = [
     "ToyBrain",
     "array_tomography",
     "bock_density",
+    "connectomes",
     "fibsem_labels",
     "fibsem_slices",
     "founding_throughput",

@@ -63,3 +63,57 @@ void main() {
   color = vec4(mix(shade.rgb, accent, edge), alpha);
 }
 `;
+
+/** Edges that have a width and a colour each: four corners of a ribbon. */
+export const RIBBON_VERTEX = `${PLACE}
+layout(location = 0) in uvec2 ends;
+layout(location = 1) in vec4 tint;
+layout(location = 2) in float wide;
+// CSS pixels a unit of the positions.
+uniform float reach;
+uniform float ratio;
+flat out vec4 shade;
+void main() {
+  vec4 from = place(ends.x), to = place(ends.y);
+  // A CSS pixel in clip space.
+  vec2 pixel = perPixel / reach;
+  vec2 way = (to.xy - from.xy) / pixel;
+  float reaches = length(way);
+  vec2 side = reaches > 0.0 ? vec2(-way.y, way.x) / reaches : vec2(0.0);
+  float off = (gl_VertexID & 2) == 2 ? 0.5 : -0.5;
+  // No thinner than the canvas can show; paler in its place.
+  float drawn = max(wide, 1.0 / ratio);
+  gl_Position = vec4(((gl_VertexID & 1) == 1 ? to.xy : from.xy) + side * off * drawn * pixel, 0.0, 1.0);
+  shade = vec4(tint.rgb, min(1.0, wide * ratio));
+}
+`;
+
+export const RIBBON_FRAGMENT = `
+uniform float alpha;
+flat in vec4 shade;
+out vec4 color;
+void main() { color = vec4(shade.rgb, shade.a * alpha); }
+`;
+
+/** A picture of how densely edges lie, made by the kernel for a box. */
+export const DENSITY_VERTEX = `
+uniform vec2 low;
+uniform vec2 high;
+out vec2 at;
+void main() {
+  at = vec2(float(gl_VertexID & 1), float((gl_VertexID >> 1) & 1));
+  gl_Position = vec4(mix(low, high, at), 0.0, 1.0);
+}
+`;
+
+export const DENSITY_FRAGMENT = `
+uniform highp usampler2D values;
+uniform vec4 ink;
+in vec2 at;
+out vec4 color;
+void main() {
+  ivec2 size = textureSize(values, 0);
+  uint value = texelFetch(values, min(ivec2(at * vec2(size)), size - 1), 0).r;
+  color = vec4(ink.rgb, ink.a * float(value) / 255.0);
+}
+`;
