@@ -24,11 +24,15 @@ from tests.browser.lab import _free_port
 
 __all__ = ["Hub", "hub"]
 
-_PROXY = Path(__file__).resolve().parents[2] / "widgets" / "node_modules" / ".bin" / "configurable-http-proxy"
+_ROOT = Path(__file__).resolve().parents[2]
+_PROXY = _ROOT / "widgets" / "node_modules" / ".bin" / "configurable-http-proxy"
+_SHIPPED = _ROOT / "deploy" / "hub" / "jupyterhub_config.py"
 _PASSWORD = "only for this test"
 _UP_SECONDS = 90
 
+# What the shipped file leaves to a site: ports, who may log in, and how servers are kept apart.
 _CONFIG = """
+load_subconfig({shipped!r})
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}/hubbase/"
 c.JupyterHub.hub_bind_url = "http://127.0.0.1:{hub_port}"
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{proxy_port}"
@@ -38,18 +42,14 @@ c.JupyterHub.db_url = "sqlite:///{folder}/hub.sqlite"
 c.JupyterHub.cookie_secret_file = "{folder}/cookie"
 c.JupyterHub.authenticator_class = "shared-password"
 c.SharedPasswordAuthenticator.user_password = {password!r}
-c.SharedPasswordAuthenticator.allow_all = True
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = "{folder}/homes/{{username}}"
-c.Spawner.cmd = [{python!r}, "-m", "jupyterhub.singleuser"]
-c.Spawner.args = ["--allow-root", "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
-                  "--ServerApp.allow_unauthenticated_access=False"]
-c.Spawner.environment = {{"JUPYTER_PLATFORM_DIRS": "1"}}
+c.Spawner.cmd = [*{alone!r}, *c.Spawner.cmd]
+c.Spawner.args += ["--allow-root", "--LabApp.expose_app_in_browser=True"]
+c.Spawner.environment |= {{"JUPYTER_PLATFORM_DIRS": "1"}}
 c.Spawner.env_keep = ["PATH", "PYTHONPATH", "LANG", "NDLAB_TRANSPORT"]
-c.Spawner.http_timeout = 90
-c.Spawner.start_timeout = 90
-c.JupyterHub.services = [{{"name": "test", "api_token": {token!r}}}]
-c.JupyterHub.load_roles = [{{"name": "tester", "services": ["test"],
+c.JupyterHub.services += [{{"name": "test", "api_token": {token!r}}}]
+c.JupyterHub.load_roles += [{{"name": "tester", "services": ["test"],
     "scopes": ["admin:users", "admin:servers", "tokens", "access:servers"]}}]
 """
 
@@ -105,7 +105,7 @@ _DIRECT = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({
 def hub(folder: Path) -> Iterator[Hub]:
     """Yield a hub of this environment that keeps everything in `folder`."""
     if not _PROXY.exists():
-        pytest.fail("configurable-http-proxy is not installed: run `make test`, which installs it with npm")
+        pytest.fail("configurable-http-proxy is not installed: run `make cluster-test`, which installs it with npm")
     if shutil.which("node") is None:
         pytest.fail("there is no node on PATH: run `make system`")
     ports = [_free_port() for _ in range(3)]
@@ -114,7 +114,7 @@ def hub(folder: Path) -> Iterator[Hub]:
     config.write_text(
         _CONFIG.format(
             port=ports[0], hub_port=ports[1], proxy_port=ports[2], proxy=str(_PROXY), folder=folder, token=token,
-            proxy_token=secrets.token_hex(16), password=_PASSWORD, python=sys.executable,
+            proxy_token=secrets.token_hex(16), password=_PASSWORD, shipped=str(_SHIPPED), alone=_alone(),
         )
     )  # fmt: skip
     log = folder / "hub.log"
@@ -136,6 +136,12 @@ def hub(folder: Path) -> Iterator[Hub]:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def _alone() -> list[str]:
+    """The start of a command that is run with a mount namespace of its own, with or without root."""
+    ours = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return ["unshare", *ours, "--mount", "--propagation", "private", str(Path(__file__).with_name("alone.sh"))]
 
 
 def _wait_until_up(found: Hub, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -12,7 +12,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from tests.browser.hub import Hub, hub
+from tests.cluster.hub import Hub, hub
 from tests.browser.lab import Notebook
 
 if TYPE_CHECKING:
