@@ -3,7 +3,7 @@
 # path of uv and, to raise versions as well, --upgrade.
 #
 # bench.txt is what the benchmarks are compared with and all of dev.txt, in the same versions; cluster.txt is dev.txt
-# and what `make cluster-test` adds.
+# and what `make cluster-test` adds; binder.txt is what a session needs of it.
 set -eu
 cd "$(dirname "$0")/.."
 uv="$1"
@@ -16,6 +16,8 @@ compile() {
 
 compile "$@" pyproject.toml --extra lab --extra dev --extra bench -o constraints/bench.txt
 compile "$@" pyproject.toml --extra lab --extra dev -c constraints/bench.txt -o constraints/dev.txt
-compile "$@" pyproject.toml --extra lab --extra dev --extra cluster --extra cluster-test -c constraints/bench.txt \
+compile "$@" pyproject.toml --extra lab --extra dev --extra cluster --group cluster-test -c constraints/bench.txt \
     -o constraints/cluster.txt
+# What Binder installs: no tool of development but the build backend.
+compile "$@" pyproject.toml --extra lab --group binder -c constraints/dev.txt -o constraints/binder.txt
 echo uv | compile "$@" - -o constraints/uv.txt

@@ -26,6 +26,13 @@ c.Spawner.args = [
 c.Spawner.environment = {
     # A scheduler of Dask is seen through the user's own server, so it asks for the user's login.
     "DASK_DISTRIBUTED__DASHBOARD__LINK": "{JUPYTERHUB_SERVICE_PREFIX}proxy/{port}/status",
+    # What the Dask panel of JupyterLab starts: small, on the loopback only, on ports that collide with nobody's. For
+    # clusters of a gateway name the module dask_gateway and the class GatewayCluster.
+    "DASK_LABEXTENSION__FACTORY__MODULE": "dask.distributed",
+    "DASK_LABEXTENSION__FACTORY__CLASS": "LocalCluster",
+    "DASK_LABEXTENSION__FACTORY__KWARGS": repr(
+        {"n_workers": 2, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    ),
 }
 c.Spawner.start_timeout = 120
 c.Spawner.http_timeout = 120
