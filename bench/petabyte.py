@@ -1,6 +1,6 @@
 """What a petabyte takes in chunks, shards, tasks, requests, hours and money, from ndlab's plan and what was measured.
 
-Counted, not run: the layout is the one that `ndlab.ingest` would choose. Seconds of CPU come from `results/ingest.json`,
+Counted, not run: the layout is the one that `ndlab.ingest` would choose. CPU comes from `results/ingest.json`,
 `read.json` and `cluster.json`, what compression saves from `codecs.json`, prices from lists of large providers, which
 `--help` names and flags change. It prints the tables of docs/explanation/scale.md. `make bench ONLY=petabyte`.
 """
@@ -67,7 +67,7 @@ def of_a_run(sizes: Sequence[float], prices: argparse.Namespace) -> list[list[st
     """Rows of the second table: one pass of a step that reads with a margin, and writes."""
     make = measured("ingest", "image (512, 512, 1024) uint8 in memory", "ndlab, every level", "mb_per_cpu_s")
     read = measured("read", "sharded: 1 x 512^3", "ndlab", "mb_per_cpu_s")
-    task = measured("cluster", "blocks that cost nothing", "1000000 blocks", "scheduler ms/task") / 1e3
+    task = measured("cluster", "blocks that cost nothing", "1", "scheduler ms/task") / 1e3
     rows = []
     for nbytes in sizes:
         levels = plan(voxels(nbytes), 1, VOXEL_SIZE)

@@ -58,7 +58,9 @@ class Course:
         step, tasks = run.step, Tasks(run.blocks, run.t, run.c)
         name, output = step.name, step.output
         digest = step.fingerprint if reduction is None else run.fingerprint
-        if run.restart or record.scratch:
+        # The record of a remote store stays where it is when the store is deleted, and knows nothing of its successor.
+        left = output is not None and record.knows(name) and output.unwritten
+        if run.restart or record.scratch or left:
             record.forget()
         record.begin(name, digest, tasks=tasks, code=step.code)
         if reduction is not None:

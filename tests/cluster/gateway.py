@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
@@ -52,7 +53,9 @@ def gateway() -> Iterator[Gateway]:
                            environment={k: v for k, v in os.environ.items() if k.startswith(("AWS_", "PYTHONPATH"))})
         )  # fmt: skip
         found = Gateway(f"http://127.0.0.1:{proxy}", f"gateway://127.0.0.1:{tcp}", password)
-        with program(["dask-gateway-server", "-f", str(config)], folder / "gateway.log", lambda: _answers(found)):
+        command = [sys.executable, "-m", "dask_gateway_server", "-f", str(config)]
+        path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        with program(command, folder / "gateway.log", lambda: _answers(found), environment=path):
             yield found
 
 
