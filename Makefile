@@ -11,7 +11,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system widgets check test test-newer soak paper lab bench lock clean
+.PHONY: help setup system widgets check test test-newer soak paper docs lab bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -57,6 +57,10 @@ soak: setup ## the long tests, and the property tests with many more examples
 
 paper: setup ## run every notebook on the shipped data and write paper/: one page, each number beside the published one
 	$(BIN)/ndlab paper --out paper/ $(ARGS)
+
+docs: setup ## build the site into build/docs, strictly; runs what `make paper` has not run yet
+	@$(BIN)/python scripts/setup.py --venv $(VENV) --lock constraints/docs.txt --uv "$(UV)"
+	@$(BIN)/python -m scripts.docs $(ARGS)
 
 lab: setup ## open JupyterLab on notebooks/00_start
 	$(BIN)/ndlab lab $(ARGS)

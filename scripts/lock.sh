@@ -2,7 +2,8 @@
 # Regenerate the hashed, host-free locks for every supported Python and platform. `make lock` calls this with the
 # path of uv and, to raise versions as well, --upgrade.
 #
-# bench.txt is everything; dev.txt is the same versions without what only the benchmarks are compared with.
+# bench.txt is everything; dev.txt is the same versions without what only the benchmarks are compared with. docs.txt
+# is added to the environment of dev.txt; napari.txt is an environment of its own, with the same versions.
 set -eu
 cd "$(dirname "$0")/.."
 uv="$1"
@@ -15,4 +16,6 @@ compile() {
 
 compile "$@" pyproject.toml --extra lab --extra dev --extra bench -o constraints/bench.txt
 compile "$@" pyproject.toml --extra lab --extra dev -c constraints/bench.txt -o constraints/dev.txt
+compile "$@" --group docs -c constraints/bench.txt -o constraints/docs.txt
+compile "$@" pyproject.toml --extra napari --group napari -c constraints/bench.txt -o constraints/napari.txt
 echo uv | compile "$@" - -o constraints/uv.txt

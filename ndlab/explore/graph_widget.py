@@ -18,6 +18,7 @@ from ndlab.explore.graph_work import Work
 from ndlab.explore.live import STATIC, LiveWidget
 from ndlab.graph import Graph
 from ndlab.graph.columns import Column
+from ndlab.plugins import names
 
 __all__ = ["GraphView"]
 
@@ -89,7 +90,11 @@ class GraphView(LiveWidget):
         later = [name for name in VERTEX if name not in here]
         parts = [COMMUNITIES + method for method in METHODS]
         return {
-            "layouts": [*(["given"] if self._given is not None else []), *(k for k in LAYOUTS if k != "own")],
+            "layouts": [
+                *(["given"] if self._given is not None else []),
+                *(k for k in LAYOUTS if k != "own"),
+                *names("layouts"),
+            ],
             "colors": [*here, *later, *(name for name in parts if name not in here)],
             "sizes": [*numbers["nodes"], *later],
             "labels": here,
