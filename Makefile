@@ -11,7 +11,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system widgets check test test-newer soak paper docs lab bench lock clean
+.PHONY: help setup system widgets check test test-newer soak paper docs lab napari-test deploy-test sbom bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -65,6 +65,18 @@ docs: setup ## build the site into build/docs, strictly; runs what `make paper` 
 lab: setup ## open JupyterLab on notebooks/00_start
 	$(BIN)/ndlab lab $(ARGS)
 
+# Without a screen a virtual one with software OpenGL: what Qt draws offscreen is black, and says no word of it.
+SCREEN := $(if $(DISPLAY),,xvfb-run -a -s "-screen 0 1400x1000x24")
+
+napari-test: setup system ## the tests that open napari, in an environment of its own (.venv-napari)
+	@$(BIN)/python scripts/setup.py --venv .venv-napari --lock constraints/napari.txt --uv "$(UV)"
+	$(SCREEN) .venv-napari/bin/python -m pytest -o filterwarnings=default -m napari tests/desktop $(ARGS)
+
+deploy-test: setup ## the files of deploy/, by the tools that read them, in an environment of its own (.venv-deploy)
+	@$(BIN)/python scripts/system.py system-packages-deploy.txt
+	@$(BIN)/python scripts/setup.py --venv .venv-deploy --lock constraints/deploy.txt --uv "$(UV)"
+	.venv-deploy/bin/python -m pytest -m deploy tests/deploy $(ARGS)
+
 bench: setup ## every benchmark against its named baselines (ONLY=read runs bench/read.py)
 	@$(BIN)/python scripts/setup.py --venv $(VENV) --lock constraints/bench.txt --uv "$(UV)"
 	@for script in $(or $(ONLY:%=bench/%.py),$(filter-out bench/harness.py,$(wildcard bench/*.py))); do \
@@ -74,5 +86,5 @@ lock: setup ## regenerate the locks (ARGS=--upgrade raises every version)
 	@scripts/lock.sh "`$(BIN)/python scripts/setup.py --print-uv`" $(ARGS)
 
 clean: ## remove what the commands made, the environment included
-	rm -rf $(VENV) widgets/node_modules .venv-newer .boot .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist paper
+	rm -rf $(VENV) widgets/node_modules .venv-newer .venv-napari .venv-deploy .boot .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist paper
 	find ndlab tests scripts -name __pycache__ -type d -exec rm -rf {} +

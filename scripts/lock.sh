@@ -3,7 +3,8 @@
 # path of uv and, to raise versions as well, --upgrade.
 #
 # bench.txt is everything; dev.txt is the same versions without what only the benchmarks are compared with. docs.txt
-# is added to the environment of dev.txt; napari.txt is an environment of its own, with the same versions.
+# is added to the environment of dev.txt; napari.txt, deploy.txt and hub.txt are environments of their own, with the same
+# versions.
 set -eu
 cd "$(dirname "$0")/.."
 uv="$1"
@@ -17,5 +18,7 @@ compile() {
 compile "$@" pyproject.toml --extra lab --extra dev --extra bench -o constraints/bench.txt
 compile "$@" pyproject.toml --extra lab --extra dev -c constraints/bench.txt -o constraints/dev.txt
 compile "$@" --group docs -c constraints/bench.txt -o constraints/docs.txt
+compile "$@" --group deploy -c constraints/bench.txt -o constraints/deploy.txt
+compile "$@" pyproject.toml --extra lab --extra cluster --group hub -c constraints/bench.txt -o constraints/hub.txt
 compile "$@" pyproject.toml --extra napari --group napari -c constraints/bench.txt -o constraints/napari.txt
 echo uv | compile "$@" - -o constraints/uv.txt

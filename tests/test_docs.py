@@ -56,7 +56,9 @@ def test_blocks_run(document: Path, tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     for number, (kind, network, text) in enumerate(blocks(document)):
-        if network:
+        if network and kind == "sh":
+            run(["bash", "-n"], tmp_path, text)
+        elif network:
             compile(text, f"{document.name} block {number}", "exec")
         elif kind == "sh":
             run(["bash", "-euo", "pipefail", "-s"], tmp_path, text)
@@ -76,7 +78,7 @@ def test_every_page_is_listed_and_has_something_to_run() -> None:
     pages = sorted(path.name for path in folder.glob("*.md") if path.name != "README.md")
     assert sorted(set(re.findall(r"\((\w[\w-]*\.md)\)", (folder / "README.md").read_text()))) == pages
     assert [page for page in pages if not any(not network for _, network, _ in blocks(folder / page))] == []
-    assert sum(network for path in DOCUMENTS for _, network, _ in blocks(path)) == 3
+    assert sum(network for path in DOCUMENTS for _, network, _ in blocks(path)) == 6
 
 
 def test_no_block_hides_from_the_tests() -> None:
