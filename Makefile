@@ -77,6 +77,9 @@ deploy-test: setup ## the files of deploy/, by the tools that read them, in an e
 	@$(BIN)/python scripts/setup.py --venv .venv-deploy --lock constraints/deploy.txt --uv "$(UV)"
 	.venv-deploy/bin/python -m pytest -m deploy tests/deploy $(ARGS)
 
+sbom: setup ## what ndlab is made of, into build/: a CycloneDX list, licences; fails at copyleft in the core
+	@$(BIN)/python scripts/sbom.py $(ARGS)
+
 bench: setup ## every benchmark against its named baselines (ONLY=read runs bench/read.py)
 	@$(BIN)/python scripts/setup.py --venv $(VENV) --lock constraints/bench.txt --uv "$(UV)"
 	@for script in $(or $(ONLY:%=bench/%.py),$(filter-out bench/harness.py,$(wildcard bench/*.py))); do \
