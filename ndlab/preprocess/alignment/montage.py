@@ -16,7 +16,7 @@ from ndlab.measure.blocks import watched
 from ndlab.pipeline import Run, Step
 from ndlab.preprocess.alignment.bands import Array
 from ndlab.preprocess.alignment.maps import PlaneMap, affine_inverse
-from ndlab.preprocess.alignment.overlaps import TileMatch, match_tiles, neighbours, read_tile_matches
+from ndlab.preprocess.alignment.overlaps import TileMatch, match_tiles, neighbours, read_tile_matches, weight_down
 from ndlab.preprocess.alignment.settling import Link, components, rigid_of, settle_affine, settle_rigid
 from ndlab.preprocess.alignment.tiles import Tile, tiles_of
 from ndlab.store.kv import Kv, normal_url
@@ -29,9 +29,6 @@ __all__ = ["Montage", "place_tiles"]
 ALIKE = 0.35
 """Median correlation of matched parts below which an overlap in plane says nothing: it shows the same tissue twice."""
 _HOLD = 1e-4
-_DOWN = 0.3
-"""Weight of an overlap with the next section against one in plane, which shows the same tissue twice: known better.
-At 0.3 both are below what the authors of real tiles left of theirs (bench/align.py); more would give up the plane."""
 _FAR = 0.06  # of half a tile's side: how far a rigid placement may be from the others', which affine maps then settle
 
 
@@ -210,13 +207,15 @@ def place_tiles(
         run = Run(step, Grid((max(1, len(pairs)), 1, 1), (1, 1, 1)), workers=workers,
                   client=False if client is None else client, progress=callback)  # fmt: skip
         run.run()
-    return _settled(given, read_tile_matches(one.result for one in run.outcomes()), model)
+    return settled(given, read_tile_matches(one.result for one in run.outcomes()), model)
 
 
-def _settled(tiles: list[Tile], matches: list[TileMatch], model: str) -> Montage:
+def settled(tiles: Sequence[Tile], matches: Sequence[TileMatch], model: str, down: float | None = None) -> Montage:
+    """Return the montage that matched overlaps lead to; `down` is what one between sections weighs, found if None."""
     states = ["good" if _alike(one) else "unlike" for one in matches]
     shape = tiles[0].pixels().shape
     centre, scale = (np.array(shape) - 1) / 2, max(shape) / 2
+    about: dict[str, Any] = {"model": model, "overlaps": len(matches)}
     while True:
         rows = [i for i, state in enumerate(states) if state == "good"]
         _refuse_parts(tiles, [(matches[i].a, matches[i].b) for i in rows])
@@ -228,12 +227,13 @@ def _settled(tiles: list[Tile], matches: list[TileMatch], model: str) -> Montage
         states[rows[worst]] = "bad"
     if model == "affine":
         used = [matches[i] for i in rows]
-        maps = settle_affine(maps, [_weighed(one, 1.0) for one in used], centre, scale, 0, _HOLD)
+        down = weight_down(used) if down is None else down
+        maps = settle_affine(maps, [_weighed(one, 1.0, down) for one in used], centre, scale, 0, _HOLD)
         for _ in range(3):
-            weighed = [_weighed(one, _softened(one, maps)) for one in used]
+            weighed = [_weighed(one, _softened(one, maps), down) for one in used]
             maps = settle_affine(maps, weighed, centre, scale, 0, _HOLD)
+        about["weight_down"] = float(f"{down:.4g}")
     names = [one.name for one in tiles]
-    about = {"model": model, "overlaps": len(matches)}
     return Montage(dict(zip(names, maps, strict=True)), {one.name: one.section for one in tiles},
                    _table(tiles, matches, states, maps), about, tiles, matches)  # fmt: skip
 
@@ -249,8 +249,8 @@ def _link(match: TileMatch) -> Link:
     return Link(match.a, match.b, rigid_of(match.points, match.targets, match.trust + 1e-9), weight)
 
 
-def _weighed(match: TileMatch, soft: Any) -> tuple[int, int, Array, Array, Array, float]:
-    return match.a, match.b, match.points, match.targets, match.trust * soft, 1.0 if match.same else _DOWN
+def _weighed(match: TileMatch, soft: Any, down: float) -> tuple[int, int, Array, Array, Array, float]:
+    return match.a, match.b, match.points, match.targets, match.trust * soft, 1.0 if match.same else down
 
 
 def _softened(match: TileMatch, maps: Sequence[Array]) -> Array:
