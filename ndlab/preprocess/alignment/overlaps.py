@@ -58,7 +58,7 @@ def neighbours(tiles: Sequence[Tile]) -> list[tuple[int, int]]:
             if not (step == 1 or (step == 0 and i < j)):
                 continue
             if one.at is not None and other.at is not None:
-                shape = shapes.setdefault(i, one.pixels().shape)
+                shape = shapes.setdefault(i, one.shape)
                 gap = [abs(a - b) / n for a, b, n in zip(one.at, other.at, shape, strict=True)]
                 # Down the stack neighbours of neighbours add little: half a tile in common is asked for.
                 most = 1.0 if step == 0 else 0.5
