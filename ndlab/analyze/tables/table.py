@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,13 @@ class Table:
     def __repr__(self) -> str:
         called = f" {self.name}" if self.name else ""
         return f"Table{called} of {len(self):,} rows, {len(self.columns)} columns, {len(self.numbers)} of numbers"
+
+    def with_columns(self, values: Mapping[str, Any]) -> Table:
+        """Return the table with these columns beside its own, instead of those of the same name."""
+        more = Columns.of(len(self), values, None, "row").columns
+        codes = {name: found for name, found in self._codes.items() if name not in more}
+        kept = Columns(len(self), self.columns.columns | more, "row")
+        return Table(self.ids, kept, self.name, self.id_name, codes)
 
     @property
     def numbers(self) -> list[str]:
