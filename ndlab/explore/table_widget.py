@@ -54,7 +54,8 @@ class TableView(LiveWidget):
     offers = traitlets.Dict().tag(**_SYNC)
     ids_kind = traitlets.Unicode("rows").tag(**_SYNC)
     ids_bytes = traitlets.Bytes().tag(**_SYNC)
-    picked = traitlets.Bytes().tag(**_SYNC)
+    # What a page sends is a view of its message.
+    picked = traitlets.CBytes().tag(**_SYNC)
     plot = traitlets.Dict().tag(**_SYNC)
     status = traitlets.Dict().tag(**_SYNC)
     dark = traitlets.Bool(False).tag(**_SYNC)
@@ -104,8 +105,8 @@ class TableView(LiveWidget):
         first = [state["points"]["x"], state["points"]["y"], state["classes"]]
         for name in dict.fromkeys(one for one in [*first, *self.table.columns] if one):
             facts, values = table_data.column_bytes(self.table, name)
-            room -= len(values)
-            if room < 0 and found:
+            room -= 0 if name in first else len(values)
+            if room < 0:
                 break
             found.append(facts | {"values": values})
         return found
