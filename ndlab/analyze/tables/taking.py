@@ -80,7 +80,7 @@ def table_of(
         raise BadRequest(f"{', '.join(reading)} for a table that is no text file", "it is read already", "leave it out")
     elif isinstance(data, Graph):
         columns = {"id": Column.of(data.ids)} | {k: v for k, v in data.nodes.columns.items() if k != "id"}
-        return _made(columns, id or "id", units, kinds, name or str(data.name or ""))
+        return _made(columns, id or "id", units, kinds, name or str(data.attributes.get("name", "")))
     else:
         frame = _frame(data)
     if len(frame.columns) and _is_written_index(frame):
@@ -174,7 +174,7 @@ def _frame(data: Any) -> pd.DataFrame:
             raise BadRequest(f"columns of different lengths, {lengths}", "", "give one value for each row")
         return pd.DataFrame({str(one): pd.Series(values) if not isinstance(values, pd.Series) else values.array
                              for one, values in data.items()})  # fmt: skip
-    for way in ("to_pandas", "to_dataframe"):
+    for way in ("to_dataframe", "to_pandas"):
         if hasattr(data, way):
             found = getattr(data, way)()
             if isinstance(found, pd.Series):

@@ -78,7 +78,8 @@ def scree(job: Job, found: Components) -> Any:
                   y_axis_label="variance", x_range=Range1d(0.4, n + 0.6),
                   y_range=Range1d(0, 1.08 * float(found.variances.max()) or 1.0))  # fmt: skip
     plot.vbar(at, 0.8, found.variances[:n], fill_color=CATEGORIES[0], line_color=None)
-    plot.xaxis.ticker = at.tolist() if n <= 12 else []
+    if n <= 12:
+        plot.xaxis.ticker = at.tolist()
     plot.extra_y_ranges = {"share": Range1d(0, 105)}
     plot.add_layout(LinearAxis(y_range_name="share", axis_label="sum of variance [%]"), "right")
     line = {"y_range_name": "share", "color": CATEGORIES[1]}

@@ -45,7 +45,8 @@ def draw(job: Job) -> Drawn:
     mapper = LinearColorMapper(diverging(job.dark) if about_zero else sequential(), low=ends[0], high=ends[1],
                                nan_color=ink(job.dark, "line"))  # fmt: skip
     up = Range1d(0, m)
-    plot = figure("tap,ybox_select,ywheel_zoom,ypan,reset,save", x_range=Range1d(0, p), y_range=up, height=460)  # fmt: skip
+    tools = "tap,ybox_select,ywheel_zoom,ypan,reset,save"
+    plot = figure(tools, x_range=Range1d(0, p), y_range=up, height=460)
     plot.image([image], 0, 0, p, m, color_mapper=mapper)
     plot.xaxis.ticker = [i + 0.5 for i in range(p)]
     plot.xaxis.major_label_overrides = {i + 0.5: name for i, name in enumerate(names)}

@@ -57,7 +57,7 @@ def _grid(job: Job, options: dict[str, Any]) -> Drawn:
                 job.tell(f"hexagons of {across} and {down}")
                 counts[across, down] = _hexagons(plot, values[across], values[down])
             plot.xaxis.axis_label = job.label(across) if last else None
-            plot.yaxis.axis_label = job.label(down) if j == 0 else None
+            plot.yaxis.axis_label = None if j else "rows" if i == 0 else job.label(down)
             plot.xaxis.major_label_text_font_size = plot.yaxis.major_label_text_font_size = (
                 "9px" if j == 0 or last else "0px"
             )
