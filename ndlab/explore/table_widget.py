@@ -134,6 +134,9 @@ class TableView(LiveWidget):
 
     @traitlets.observe("selected")
     def _follow_selected(self, event: Any) -> None:
+        if event["new"] is None:
+            self.selected = []
+            return
         self._tell(self._mask(event["new"]))
 
     @traitlets.observe("picked")
@@ -154,8 +157,12 @@ class TableView(LiveWidget):
         return table_data.unpacked(self.picked, len(self.table))
 
     def _ids(self, mask: Any) -> Any:
+        """Return the ids of rows, each once, in the order of the table."""
         found = self.table.ids[mask]
-        return found if found.dtype.kind in "iu" else np.array([str(one) for one in found], dtype=object)
+        if found.dtype.kind not in "iu":
+            return np.array(list(dict.fromkeys(str(one) for one in found)), dtype=object)
+        first = np.unique(found, return_index=True)[1]
+        return found if len(first) == len(found) else found[np.sort(first)]
 
     def _mask(self, ids: Any) -> Any:
         wanted = np.atleast_1d(np.asarray([] if ids is None else ids))
