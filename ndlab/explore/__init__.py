@@ -11,5 +11,6 @@ from ndlab.explore.flicker import flicker
 from ndlab.explore.graph import graph
 from ndlab.explore.image import image, project
 from ndlab.explore.run import run
+from ndlab.explore.table import table
 
-__all__ = ["cell", "desktop", "flicker", "graph", "image", "project", "register", "run"]
+__all__ = ["cell", "desktop", "flicker", "graph", "image", "project", "register", "run", "table"]
