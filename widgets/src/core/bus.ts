@@ -6,7 +6,7 @@
 import type { Model } from "./anywidget";
 
 export interface Selection {
-  /** Exact decimal text; names, where a graph has those. Edges are "pre>post". */
+  /** Exact decimal text; names, where a graph has those; of edges what `edgeId` makes of both ends. */
   readonly ids: readonly string[];
   /** "select" stays; "hover" passes, and ends with no ids; "fly" asks that one be brought into sight. */
   readonly kind: "select" | "hover" | "fly";
@@ -35,6 +35,18 @@ export interface Bus {
   subscribe(listener: Listener): () => void;
   /** What was selected last; of one noun, if that is given. */
   current(noun?: string): Selection | undefined;
+}
+
+/** Stands in no id and no name. */
+const BETWEEN = "\u0000";
+
+export function edgeId(pre: string, post: string): string {
+  return pre + BETWEEN + post;
+}
+
+export function endsOf(edge: string): readonly [string, string] {
+  const at = edge.indexOf(BETWEEN);
+  return [edge.slice(0, at), edge.slice(at + 1)];
 }
 
 /** Its number goes up when channels of old pages and new bundles would not understand each other. */

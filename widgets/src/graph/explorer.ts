@@ -1,12 +1,15 @@
 /** A graph, what is shown of it, and what follows from both; tells whoever listens what changed. */
 
 import type { Model } from "../core/anywidget";
+import { Joint, type Selection } from "../core/bus";
+import { same } from "../core/same";
+import { Settled } from "../core/settled";
 import { type Bounds, type Camera, type Size, bounds, fit, turned } from "./camera";
 import { type Data, bytesOf, columnOf, columnsOf, dataOf, textOf } from "./data";
+import { lit } from "./lit";
 import { meanLength } from "./lod";
 import { type Legend, colors, filtered, kept, sizes } from "./look";
-import { type GraphState, same } from "./state";
-import { Sync } from "./sync";
+import type { GraphState } from "./state";
 
 export interface Offers {
   readonly layouts: readonly string[];
@@ -32,7 +35,10 @@ export class Explorer {
   hovered: number | null = null;
   size: Size = { width: 1, height: 1 };
   private places: Float32Array;
-  private readonly sync: Sync;
+  private readonly sync: Settled<GraphState>;
+  private readonly joint: Joint;
+  /** Edges that another view points at. */
+  private pointed: readonly string[] = [];
   private readonly listeners = new Set<() => void>();
   private readonly flatOf = memo((places: Float32Array, yaw: number, pitch: number) => turned(places, [yaw, pitch]));
   private readonly boundsOf = memo((flat: Float32Array, shown: Uint8Array) => bounds(flat, shown));
@@ -48,6 +54,7 @@ export class Explorer {
     shown.map((there, row) => (there === 0 ? 0 : row === hovered ? 3 : picked[row] ? 2 : 1)));
   private readonly chosenOf = memo((ends: Uint32Array, picked: Uint8Array, any: boolean) =>
     any ? kept(ends, (_, a, b) => !!picked[a] || !!picked[b]) : new Uint32Array(0));
+  private readonly litOf = memo((ends: Uint32Array, edges: readonly string[], data: Data) => lit(ends, edges, data.rows, this.directed));
   private readonly lengthOf = memo((flat: Float32Array, ends: Uint32Array) => meanLength(flat, ends));
   private readonly labelsOf = memo((data: Data, name: string) => {
     const column = columnOf(data.columns, "nodes", name);
@@ -57,14 +64,17 @@ export class Explorer {
   constructor(readonly model: Model) {
     this.data = dataOf(model);
     this.places = new Float32Array(bytesOf(model.get("positions")));
-    this.sync = new Sync(model, (state) => this.take(state));
+    this.sync = new Settled<GraphState>(model, "state", (state) => this.take(state));
     this.state = this.sync.first();
+    this.joint = new Joint(model, "graph", (selection) => this.follow(selection));
+    this.pointed = this.joint.current("edges")?.ids ?? [];
     model.on("change:positions", this.onPositions);
     model.on("change:columns", this.onColumns);
     model.on("change:status", this.tell);
   }
 
   close(): void {
+    this.joint.close();
     this.sync.close();
     this.model.off("change:positions", this.onPositions);
     this.model.off("change:columns", this.onColumns);
@@ -78,8 +88,21 @@ export class Explorer {
 
   readonly tell = (): void => this.listeners.forEach((listener) => listener());
 
-  /** Show something else, and let Python know. */
+  /** Show something else, and let Python and linked views know. */
   update(change: Partial<GraphState>): void {
+    const { selection } = this.state;
+    this.show(change);
+    if (same(selection, this.state.selection)) return;
+    this.pointed = [];
+    this.joint.say("select", "neurons", this.state.selection);
+  }
+
+  /** Ask linked views to bring a node into sight. */
+  fly(row: number): void {
+    this.joint.say("fly", "neurons", [this.data.names[row] ?? ""]);
+  }
+
+  private show(change: Partial<GraphState>): void {
     const next = { ...this.state, ...change };
     if (same(next, this.state)) return;
     this.state = next;
@@ -149,6 +172,7 @@ export class Explorer {
   }
 
   get chosen(): Uint32Array {
+    if (this.pointed.length > 0) return this.litOf(this.ends, this.pointed, this.data);
     return this.chosenOf(this.ends, this.pickedOf(this.data, this.state.selection), this.state.selection.length > 0);
   }
 
@@ -163,6 +187,15 @@ export class Explorer {
   /** What a node is called. */
   nameOf(row: number): string {
     return this.labels?.[row] || (this.data.names[row] ?? "");
+  }
+
+  /** Another view selected something. */
+  private follow({ kind, noun, ids }: Selection): void {
+    if (kind !== "select") return;
+    if (noun === "neurons") this.show({ selection: ids.filter((id) => this.data.rows.has(id)) });
+    if (noun !== "edges" || same(ids, this.pointed)) return;
+    this.pointed = ids;
+    this.tell();
   }
 
   // --- what comes from the kernel ----------------------------------------------------------------------------------

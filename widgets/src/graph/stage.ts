@@ -163,6 +163,10 @@ export class Stage {
     canvas.addEventListener("pointerdown", (event) => this.down(event));
     canvas.addEventListener("pointermove", (event) => this.drag(event));
     canvas.addEventListener("pointerup", (event) => this.up(event));
+    canvas.addEventListener("dblclick", (event) => {
+      const row = this.node(this.at(event));
+      if (row !== null) this.explorer.fly(row);
+    });
     canvas.addEventListener("pointercancel", () => this.stop());
     canvas.addEventListener("pointerleave", () => this.explorer.hover(null));
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
