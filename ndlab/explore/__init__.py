@@ -9,6 +9,7 @@ from ndlab.explore.display import register
 from ndlab.explore.flicker import flicker
 from ndlab.explore.graph import graph
 from ndlab.explore.image import image, project
+from ndlab.explore.link import link
 from ndlab.explore.run import run
 
-__all__ = ["cell", "flicker", "graph", "image", "project", "register", "run"]
+__all__ = ["cell", "flicker", "graph", "image", "link", "project", "register", "run"]
