@@ -18,6 +18,7 @@ import { Shapes } from "./shapes";
 import { Stage } from "./stage";
 import { type Info, type Infos, type Vec3, type ViewState, setTime, voxelSize } from "./state";
 import { Sync } from "./sync";
+import type { Files } from "../zarr/reach";
 
 /** Below this many bytes a second, what moves comes as JPEG; what stands is always exact. */
 const SLOW = 12e6;
@@ -323,7 +324,8 @@ export class ImageView implements Explorer {
   }
 
   private stores(): Stores | null {
-    return storesOf(() => this.infos, String(this.model.get("reader") ?? ""), this.model.get("transport") === "zarr");
+    const files = (this.model.get("files") ?? null) as Files | null;
+    return storesOf(() => this.infos, String(this.model.get("reader") ?? ""), this.model.get("transport") === "zarr", files);
   }
 
   private reconnect(): void {

@@ -33,6 +33,7 @@ export class Hub {
   choose(chosen: Chosen): void {
     this.put(chosen);
     this.tell(chosen);
+    this.show(chosen);
   }
 
   fly(chosen: Chosen): void {
@@ -46,13 +47,19 @@ export class Hub {
     this.listeners.clear();
   }
 
-  private hear({ kind, noun, ids, at }: Selection): void {
+  private hear({ kind, noun, ids, at, source }: Selection): void {
     const chosen = this.mapping.chosen(noun, ids);
     // Who knows where to fly needs nobody in between.
     if (chosen === null || kind === "hover" || (kind === "fly" && at !== undefined)) return;
     if (kind === "fly") return this.fly(chosen);
     this.put(chosen);
     this.tell(chosen, noun);
+    // A neuron that is shown alone and lies elsewhere would leave the picture empty.
+    if (!source.startsWith("image")) this.show(chosen);
+  }
+
+  private show(chosen: Chosen): void {
+    if (chosen.noun === "neurons" && chosen.ids.length === 1) this.fly(chosen);
   }
 
   private put(chosen: Chosen): void {
@@ -67,6 +74,7 @@ export class Hub {
     this.chosen = chosen;
     this.listeners.forEach((listener) => listener());
     this.tell(chosen);
+    this.show(chosen);
   }
 
   /** All but whoever said it, and knows. */
