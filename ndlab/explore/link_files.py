@@ -43,7 +43,9 @@ def exported(view: ImageView, level: int, limit_mb: float) -> Iterator[tuple[Ima
         )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         copies = {
-            name: ingest(one, Path(folder, f"{number}.ome.zarr"), kind=one.kind, name=name, workers=1)
+            name: ingest(
+                one, Path(folder, f"{number}.ome.zarr"), kind=one.kind, name=name, workers=1, progress=False, say=_quiet
+            )
             for number, (name, one) in enumerate(finest.items())
         }
         sources = [replace(one, volume=copies.get(name)) for name, one in view.sources.items()]
@@ -54,6 +56,10 @@ def exported(view: ImageView, level: int, limit_mb: float) -> Iterator[tuple[Ima
             yield copy, {"infos": infos, "files": _files(folder), "reader": _reader(), "transport": "zarr"}
         finally:
             copy.close()
+
+
+def _quiet(line: str) -> None:
+    """Say nothing: nobody asked for a store."""
 
 
 def _from(volume: Volume, level: int) -> Volume:

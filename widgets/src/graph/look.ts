@@ -92,12 +92,26 @@ function mask(data: Data, of: "nodes" | "edges", count: number, filters: readonl
   return found;
 }
 
+export interface Filtered {
+  readonly shown: Uint8Array;
+  readonly ends: Uint32Array;
+  /** Which edges these are; null where it is all of them. */
+  readonly rows: Uint32Array | null;
+}
+
 /** Nodes that are there, and the ends of the edges between them that are. */
-export function filtered(data: Data, filters: readonly Filter[]): { readonly shown: Uint8Array; readonly ends: Uint32Array } {
+export function filtered(data: Data, filters: readonly Filter[]): Filtered {
   const shown = mask(data, "nodes", data.names.length, filters);
-  if (filters.length === 0) return { shown, ends: data.ends };
+  if (filters.length === 0) return { shown, ends: data.ends, rows: null };
   const edges = mask(data, "edges", data.ends.length / 2, filters);
-  return { shown, ends: kept(data.ends, (e, a, b) => !!edges[e] && !!shown[a] && !!shown[b]) };
+  const rows = new Uint32Array(edges.length);
+  let n = 0;
+  const ends = kept(data.ends, (e, a, b) => {
+    const there = !!edges[e] && !!shown[a] && !!shown[b];
+    if (there) rows[n++] = e;
+    return there;
+  });
+  return { shown, ends, rows: rows.slice(0, n) };
 }
 
 /** The ends of the edges of which something holds. */
@@ -111,4 +125,34 @@ export function kept(ends: Uint32Array, holds: (edge: number, a: number, b: numb
     found[n++] = b;
   }
   return found.slice(0, n);
+}
+
+const THIN = 0.75;
+const THICK = 7;
+
+/** How edges look that are coloured, or wide, by a property: four bytes and a width in CSS pixels for each. */
+export interface EdgeLook {
+  readonly tints: Uint8Array;
+  readonly widths: Float32Array;
+  readonly legend: Legend;
+}
+
+/** The look of some edges (all, where `rows` is null); null where no property was chosen. */
+export function edgeLook(data: Data, color: string, width: string, rows: Uint32Array | null, ink: Rgb): EdgeLook | null {
+  const [of, by] = [columnOf(data.columns, "edges", color), columnOf(data.columns, "edges", width)];
+  if (of === null && by === null) return null;
+  const total = data.ends.length / 2;
+  const { bytes, legend } = colors(of, total);
+  const range = by?.kind === "number" ? rangeOf(by) : null;
+  const n = rows?.length ?? total;
+  const [tints, widths] = [new Uint8Array(4 * n), new Float32Array(n).fill(of === null ? THIN : 1.5)];
+  for (let i = 0; i < n; i++) {
+    const e = rows?.[i] ?? i;
+    tints.set(of === null ? [...ink, 255] : bytes.subarray(4 * e, 4 * e + 4), 4 * i);
+    if (range === null) continue;
+    const value = by?.values[e] ?? NaN;
+    const share = Number.isFinite(value) ? (value - range[0]) / (range[1] - range[0] || 1) : 0;
+    widths[i] = THIN + (THICK - THIN) * share;
+  }
+  return { tints, widths, legend };
 }

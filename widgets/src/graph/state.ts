@@ -6,6 +6,11 @@ export { same } from "../core/same";
 
 export type Pair = readonly [number, number];
 
+export type View = "nodes" | "matrix" | "table";
+export type Tab = "look" | "groups" | "numbers" | "graph";
+/** First row, first column, and how many of each. */
+export type Cells = readonly [number, number, number];
+
 export interface Filter {
   readonly of: "nodes" | "edges";
   readonly by: string;
@@ -23,8 +28,21 @@ export interface GraphState {
   readonly color: string;
   readonly size: string;
   readonly label: string;
+  readonly named: "selected" | "all";
   readonly grow: number;
   readonly edges: number;
+  readonly edge_color: string;
+  readonly edge_width: string;
+  readonly view: View;
+  readonly panel: Tab;
+  readonly groups: string;
+  readonly against: string;
+  readonly compared: boolean;
+  readonly parts: number | null;
+  readonly dims: number | null;
+  readonly cells: Cells | null;
+  readonly plot: readonly [string, string];
+  readonly statistics: readonly string[];
   readonly filters: readonly Filter[];
   readonly selection: readonly string[];
   readonly theme: Theme;
