@@ -43,9 +43,7 @@ _CHOICES = {"latent": ("dirichlet", "sphere"), "name": FAMOUS}
 
 def forms() -> list[dict[str, Any]]:
     """Return the kinds as the page takes them: name, and of each parameter its name, value and choices."""
-    return [
-        {"kind": kind, "fields": [_field(name, value) for name, value in FORMS[kind].items()]} for kind in KINDS
-    ]
+    return [{"kind": kind, "fields": [_field(name, value) for name, value in FORMS[kind].items()]} for kind in KINDS]
 
 
 def _field(name: str, value: Any) -> dict[str, Any]:
@@ -63,5 +61,7 @@ def made(kind: str, seed: int, parameters: Mapping[str, Any]) -> Graph:
     """
     strange = set(parameters) - set(FORMS.get(kind, {}))
     if strange:
-        raise BadRequest(f"a {kind} graph of {', '.join(sorted(strange))}", f"it takes {', '.join(FORMS.get(kind, {}))}")
+        raise BadRequest(
+            f"a {kind} graph of {', '.join(sorted(strange))}", f"it takes {', '.join(FORMS.get(kind, {}))}"
+        )
     return generate(kind, seed=seed, **parameters)

@@ -105,8 +105,12 @@ def checked(state: Any, offers: Mapping[str, Sequence[str]]) -> State:
         "parts": _count(asked, "parts"),
         "dims": _count(asked, "dims"),
         "cells": None if asked["cells"] is None else _numbers(asked, "cells", 3),
-        "plot": [_one_of({"plot": one}, "plot", ("", *offers["colors"], *offers["edges"])) for one in _some(asked, "plot", 2)],
-        "statistics": [_one_of({"statistics": one}, "statistics", offers["statistics"]) for one in _list(asked, "statistics")],
+        "plot": [
+            _one_of({"plot": one}, "plot", ("", *offers["colors"], *offers["edges"])) for one in _some(asked, "plot", 2)
+        ],
+        "statistics": [
+            _one_of({"statistics": one}, "statistics", offers["statistics"]) for one in _list(asked, "statistics")
+        ],
         "filters": [_filter(one, offers) for one in _list(asked, "filters")],
         "selection": [str(one) for one in _list(asked, "selection")],
         "theme": _one_of(asked, "theme", THEMES),

@@ -133,7 +133,7 @@ def _tables(
     names, rows = _ends(columns, ends), texts(given)
     if names is None:
         _share("rows of the table", rows, "nodes of the graph", nodes, "on= names their column")
-        return LinkTables.of((), (), (), None, [*nodes, *rows], "neurons")
+        return LinkTables.of((), (), (), None, [*rows, *nodes], len(rows))
     pre, post = (texts(columns[name]) for name in names)
     _share("ends of the rows", [*pre, *post], "nodes of the graph", nodes, "pre= and post= name the columns of both")
     at = _places(columns)

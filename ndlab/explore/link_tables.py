@@ -33,8 +33,9 @@ class LinkTables:
         The neuron at each end of a synapse, by its place in `neurons`; 2^32 - 1 where there is none.
     at : ndarray of float32, shape (n, 3) or (0, 3)
         Where each synapse lies, z, y, x [nm].
-    rows : {"synapses", "neurons"}
-        What a row of the table is.
+    count : int or None
+        Where rows of the table are neurons, how many there are: they are the first of `neurons`. None where they are
+        synapses.
 
     Examples
     --------
@@ -48,34 +49,39 @@ class LinkTables:
     pre: Array
     post: Array
     at: Array
-    rows: str = "synapses"
+    count: int | None = None
 
     @classmethod
     def of(
-        cls, synapses: Any, pre: Any, post: Any, at: Any = None, neurons: Any = (), rows: str = "synapses"
+        cls, synapses: Any, pre: Any, post: Any, at: Any = None, neurons: Any = (), count: int | None = None
     ) -> LinkTables:
         """Make tables of ids of any kind; neurons are those at the ends, and those that are named besides.
 
         Raises
         ------
         BadRequest
-            If an id stands twice.
+            If an id of a row stands twice.
         """
-        names = texts(synapses)
-        _once(names, "synapses")
+        names, own = texts(synapses), texts(neurons)
+        _once(names if count is None else own[:count])
         ends = [texts(pre), texts(post)]
-        cells = list(dict.fromkeys([*texts(neurons), *(one for end in ends for one in end if one)]))
+        cells = list(dict.fromkeys([*own, *(one for end in ends for one in end if one)]))
         place = {name: row for row, name in enumerate(cells)}
         before, after = (np.array([place.get(one, _NONE) for one in end], np.uint32) for end in ends)
         where = np.zeros((0, 3)) if at is None else at
-        return cls(names, cells, before, after, np.asarray(where, np.float32).reshape(-1, 3), rows)
+        return cls(names, cells, before, after, np.asarray(where, np.float32).reshape(-1, 3), count)
+
+    @property
+    def rows(self) -> str:
+        """What a row of the table is, "synapses" or "neurons"."""
+        return "synapses" if self.count is None else "neurons"
 
     def wire(self) -> dict[str, Any]:
         """Return it as the page takes it: flat arrays, little-endian."""
         synapses, whole_synapses = _packed(self.synapses)
         neurons, whole_neurons = _packed(self.neurons)
         return {
-            "synapses": synapses, "neurons": neurons, "rows": self.rows,
+            "synapses": synapses, "neurons": neurons, "rows": self.rows, "count": self.count or 0,
             "pre": self.pre.astype("<u4").tobytes(), "post": self.post.astype("<u4").tobytes(),
             "at": self.at.astype("<f4").tobytes(),
             "whole": {"synapses": whole_synapses, "neurons": whole_neurons},
@@ -114,7 +120,7 @@ class LinkTables:
             wanted = self.places("neurons", ids)
             hit = np.isin(self.pre, wanted) | np.isin(self.post, wanted)
             synapses = [self.synapses[row] for row in np.flatnonzero(hit)]
-        rows = synapses if self.rows == "synapses" else neurons
+        rows = synapses if self.count is None else [one for one in neurons if self._neuron_of[one] < self.count]
         return {"rows": rows, "synapses": synapses, "neurons": neurons, "edges": [one for one in edges if all(one)]}
 
     def places(self, noun: str, ids: Sequence[str]) -> list[int]:
@@ -161,12 +167,12 @@ def is_whole(one: str) -> bool:
     return one.isascii() and one.isdigit() and (one == "0" or one[0] != "0") and int(one) <= _MOST_ID
 
 
-def _once(names: Sequence[str], what: str) -> None:
+def _once(names: Sequence[str]) -> None:
     if len(set(names)) < len(names):
         seen: set[str] = set()
         twice = next(one for one in names if one in seen or seen.add(one))  # type: ignore[func-returns-value]
         raise BadRequest(
-            f"{len(names):,} {what} by their ids", f"{twice!r} stands there twice", "on= names the column of ids"
+            f"{len(names):,} rows by their ids", f"{twice!r} stands there twice", "on= names the column of ids"
         )
 
 

@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 _RADIUS = {"post_id": 420.0, "pre_id": 170.0}  # nm; dendrites first, so that an axon shows where it touches one
 _AROUND = 600.0  # nm of room
 _COARSEST = 400.0
-_INSIDE, _OUTSIDE, _BORDER = 150, 96, 48
+_INSIDE, _OUTSIDE, _BORDER = 150, 118, 48
 
 
 def kasthuri_drawing(voxel_size: Sequence[float] = (100, 100, 100)) -> dict[str, Volume]:

@@ -7,6 +7,7 @@ import { complete, newLayer } from "../src/image/state";
 import { Hub } from "../src/link/hub";
 import { Mapping, type Told } from "../src/link/mapping";
 import { sentence } from "../src/link/words";
+import FIXTURE from "./link.json";
 
 const LARGE = "18446744073709551615";
 const NONE = 0xffffffff;
@@ -22,6 +23,7 @@ function table(rows: Told["rows"] = "synapses"): Told {
     post: bytes(new Uint32Array([2, 2, 3, 3])),
     at: bytes(new Float32Array([0, 0, 0, 10, 0, 0, 40, 5, 5, 60, 5, 5])),
     rows,
+    count: rows === "neurons" ? 3 : 0,
     whole: { synapses: true, neurons: false },
   };
 }
@@ -43,6 +45,7 @@ it("takes rows for what they are, edges for their synapses, and drops what it do
   expect(new Mapping(table()).chosen("edges", [edgeId("a", "c")])).toEqual({ noun: "synapses", ids: ["1", "2"] });
   expect(new Mapping(table()).chosen("columns", ["1"])).toBeNull();
   expect(new Mapping(table("neurons")).follows({ noun: "synapses", ids: ["1"] }).rows).toEqual([]);
+  expect(new Mapping(table("neurons")).follows({ noun: "neurons", ids: ["d", "a"] }).rows).toEqual(["a"]);
 });
 
 it("flies to a synapse, and for a neuron to the one in the middle of its own", () => {
@@ -64,6 +67,19 @@ it("lights up edges either way round where they have no direction", () => {
   const ends = new Uint32Array([0, 1, 1, 2, 2, 0]);
   expect([...lit(ends, [edgeId("b", "a"), edgeId("c", "a"), edgeId("a", "x")], rows, true)]).toEqual([2, 0]);
   expect([...lit(ends, [edgeId("b", "a")], rows, false)]).toEqual([0, 1]);
+});
+
+it("says what Python says", () => {
+  const every = [...new Set([...FIXTURE.neurons, ...FIXTURE.pre, ...FIXTURE.post])].filter((name) => name !== "");
+  const row = (name: string): number => (name === "" ? NONE : every.indexOf(name));
+  const mapping = new Mapping({
+    ...table(), synapses: bytes(new Uint8Array(new BigUint64Array(FIXTURE.synapses.map(BigInt)).buffer)), neurons: names(every),
+    pre: bytes(new Uint32Array(FIXTURE.pre.map(row))), post: bytes(new Uint32Array(FIXTURE.post.map(row))),
+  });
+  for (const { noun, ids, edges, synapses, neurons } of FIXTURE.cases) {
+    const found = mapping.follows({ noun: noun as "synapses" | "neurons", ids });
+    expect(found).toEqual({ rows: synapses, synapses, neurons, edges: edges.map(([a, b]) => edgeId(a as string, b as string)) });
+  }
 });
 
 // --- the hub ----------------------------------------------------------------------------------------------------------
@@ -92,8 +108,10 @@ it("tells every other view at once, and the kernel once it has settled", async (
   bus("hub").subscribe((one) => heard.push(one));
   bus("hub").publish(click("neurons", ["a"]));
   expect(heard.filter(({ source }) => source !== "test").map(({ noun, ids }) => [noun, ids])).toEqual([
-    ["rows", ["1", "2"]], ["synapses", ["1", "2"]], ["edges", []],
+    ["rows", ["1", "2"]], ["synapses", ["1", "2"]], ["edges", []], ["neurons", ["a"]],
   ]);
+  // A neuron that is shown alone is brought into sight.
+  expect(heard.at(-1)).toMatchObject({ kind: "fly", at: [0, 0, 0] });
   bus("hub").publish(click("rows", ["3"]));
   expect(bus("hub").current("neurons")?.ids).toEqual([]);
   expect(bus("hub").current("edges")?.ids).toEqual([edgeId("b", "d")]);

@@ -25,6 +25,8 @@ export interface Told {
   readonly at: unknown;
   /** What a row of the table is. */
   readonly rows: Noun;
+  /** Where rows are neurons, so many: the first of them. */
+  readonly count: number;
   readonly whole: { readonly synapses: boolean; readonly neurons: boolean };
 }
 
@@ -37,6 +39,7 @@ export class Mapping {
   readonly neurons: readonly string[];
   private readonly synapseOf: ReadonlyMap<string, number>;
   private readonly neuronOf: ReadonlyMap<string, number>;
+  private readonly count: number;
   private readonly pre: Uint32Array;
   private readonly post: Uint32Array;
   private readonly at: Float32Array;
@@ -48,7 +51,7 @@ export class Mapping {
   private readonly touching: Uint32Array;
 
   constructor(told: Told) {
-    this.rows = told.rows;
+    [this.rows, this.count] = [told.rows, told.count];
     this.synapses = namesOf(told.synapses, told.whole.synapses);
     this.neurons = namesOf(told.neurons, told.whole.neurons);
     this.synapseOf = new Map(this.synapses.map((id, row) => [id, row]));
@@ -74,7 +77,8 @@ export class Mapping {
     const synapses = noun === "synapses" ? ids : this.of(ids);
     const neurons = noun === "neurons" ? ids : NOTHING;
     const edges = noun === "synapses" ? this.edgesOf(ids) : NOTHING;
-    return { rows: this.rows === "synapses" ? synapses : neurons, synapses, neurons, edges };
+    const rows = this.rows === "synapses" ? synapses : neurons.filter((id) => (this.neuronOf.get(id) ?? NONE) < this.count);
+    return { rows, synapses, neurons, edges };
   }
 
   /** How many neurons the synapses join. */
