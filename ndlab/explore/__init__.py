@@ -11,5 +11,6 @@ from ndlab.explore.graph import graph
 from ndlab.explore.image import image, project
 from ndlab.explore.link import link
 from ndlab.explore.run import run
+from ndlab.explore.table import table
 
-__all__ = ["cell", "flicker", "graph", "image", "link", "project", "register", "run"]
+__all__ = ["cell", "flicker", "graph", "image", "link", "project", "register", "run", "table"]
