@@ -124,7 +124,7 @@ def test_rows_without_ends_are_neurons() -> None:
     linked.selection.neurons = [1, 3]
     assert linked.selection.rows == [1, 0]
     assert graph.selection == [1, 3]
-    with pytest.raises(NotFound, match="the neurons 9. there are 3: 3, 1, 2"):
+    with pytest.raises(NotFound, match="there are 3: 3, 1, 2"):
         linked.selection.neurons = [9]
     linked.close()
     graph.close()
