@@ -40,10 +40,11 @@ linked = explore.link(image, graph, table)
 linked
 """
 HEARD = """
-for _ in range(100):
-    if len(linked.selection): break
+now = linked.selection
+for _ in range(200):
+    mine = [len(image.selection.get("synapses", ())), graph.selection, len(table.selected)]
+    if len(now) and mine == [len(now.synapses), now.neurons, len(now.rows)]: break
     time.sleep(0.1)
-time.sleep(0.5)
 picked = {name: len(ids) for name, ids in image.selection.items()}
 print(json.dumps([linked.selection.now, graph.selection, picked, [int(one) for one in table.selected]]))
 """
@@ -51,7 +52,8 @@ print(json.dumps([linked.selection.now, graph.selection, picked, [int(one) for o
 BUSY = """
 from pathlib import Path
 Path("stop").unlink(missing_ok=True)
-end = time.time() + 120
+print("at work")
+end = time.time() + 300
 while time.time() < end and not Path("stop").exists():
     time.sleep(0.05)
 """
@@ -163,14 +165,13 @@ def shown(notebook: Notebook) -> Shown:
 @contextmanager
 def busy(notebook: Notebook, lab: Lab) -> Iterator[None]:
     """Have the kernel work all the while, and be ready afterwards."""
-    notebook.run(2, wait=False)
-    status = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status"
-    notebook.page.wait_for_function(f"() => {status} === 'busy'")
+    notebook.run(2, wait=False).get_by_text("at work").wait_for()
     yield
-    # Nothing that was to be seen has waited for it.
-    assert notebook.page.evaluate(f"() => {status}") == "busy"
+    # Nothing that was to be seen has waited for it. What the kernel says of itself is of messages beside the cell, too.
+    count = "window.jupyterapp.shell.currentWidget.content.widgets[2].model.executionCount"
+    assert notebook.page.evaluate(f"() => {count}") is None
     (lab.folder / "stop").touch()
-    notebook.ready()
+    notebook.page.wait_for_function(f"() => {count} !== null")
 
 
 def test_graph_to_image_and_table(notebook: Notebook, lab: Lab, shown: Shown, pictures: Path) -> None:

@@ -54,7 +54,7 @@ export class Stage {
 
   constructor(private readonly explorer: Explorer) {
     // Where edges are many and faint, nobody sees their steps, and smoothing them costs several times as much.
-    this.gl = Gl.of(this.canvas, explorer.data.ends.length / 2 <= SMOOTH);
+    this.gl = Gl.of(this.canvas, explorer.data.ends.length > 0 && explorer.data.ends.length / 2 <= SMOOTH);
     this.renderer = this.gl === null ? null : new Renderer(this.gl);
     this.dense = new Dense(explorer);
     this.line.setAttribute("class", "ndg-lasso");
