@@ -12,6 +12,7 @@ from ndlab.analyze.invariants import WHOLE
 from ndlab.analyze.layouts import LAYOUTS
 from ndlab.analyze.vertices import VERTEX
 from ndlab.explore.graph_state import COMMUNITIES
+from ndlab.plugins import names
 
 __all__ = ["PARTITIONS", "is_computed", "offers"]
 
@@ -43,7 +44,7 @@ def offers(columns: Sequence[Mapping[str, Any]], given: bool) -> dict[str, list[
     later = [name for name in VERTEX if name not in here]
     parts = [name for name in PARTITIONS if name not in here]
     return {
-        "layouts": [*(["given"] if given else []), *(kind for kind in LAYOUTS if kind != "own")],
+        "layouts": [*(["given"] if given else []), *(kind for kind in LAYOUTS if kind != "own"), *names("layouts")],
         "colors": [*here, *later, *parts],
         "sizes": [*numbers["nodes"], *later],
         "labels": here,

@@ -45,6 +45,8 @@ class GraphView(LiveWidget):
         Ids of the selected nodes, as the graph has them. Set it, or observe it.
     status : dict
         ``busy``: what is being computed; ``trouble``: what could not be.
+    channel : str
+        Where the page tells other views what is selected: see `ndlab.explore.link`.
     """
 
     _esm = (STATIC / "graph.js").read_text(encoding="utf-8")
@@ -58,6 +60,7 @@ class GraphView(LiveWidget):
     status = traitlets.Dict().tag(**_SYNC)
     directed = traitlets.Bool().tag(**_SYNC)
     height = traitlets.Int(HEIGHT).tag(**_SYNC)
+    channel = traitlets.Unicode("").tag(**_SYNC)
     # How many edges there are; the page has no more than `graph_raster.MOST_EDGES` of them.
     total = traitlets.Int().tag(**_SYNC)
     title = traitlets.Unicode().tag(**_SYNC)

@@ -21,6 +21,8 @@ const THEMES = { auto: "as the page is", dark: "dark", light: "light" } as const
 const NEXT = { auto: "dark", dark: "light", light: "auto" } as const;
 const MOST_FACTS = 14;
 
+const NARROW = 700;
+
 export class Controls {
   readonly element = make("section", "ndl-image ndl-graph");
   readonly stage: Stage;
@@ -35,6 +37,7 @@ export class Controls {
   private readonly trouble = make("div", "ndi-trouble");
   private readonly lasso: HTMLButtonElement;
   private readonly side: HTMLButtonElement;
+  private readonly fits: ResizeObserver;
   private readonly theme: HTMLButtonElement;
   private readonly end: () => void;
   private told: number | null = null;
@@ -55,15 +58,28 @@ export class Controls {
     this.build();
     explorer.on(() => this.refresh());
     this.end = watchTheme(() => this.refresh());
+    this.fits = new ResizeObserver(() => this.seen());
+    this.fits.observe(this.element);
     this.refresh();
   }
 
   close(): void {
     this.end();
+    this.fits.disconnect();
     this.stage.close();
     this.matrix.close();
     this.panel.close();
     this.element.remove();
+  }
+
+  /** When it is first seen: where it is narrow, the panel would lie below all of it, and is there only if asked for. */
+  private seen(): void {
+    const width = this.element.clientWidth;
+    if (width === 0) return;
+    this.fits.disconnect();
+    if (width >= NARROW) return;
+    visible(this.panel.element, false);
+    this.refresh();
   }
 
   perform(command: Command): void {

@@ -1,15 +1,18 @@
 /** A graph, what is shown of it, and what follows from both; tells whoever listens what changed. */
 
 import type { Model } from "../core/anywidget";
+import { Joint, type Selection } from "../core/bus";
+import { same } from "../core/same";
+import { Settled } from "../core/settled";
 import { type Bounds, type Camera, type Size, bounds, fit, turned } from "./camera";
 import { type Data, bytesOf, columnOf, columnsOf, dataOf, textOf } from "./data";
 import { Derived } from "./derived";
 import { Glide } from "./glide";
+import { lit } from "./lit";
 import { meanLength } from "./lod";
 import { type EdgeLook, type Legend, colors, edgeLook, filtered, kept, sizes } from "./look";
 import { memo } from "./memo";
-import { type GraphState, same } from "./state";
-import { Sync } from "./sync";
+import type { GraphState } from "./state";
 
 export interface Offers {
   readonly layouts: readonly string[];
@@ -39,7 +42,10 @@ export class Explorer {
     this.tell();
   });
   private places: Float32Array;
-  private readonly sync: Sync;
+  private readonly sync: Settled<GraphState>;
+  private readonly joint: Joint;
+  /** Edges that another view points at. */
+  private pointed: readonly string[] = [];
   private readonly listeners = new Set<() => void>();
   private readonly flatOf = memo((places: Float32Array, yaw: number, pitch: number) => turned(places, [yaw, pitch]));
   private readonly boundsOf = memo((flat: Float32Array, shown: Uint8Array) => bounds(flat, shown));
@@ -51,10 +57,15 @@ export class Explorer {
     for (const name of selection) found[data.rows.get(name) ?? -1] = 1;
     return found;
   });
-  private readonly rolesOf = memo((shown: Uint8Array, picked: Uint8Array, hovered: number | null) =>
-    shown.map((there, row) => (there === 0 ? 0 : row === hovered ? 3 : picked[row] ? 2 : 1)));
+  private readonly rolesOf = memo((shown: Uint8Array, picked: Uint8Array, hovered: number | null, lights: Uint32Array) => {
+    const roles = shown.map((there, row) => (there === 0 ? 0 : row === hovered ? 3 : picked[row] ? 2 : 1));
+    // At the ends of edges that another view points at.
+    for (const row of lights) if (roles[row] === 1) roles[row] = 4;
+    return roles;
+  });
   private readonly chosenOf = memo((ends: Uint32Array, picked: Uint8Array, any: boolean) =>
     any ? kept(ends, (_, a, b) => !!picked[a] || !!picked[b]) : new Uint32Array(0));
+  private readonly litOf = memo((ends: Uint32Array, edges: readonly string[], data: Data) => lit(ends, edges, data.rows, this.directed));
   private readonly edgeLookOf = memo((data: Data, color: string, width: string, rows: Uint32Array | null) =>
     edgeLook(data, color, width, rows, GREY));
   private readonly lengthOf = memo((flat: Float32Array, ends: Uint32Array) => meanLength(flat, ends));
@@ -70,8 +81,10 @@ export class Explorer {
   constructor(readonly model: Model) {
     this.data = dataOf(model);
     this.places = new Float32Array(bytesOf(model.get("positions")));
-    this.sync = new Sync(model, (state) => this.take(state));
+    this.sync = new Settled<GraphState>(model, "state", (state) => this.take(state));
     this.state = this.sync.first();
+    this.joint = new Joint(model, "graph", (selection) => this.follow(selection));
+    this.pointed = this.joint.current("edges")?.ids ?? [];
     model.on("change:positions", this.onPositions);
     model.on("change:columns", this.onColumns);
     for (const name of ["names", "ends"]) model.on(`change:${name}`, this.onGraph);
@@ -79,6 +92,7 @@ export class Explorer {
   }
 
   close(): void {
+    this.joint.close();
     this.sync.close();
     this.model.off("change:positions", this.onPositions);
     this.model.off("change:columns", this.onColumns);
@@ -94,8 +108,21 @@ export class Explorer {
 
   readonly tell = (): void => this.listeners.forEach((listener) => listener());
 
-  /** Show something else, and let Python know. */
+  /** Show something else, and let Python and linked views know. */
   update(change: Partial<GraphState>): void {
+    const { selection } = this.state;
+    this.show(change);
+    if (same(selection, this.state.selection)) return;
+    this.pointed = [];
+    this.joint.say("select", "neurons", this.state.selection);
+  }
+
+  /** Ask linked views to bring a node into sight. */
+  fly(row: number): void {
+    this.joint.say("fly", "neurons", [this.data.names[row] ?? ""]);
+  }
+
+  private show(change: Partial<GraphState>): void {
     const next = { ...this.state, ...change };
     if (same(next, this.state)) return;
     this.state = next;
@@ -202,11 +229,22 @@ export class Explorer {
   }
 
   get roles(): Uint8Array {
-    return this.rolesOf(this.shown, this.pickedOf(this.data, this.state.selection), this.hovered);
+    return this.rolesOf(this.shown, this.pickedOf(this.data, this.state.selection), this.hovered, this.lights);
   }
 
   get chosen(): Uint32Array {
+    if (this.pointed.length > 0) return this.lights;
     return this.chosenOf(this.ends, this.pickedOf(this.data, this.state.selection), this.state.selection.length > 0);
+  }
+
+  /** Edges that another view points at, of those that are shown. */
+  get lights(): Uint32Array {
+    return this.litOf(this.ends, this.pointed, this.data);
+  }
+
+  /** Whether some of it is selected, here or elsewhere, and the rest is to be paler. */
+  get some(): boolean {
+    return this.state.selection.length > 0 || this.pointed.length > 0;
   }
 
   get meanLength(): number {
@@ -220,6 +258,15 @@ export class Explorer {
   /** What a node is called. */
   nameOf(row: number): string {
     return this.labels?.[row] || (this.data.names[row] ?? "");
+  }
+
+  /** Another view selected something. */
+  private follow({ kind, noun, ids }: Selection): void {
+    if (kind !== "select") return;
+    if (noun === "neurons") this.show({ selection: ids.filter((id) => this.data.rows.has(id)) });
+    if (noun !== "edges" || same(ids, this.pointed)) return;
+    this.pointed = ids;
+    this.tell();
   }
 
   // --- what comes from the kernel ----------------------------------------------------------------------------------

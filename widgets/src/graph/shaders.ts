@@ -28,7 +28,7 @@ void main() { color = ink; }
 export const POINT_VERTEX = `${PLACE}
 layout(location = 0) in vec4 fill;
 layout(location = 1) in float diameter;
-// 0 not there, 1 there, 2 selected, 3 under the pointer
+// 0 not there, 1 there, 2 selected, 3 under the pointer, 4 pointed at from elsewhere
 layout(location = 2) in uint role;
 uniform float ratio;
 uniform int layer;
@@ -40,9 +40,9 @@ flat out int rim;
 void main() {
   int pass = role >= 2u ? 1 : 0;
   gl_Position = role == 0u || pass != layer ? vec4(2.0, 2.0, 2.0, 1.0) : place(uint(gl_VertexID));
-  width = (diameter + (pass == 1 ? min(5.0, 1.0 + 0.6 * diameter) : 0.0)) * ratio;
+  rim = role == 4u ? 0 : pass;
+  width = (diameter + (rim == 1 ? min(5.0, 1.0 + 0.6 * diameter) : 0.0)) * ratio;
   gl_PointSize = width + 2.0;
-  rim = pass;
   shade = vec4(mix(fill.rgb, paper, pass == 1 ? 0.0 : faded), 1.0);
 }
 `;

@@ -54,7 +54,7 @@ export class Stage {
 
   constructor(private readonly explorer: Explorer) {
     // Where edges are many and faint, nobody sees their steps, and smoothing them costs several times as much.
-    this.gl = Gl.of(this.canvas, explorer.data.ends.length / 2 <= SMOOTH);
+    this.gl = Gl.of(this.canvas, explorer.data.ends.length > 0 && explorer.data.ends.length / 2 <= SMOOTH);
     this.renderer = this.gl === null ? null : new Renderer(this.gl);
     this.dense = new Dense(explorer);
     this.line.setAttribute("class", "ndg-lasso");
@@ -87,7 +87,6 @@ export class Stage {
     // Before it stands on the page it has no size.
     if (this.renderer === null || explorer.size.width <= 1) return;
     const { width, height } = explorer.size;
-    const some = explorer.state.selection.length > 0;
     const moving = performance.now() - this.movedAt < REST_MS;
     const edges = this.pace.edges(moving, performance.now());
     const strength = edges && explorer.placed ? explorer.state.edges : 0;
@@ -96,7 +95,7 @@ export class Stage {
         flat: explorer.placed ? explorer.flat : new Float32Array(0),
         ends: explorer.ends, chosen: explorer.chosen, look: explorer.edgeLook, density: explorer.sampled ? this.dense.density : null,
         colors: explorer.colors, sizes: explorer.sizes, roles: nodes ? explorer.roles : new Uint8Array(0),
-        camera: explorer.camera, alpha: this.alpha * strength, strong: STRONG * strength, faded: some ? 0.6 : 0,
+        camera: explorer.camera, alpha: this.alpha * strength, strong: STRONG * strength, faded: explorer.some ? 0.6 : 0,
         paper: fromHex(this.color("--ndg-paper")), ink: fromHex(this.color("--ndg-ink")),
       },
       { width, height },
@@ -206,6 +205,10 @@ export class Stage {
     canvas.addEventListener("pointerdown", (event) => this.down(event));
     canvas.addEventListener("pointermove", (event) => this.drag(event));
     canvas.addEventListener("pointerup", (event) => this.up(event));
+    canvas.addEventListener("dblclick", (event) => {
+      const row = this.node(this.at(event));
+      if (row !== null) this.explorer.fly(row);
+    });
     canvas.addEventListener("pointercancel", () => this.stop());
     canvas.addEventListener("pointerleave", () => this.explorer.hover(null));
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });

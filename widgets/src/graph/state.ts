@@ -2,6 +2,8 @@
 
 import type { Theme } from "../image/state";
 
+export { same } from "../core/same";
+
 export type Pair = readonly [number, number];
 
 export type View = "nodes" | "matrix" | "table";
@@ -44,16 +46,6 @@ export interface GraphState {
   readonly filters: readonly Filter[];
   readonly selection: readonly string[];
   readonly theme: Theme;
-}
-
-/** Whether two JSON values are the same, whatever the order of their keys. */
-export function same(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (a === null || b === null || typeof a !== "object" || typeof b !== "object") return false;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>];
-  const names = Object.keys(left);
-  return names.length === Object.keys(right).length && names.every((name) => same(left[name], right[name]));
 }
 
 /** The selection after a click: with `more`, a node that was in it leaves it, and one that was not joins it. */
