@@ -70,7 +70,7 @@ def test_a_file_is_opened_in_pieces_and_saved_as_it_was(
 def test_only_what_is_selected_is_saved_with_what_was_computed(
     view: GraphView, said: list[tuple[dict[str, Any], list[bytes]]], tmp_path: Path
 ) -> None:
-    view.set(color="communities: multilevel", size="pagerank")
+    view.set(color="communities: multilevel", size="pagerank", panel="numbers", plot=["articulation", ""])
     assert view.wait(120)
     view.selection = view.graph.ids[:10].tolist()
     ask(view, do="write", format="graphml", of="selected")
@@ -78,6 +78,7 @@ def test_only_what_is_selected_is_saved_with_what_was_computed(
     path.write_bytes(said[-1][1][0])
     found = read(path)
     assert found.n_nodes == 10
+    assert found.nodes["articulation"].dtype == bool
     expected = communities(view.graph, "multilevel")[:10]
     assert found.nodes["communities: multilevel"].tolist() == expected.tolist()
     assert np.allclose(found.nodes["pagerank"], graph_data.computed(view.graph, view.columns)["pagerank"][:10])
