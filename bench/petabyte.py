@@ -1,8 +1,8 @@
 """What a petabyte takes in chunks, shards, tasks, requests, hours and money, from ndlab's plan and what was measured.
 
-Counted, not run: the layout is the one that `ndlab.ingest` would choose. CPU comes from `results/ingest.json`,
-`read.json` and, where it was saved, `cluster.json`, what compression saves from `codecs.json`, prices from lists of large providers, which
-`--help` names and flags change. It prints the tables of docs/explanation/scale.md. `make bench ONLY=petabyte`.
+Counted, not run: the layout is the one that `ndlab.ingest` would choose. CPU is of `results/ingest.json`, `read.json`
+and, where it was saved, `cluster.json`; what compression saves from `codecs.json`; prices from large providers' lists,
+which `--help` names and flags change. It prints the tables of docs/explanation/scale.md. `make bench ONLY=petabyte`.
 """
 
 from __future__ import annotations
