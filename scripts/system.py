@@ -1,8 +1,8 @@
 """See that the machine has what the tests need of it; with root on Debian, install what is missing.
 
-`make system` calls this, and `make cluster-test` with a second list. system-packages.txt says what is needed, a line
-each: the commands that will do, divided by `|`, found on PATH or as a pattern of files; Debian's packages, divided by
-commas; what it is for.
+`make system` calls this, other commands with lists of their own. system-packages.txt says what is needed, a line each:
+the commands that will do, divided by `|`, found on PATH or as a pattern of files; Debian's packages, divided by commas;
+what it is for.
 """
 
 from __future__ import annotations

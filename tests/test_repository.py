@@ -84,6 +84,25 @@ def test_a_lock_satisfies_pyproject_on_every_python(lock: str, extras: list[str]
             assert requirement.specifier.contains(version), f"{requirement}: run `make lock`"
 
 
+@pytest.mark.parametrize("group", ["docs", "napari"])
+def test_a_lock_of_a_group_holds_it_and_changes_no_version(group: str) -> None:
+    """A group of a command of its own stands in one environment with, or has the versions of, what is tested."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    have, bench = pins(f"{group}.txt"), pins("bench.txt")
+    for requirement in map(Requirement, groups[group]):
+        found = have.get(canonicalize_name(requirement.name), [])
+        assert found, f"{requirement}: run `make lock`"
+        versions = [str(pin.specifier).removeprefix("==") for pin in found]
+        assert all(map(requirement.specifier.contains, versions)), f"{requirement}: run `make lock`"
+    versions_of = {name: {str(pin.specifier) for pin in found} for name, found in have.items()}
+    others = {
+        name: versions - {str(pin.specifier) for pin in bench[name]}
+        for name, versions in versions_of.items()
+        if name in bench
+    }
+    assert {name: versions for name, versions in others.items() if versions} == {}
+
+
 def test_bench_lock_changes_no_version_of_the_dev_lock() -> None:
     dev, bench = pins("dev.txt"), pins("bench.txt")
     assert {name: list(map(str, found)) for name, found in dev.items()} == {
