@@ -90,6 +90,15 @@ def test_no_block_hides_from_the_tests() -> None:
         assert len(fences) == len(blocks(document)) + len(files), document.name
 
 
+def test_the_tables_of_scale_are_what_their_command_prints() -> None:
+    command = [sys.executable, str(ROOT / "bench" / "petabyte.py")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    text = (ROOT / "docs" / "explanation" / "scale.md").read_text()
+    assert [table for table in said.strip().split("\n\n") if table not in text] == [], (
+        "copy what bench/petabyte.py prints"
+    )
+
+
 def test_a_wrong_claim_is_found(tmp_path: Path) -> None:
     run(CELLS, tmp_path, _SHOW + checked("1 + 1  # -> 2\n"))
     with pytest.raises(AssertionError, match="the document says 3, it is 2"):
