@@ -50,8 +50,8 @@ class Site:
 # As strict as a hub may make it: no text becomes code, nothing comes from elsewhere. Styles of elements are what
 # Jupyter's own pages need, too; `toast` is the page's own script, which is no part of a widget.
 POLICY = (
-    "default-src 'none'; script-src 'self' 'nonce-toast'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "connect-src 'self' http://127.0.0.1:*; worker-src 'self' blob:; font-src 'self'"
+    "default-src 'none'; script-src 'self' 'nonce-toast'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; connect-src 'self' http://127.0.0.1:*; worker-src 'self' blob:; font-src 'self'"
 )
 
 
