@@ -204,8 +204,9 @@ def test_conda_environment_pins_python_and_installs_the_project() -> None:
     assert not own & set(conda), "what ndlab needs stands once, in pyproject.toml"
 
 
-def test_no_binder_folder_hides_the_environment() -> None:
-    """repo2docker reads binder/ or .binder/ instead of the top level, if there is one."""
-    for folder in (ROOT / "binder", ROOT / ".binder"):
-        if folder.exists():
-            assert (folder / "environment.yml").read_text() == (ROOT / "environment.yml").read_text()
+def test_binder_has_the_same_python_and_a_script_that_installs_the_lock() -> None:
+    """repo2docker reads binder/ instead of the top level; .binder/ would hide both."""
+    assert not (ROOT / ".binder").exists()
+    binder = yaml.safe_load((ROOT / "binder" / "environment.yml").read_text())["dependencies"]
+    assert binder == [item for item in environment()["dependencies"] if item in binder]
+    assert "--require-hashes -r constraints/binder.txt" in (ROOT / "binder" / "postBuild").read_text()

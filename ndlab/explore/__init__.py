@@ -10,6 +10,8 @@ from ndlab.explore.display import register
 from ndlab.explore.flicker import flicker
 from ndlab.explore.graph import graph
 from ndlab.explore.image import image, project
+from ndlab.explore.link import link
 from ndlab.explore.run import run
+from ndlab.explore.table import table
 
-__all__ = ["cell", "desktop", "flicker", "graph", "image", "project", "register", "run"]
+__all__ = ["cell", "desktop", "flicker", "graph", "image", "link", "project", "register", "run", "table"]
