@@ -53,7 +53,7 @@ export class Explorer {
     model.on("change:status", this.onPlot);
     model.on("msg:custom", this.onMessage as never);
     this.joint = new Joint(model, "table", (selection) => this.hear(selection));
-    const before = this.joint.current();
+    const before = this.joint.current("rows") ?? this.joint.current(this.noun);
     if (before !== undefined) this.hear(before);
   }
 
@@ -143,8 +143,8 @@ export class Explorer {
 
   private hear(selection: Selection): void {
     const { linkIds } = this;
-    // What edges are called, or things of another kind, names no row here.
-    if (linkIds === null) return;
+    // An id of an edge, or of a thing of another kind, may be that of a row by chance, and names none.
+    if (linkIds === null || (selection.noun !== "rows" && selection.noun !== this.noun)) return;
     const rows = selection.ids.flatMap((id) => linkIds.rows(id));
     if (selection.kind === "select") {
       const mask = new Uint8Array(this.count);
