@@ -130,6 +130,8 @@ def test_points_rows_python_and_another_view_select_together(notebook: Notebook,
     page = notebook.page
     shown, other = Shown(notebook, 0), Shown(notebook, 1)
     shown.until("v => v.stage.placed !== null")
+    for one in (shown, other):
+        one.until("v => v.explorer.joint.linked")
     before = shown.pixels()
     # The blue, the vermilion and the green of the three species.
     for color in ((0, 114, 178), (213, 94, 0), (0, 158, 115)):
@@ -147,7 +149,8 @@ def test_points_rows_python_and_another_view_select_together(notebook: Notebook,
     page.mouse.up()
     page.keyboard.up("Shift")
     wanted = np.flatnonzero(iris[:, 0] < 5.45)
-    shown.until("(v, n) => v.explorer.selectedCount === n", len(wanted))
+    for one in (shown, other):
+        one.until("(v, n) => v.explorer.selectedCount === n", len(wanted))
     assert shown.picked == other.picked == wanted.tolist()
     busy = page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status")
     assert busy == "busy", "the brush went through the page"
@@ -199,7 +202,7 @@ def test_plots_of_the_kernel_are_joined_in_the_page(notebook: Notebook, iris: Ar
     shown.ask("v => { v.plots.joined[0].source.selected.indices = [0]; }")
     shown.until("v => v.explorer.selectedCount > 0")
     low, high = shown.ask(
-        "v => { const d = v.plots.joined[0].source.data; return [d.get('low')[0], d.get('high')[0]]; }"
+        "v => { const d = v.plots.joined[0].source.data; return [d.low[0], d.high[0]]; }"
     )
     wanted = np.flatnonzero((iris[:50, 0] >= low) & (iris[:50, 0] < high)).tolist()
     assert shown.picked == other.picked == wanted
