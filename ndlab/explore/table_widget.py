@@ -54,7 +54,8 @@ class TableView(LiveWidget):
     offers = traitlets.Dict().tag(**_SYNC)
     ids_kind = traitlets.Unicode("rows").tag(**_SYNC)
     ids_bytes = traitlets.Bytes().tag(**_SYNC)
-    picked = traitlets.Bytes().tag(**_SYNC)
+    # What a page sends is a view of its message.
+    picked = traitlets.CBytes().tag(**_SYNC)
     plot = traitlets.Dict().tag(**_SYNC)
     status = traitlets.Dict().tag(**_SYNC)
     dark = traitlets.Bool(False).tag(**_SYNC)
@@ -104,8 +105,8 @@ class TableView(LiveWidget):
         first = [state["points"]["x"], state["points"]["y"], state["classes"]]
         for name in dict.fromkeys(one for one in [*first, *self.table.columns] if one):
             facts, values = table_data.column_bytes(self.table, name)
-            room -= len(values)
-            if room < 0 and found:
+            room -= 0 if name in first else len(values)
+            if room < 0:
                 break
             found.append(facts | {"values": values})
         return found
@@ -133,6 +134,9 @@ class TableView(LiveWidget):
 
     @traitlets.observe("selected")
     def _follow_selected(self, event: Any) -> None:
+        if event["new"] is None:
+            self.selected = []
+            return
         self._tell(self._mask(event["new"]))
 
     @traitlets.observe("picked")
@@ -153,8 +157,12 @@ class TableView(LiveWidget):
         return table_data.unpacked(self.picked, len(self.table))
 
     def _ids(self, mask: Any) -> Any:
+        """Return the ids of rows, each once, in the order of the table."""
         found = self.table.ids[mask]
-        return found if found.dtype.kind in "iu" else np.array([str(one) for one in found], dtype=object)
+        if found.dtype.kind not in "iu":
+            return np.array(list(dict.fromkeys(str(one) for one in found)), dtype=object)
+        first = np.unique(found, return_index=True)[1]
+        return found if len(first) == len(found) else found[np.sort(first)]
 
     def _mask(self, ids: Any) -> Any:
         wanted = np.atleast_1d(np.asarray([] if ids is None else ids))

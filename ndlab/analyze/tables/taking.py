@@ -80,9 +80,12 @@ def table_of(
         raise BadRequest(f"{', '.join(reading)} for a table that is no text file", "it is read already", "leave it out")
     elif isinstance(data, Graph):
         columns = {"id": Column.of(data.ids)} | {k: v for k, v in data.nodes.columns.items() if k != "id"}
-        return _made(columns, id or "id", units, kinds, name or str(data.name or ""))
+        return _made(columns, id or "id", units, kinds, name or str(data.attributes.get("name", "")))
     else:
         frame = _frame(data)
+    if len(frame.columns) and _is_written_index(frame):
+        frame = frame.rename(columns={frame.columns[0]: "index"})
+        id = id or "index"  # noqa: A001
     index = getattr(frame.index, "name", None)
     if index is not None and str(index) not in map(str, frame.columns):
         frame = frame.reset_index()
@@ -93,6 +96,14 @@ def table_of(
         raise BadRequest(f"columns called {', '.join(twice)} more than once", "", "rename them first")
     made = {one: _column(frame.iloc[:, i], one) for i, one in enumerate(names)}
     return _made(made, id or ("id" if "id" in made and _is_id(made["id"]) else None), units, kinds, name)
+
+
+def _is_written_index(frame: pd.DataFrame) -> bool:
+    """Tell whether the first column is what `DataFrame.to_csv` writes of an index without a name: the names of rows."""
+    first = frame.iloc[:, 0]
+    return (
+        str(frame.columns[0]) == "Unnamed: 0" and bool(first.is_unique and first.notna().all()) and "index" not in frame
+    )
 
 
 def _made(
@@ -163,7 +174,7 @@ def _frame(data: Any) -> pd.DataFrame:
             raise BadRequest(f"columns of different lengths, {lengths}", "", "give one value for each row")
         return pd.DataFrame({str(one): pd.Series(values) if not isinstance(values, pd.Series) else values.array
                              for one, values in data.items()})  # fmt: skip
-    for way in ("to_pandas", "to_dataframe"):
+    for way in ("to_dataframe", "to_pandas"):
         if hasattr(data, way):
             found = getattr(data, way)()
             if isinstance(found, pd.Series):

@@ -22,7 +22,7 @@ from ndlab.explore.table_plots.drawing import (
     thin_note,
 )
 from ndlab.explore.table_plots.embedding import components_of
-from ndlab.explore.table_plots.theme import CATEGORIES, OTHER, diverging, ink
+from ndlab.explore.table_plots.theme import CATEGORIES, OTHER, diverging, ink, over
 from ndlab.explore.table_plots.trees import branches
 
 __all__ = ["CLUSTER", "draw"]
@@ -117,12 +117,16 @@ def _kmeans(job: Job, values: Array, options: dict[str, Any]) -> tuple[Array, An
 
 def _mixture(job: Job, values: Array, options: dict[str, Any]) -> tuple[Array, Any, list[str], dict[str, Any]]:
     seed, k = int(options["seed"]), int(options["k"]) or None
-    job.tell(f"mixtures of up to {_MOST} Gaussians" if k is None else f"a mixture of {k} Gaussians")
-    found = job.once("mixture", lambda: mixture(values, k, most=_MOST, seed=seed), options["scaling"], seed, k)
-    chosen = found.counts[int(np.argmax(found.bic))]
-    side = _curve(job, "BIC (larger is better)", found.counts, found.bic, chosen)
-    notes = [f"{chosen} Gaussians, {'as asked' if k else 'which have the best BIC'}: {found.bic.max():.6g}."]
-    return found.labels, side, notes, {"bic": found.bic, "k": chosen}
+    job.tell(f"mixtures of up to {_MOST} Gaussians")
+    tried = job.once("mixtures", lambda: mixture(values, most=_MOST, seed=seed), options["scaling"], seed)
+    chosen = k or tried.counts[int(np.argmax(tried.bic))]
+    found = (
+        tried if k is None else job.once("mixture", lambda: mixture(values, k, seed=seed), options["scaling"], seed, k)
+    )
+    side = _curve(job, "BIC (larger is better)", tried.counts, tried.bic, chosen)
+    why = "as asked" if k else "which have the best BIC"
+    notes = [f"{chosen} Gaussians, {why}: {found.bic.max():.6g}."]
+    return found.labels, side, notes, {"bic": tried.bic, "k": chosen}
 
 
 def _tree(job: Job, values: Array, options: dict[str, Any]) -> tuple[Array, Any, list[str], dict[str, Any]]:
@@ -217,7 +221,7 @@ def _means(job: Job, means: Array, scaling: str) -> Any:
     names, numbers = job.features, [f"cluster {i + 1}" for i in range(k)]
     source = ColumnDataSource({
         "x": names * k, "y": np.repeat(numbers, p).tolist(), "value": about.ravel(),
-        "text": [f"{one:.3g}" for one in means.ravel()],
+        "text": [f"{one:.3g}" for one in means.ravel()], "ink": over(about.ravel(), job.dark),
     })  # fmt: skip
     plot = figure("hover,save", x_range=names, y_range=numbers[::-1], height=90 + 26 * k, title=f"Means ({scaling})",
                   tooltips=[("", "@y, @x"), ("mean", "@text")])  # fmt: skip
@@ -225,7 +229,7 @@ def _means(job: Job, means: Array, scaling: str) -> Any:
     plot.rect("x", "y", 0.97, 0.94, source=source, fill_color={"field": "value", "transform": mapper}, line_color=None)
     if p <= 14:
         plot.text("x", "y", "text", source=source, text_align="center", text_baseline="middle", text_font_size="11px",
-                  text_color=ink(job.dark))  # fmt: skip
+                  text_color="ink")  # fmt: skip
     else:
         plot.xaxis.major_label_orientation = 0.7
     plot.grid.grid_line_color = None

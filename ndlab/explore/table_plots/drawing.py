@@ -11,7 +11,18 @@ import numpy as np
 from ndlab.explore.table_job import Job
 from ndlab.explore.table_plots.theme import colors_of, ink, theme
 
-__all__ = ["MOST_MARKS", "Drawn", "Listing", "figure", "row_source", "said", "sample", "scatter", "thin_note"]
+__all__ = [
+    "MOST_MARKS",
+    "Drawn",
+    "Listing",
+    "figure",
+    "legend_above",
+    "row_source",
+    "said",
+    "sample",
+    "scatter",
+    "thin_note",
+]
 
 Array = np.ndarray[Any, Any]
 MOST_MARKS = 20_000
@@ -128,13 +139,23 @@ def said(count: int) -> str:
     return f"{count:,}".replace(",", "\u2009") if count >= 10_000 else str(count)
 
 
+def legend_above(plot: Any) -> None:
+    """Put the legend where it covers nothing."""
+    if plot.legend:
+        legend = plot.legend[0]
+        legend.orientation, legend.spacing = "horizontal", 8
+        plot.add_layout(legend, "above")
+
+
 def scatter(plot: Any, source: Any, x: str, y: str, job: Job, *, legend: bool = False) -> Any:
     """Draw rows as points that can be selected; what is not selected fades."""
     count = len(source.data["row"])
     size = 3 if count > 5_000 else 5 if count > 1_000 else 7
     _, names = job.classes
     more = {"legend_group": "class"} if legend and len(names) > 1 else {}
-    return plot.scatter(
+    found = plot.scatter(
         x, y, source=source, size=size, fill_color="color", line_color=None, fill_alpha=0.8 if count < 5_000 else 0.5,
         nonselection_fill_alpha=0.12, selection_fill_alpha=1.0, selection_line_color=ink(job.dark), **more,
     )  # fmt: skip
+    legend_above(plot)
+    return found

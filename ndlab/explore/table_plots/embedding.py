@@ -75,10 +75,11 @@ def scree(job: Job, found: Components) -> Any:
     n = min(len(found.variances), 30)
     at = np.arange(1, n + 1)
     plot = figure("pan,wheel_zoom,reset,save", width=360, height=400, sizing_mode="fixed", x_axis_label="component",
-                  y_axis_label="variance", x_range=Range1d(0.4, n + 0.6))  # fmt: skip
+                  y_axis_label="variance", x_range=Range1d(0.4, n + 0.6),
+                  y_range=Range1d(0, 1.08 * float(found.variances.max()) or 1.0))  # fmt: skip
     plot.vbar(at, 0.8, found.variances[:n], fill_color=CATEGORIES[0], line_color=None)
-    plot.y_range.start = 0
-    plot.xaxis.ticker = at.tolist() if n <= 12 else []
+    if n <= 12:
+        plot.xaxis.ticker = at.tolist()
     plot.extra_y_ranges = {"share": Range1d(0, 105)}
     plot.add_layout(LinearAxis(y_range_name="share", axis_label="sum of variance [%]"), "right")
     line = {"y_range_name": "share", "color": CATEGORIES[1]}

@@ -8,7 +8,7 @@ import numpy as np
 
 from ndlab.analyze.tables import kmeans, merge_tree, scaled
 from ndlab.explore.table_job import Job
-from ndlab.explore.table_plots.drawing import Drawn, figure, said
+from ndlab.explore.table_plots.drawing import Drawn, figure, said, sample
 from ndlab.explore.table_plots.theme import colors_of, diverging, ink, sequential
 from ndlab.explore.table_plots.trees import branches
 
@@ -18,6 +18,7 @@ Array = np.ndarray[Any, Any]
 # A tree of more rows would be a tree of centres of as many clusters.
 MOST_LEAVES = 2_000
 CENTRES = 300
+_CENTRED = 20_000
 # Rows that marks can name without the page growing heavy.
 _SELECTABLE = 200_000
 
@@ -44,8 +45,8 @@ def draw(job: Job) -> Drawn:
     mapper = LinearColorMapper(diverging(job.dark) if about_zero else sequential(), low=ends[0], high=ends[1],
                                nan_color=ink(job.dark, "line"))  # fmt: skip
     up = Range1d(0, m)
-    plot = figure("tap,ybox_select,ywheel_zoom,ypan,reset,save", x_range=Range1d(0, p), y_range=up, height=460,
-                  y_axis_label=f"{said(m)} rows")  # fmt: skip
+    tools = "tap,ybox_select,ywheel_zoom,ypan,reset,save"
+    plot = figure(tools, x_range=Range1d(0, p), y_range=up, height=460)
     plot.image([image], 0, 0, p, m, color_mapper=mapper)
     plot.xaxis.ticker = [i + 0.5 for i in range(p)]
     plot.xaxis.major_label_overrides = {i + 0.5: name for i, name in enumerate(names)}
@@ -110,12 +111,17 @@ def row_order(job: Job, values: Array, options: dict[str, Any]) -> tuple[Array, 
         tree = job.once("heat tree", lambda: merge_tree(filled, options["link"]), options["scaling"], options["link"])
         return tree.order, tree.links, []
     job.tell(f"{CENTRES} centres of {said(m)} rows")
-    found = job.once("heat centres", lambda: kmeans(filled, CENTRES, starts=1), options["scaling"])
-    tree = merge_tree(found.means, options["link"])
-    place = np.empty(CENTRES, np.int64)
-    place[tree.order] = np.arange(CENTRES)
+
+    def make() -> Array:
+        from scipy.spatial import KDTree
+
+        some = filled[sample(m, _CENTRED, 0)]
+        means = kmeans(some, min(CENTRES, len(np.unique(some, axis=0))), starts=1).means
+        return np.asarray(merge_tree(means, options["link"]).order.argsort()[KDTree(means).query(filled)[1]])
+
+    place = job.once("heat centres", make, options["scaling"], options["link"])
     note = f"The tree would be of {said(m)} rows: rows are ordered by the tree of {CENTRES} cluster centres."
-    return np.argsort(place[found.labels], kind="stable"), None, [note]
+    return np.argsort(place, kind="stable"), None, [note]
 
 
 def _column_order(job: Job, by_tree: bool) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ndlab.analyze.tables import bin_edges, scaled
 from ndlab.explore.table_job import Job
-from ndlab.explore.table_plots.drawing import Drawn, figure, row_source, said, sample, scatter, thin_note
+from ndlab.explore.table_plots.drawing import Drawn, figure, legend_above, row_source, said, sample, scatter, thin_note
 from ndlab.explore.table_plots.theme import colors_of, ink, sequential
 
 __all__ = ["draw"]
@@ -29,7 +29,6 @@ def draw(job: Job) -> Drawn:
 
 def _grid(job: Job, options: dict[str, Any]) -> Drawn:
     from bokeh.layouts import gridplot
-    from bokeh.models import DataRange1d
 
     names = job.features[: int(options["most"])]
     rows = job.rows
@@ -37,7 +36,7 @@ def _grid(job: Job, options: dict[str, Any]) -> Drawn:
     points = options["kind"] == "pairs"
     some = sample(len(rows), _POINTS)
     source = row_source(job, rows[some], **{f"c{i}": values[name][some] for i, name in enumerate(names)})
-    ranges = [DataRange1d() for _ in names]
+    ranges = [_around(values[name]) for name in names]
     counts = {}
     grid: list[list[Any]] = []
     for i, down in enumerate(names):
@@ -45,8 +44,8 @@ def _grid(job: Job, options: dict[str, Any]) -> Drawn:
         for j, across in enumerate(names):
             last = i == len(names) - 1
             plot = figure(
-                "pan,wheel_zoom,box_select,lasso_select,tap,reset", x_range=ranges[j], sizing_mode="fixed",
-                height=_SIDE + (34 if last else 0), width=_SIDE + (48 if j == 0 else 0), min_border=3,
+                "pan,wheel_zoom,box_select,lasso_select,tap,reset", x_range=ranges[j], sizing_mode="stretch_width",
+                height=_SIDE + (40 if last else 0), min_border=3,
                 toolbar_location=None,
                 **({} if i == j else {"y_range": ranges[i]}),
             )  # fmt: skip
@@ -58,13 +57,13 @@ def _grid(job: Job, options: dict[str, Any]) -> Drawn:
                 job.tell(f"hexagons of {across} and {down}")
                 counts[across, down] = _hexagons(plot, values[across], values[down])
             plot.xaxis.axis_label = job.label(across) if last else None
-            plot.yaxis.axis_label = job.label(down) if j == 0 else None
+            plot.yaxis.axis_label = None if j else "rows" if i == 0 else job.label(down)
             plot.xaxis.major_label_text_font_size = plot.yaxis.major_label_text_font_size = (
                 "9px" if j == 0 or last else "0px"
             )
             line.append(plot)
         grid.append(line)
-    drawn = Drawn("pairs", gridplot(grid, toolbar_location="above", merge_tools=True))
+    drawn = Drawn("pairs", gridplot(grid, toolbar_location="above", merge_tools=True, sizing_mode="stretch_width"))
     if points:
         drawn.sources = [{"id": source.id, "kind": "rows"}]
         drawn.notes = thin_note(len(some), len(rows))
@@ -74,6 +73,16 @@ def _grid(job: Job, options: dict[str, Any]) -> Drawn:
         drawn.notes.append(f"{len(names)} of {len(job.features)} features are drawn.")
     drawn.facts = {"columns": names, "counts": counts}
     return drawn
+
+
+def _around(values: Array) -> Any:
+    """Return the range of an axis: that of the values and a little more."""
+    from bokeh.models import Range1d
+
+    some = values[np.isfinite(values)]
+    low, high = (float(some.min()), float(some.max())) if len(some) else (0.0, 1.0)
+    room = 0.05 * (high - low) or abs(low) or 1.0
+    return Range1d(low - room, high + room)
 
 
 def _histogram(plot: Any, job: Job, rows: Array, values: Array) -> None:
@@ -149,6 +158,7 @@ def _lines(job: Job, options: dict[str, Any]) -> Drawn:
             plot.line(np.arange(p), means[name], line_color=ink(job.dark, "paper"), line_width=6)
             plot.line(np.arange(p), means[name], line_color=color, line_width=3,
                       **({"legend_label": name} if len(names) > 1 else {}))  # fmt: skip
+    legend_above(plot)
     plot.xaxis.ticker = list(range(p))
     plot.xaxis.major_label_overrides = {i: job.label(name) for i, name in enumerate(job.features)}
     plot.xaxis.major_label_orientation = 0.5 if p > 5 else 0

@@ -9,7 +9,7 @@ import numpy as np
 from ndlab.analyze.tables import correlation, distances, merge_tree
 from ndlab.explore.table_job import Job
 from ndlab.explore.table_plots.drawing import Drawn, Listing, figure, said, sample
-from ndlab.explore.table_plots.theme import diverging, ink, sequential
+from ndlab.explore.table_plots.theme import diverging, ink, over, sequential
 
 __all__ = ["draw"]
 
@@ -44,11 +44,12 @@ def _correlation(job: Job, options: dict[str, Any]) -> Drawn:
                   sizing_mode="fixed", tooltips=[("", "@x, @y"), ("r", "@r{0.000}")], x_axis_location="above",
                   toolbar_location="below")  # fmt: skip
     source = ColumnDataSource({"x": np.tile(names, p).tolist(), "y": np.repeat(names, p).tolist(), "r": matrix.ravel(),
-                               "text": [_text(one) for one in matrix.ravel()]})  # fmt: skip
+                               "text": [_text(one) for one in matrix.ravel()],
+                               "ink": over(matrix.ravel(), job.dark)})  # fmt: skip
     plot.rect("x", "y", 0.96, 0.96, source=source, fill_color={"field": "r", "transform": mapper}, line_color=None)
     if p <= _WRITTEN:
         plot.text("x", "y", "text", source=source, text_align="center", text_baseline="middle", text_font_size="11px",
-                  text_color=ink(job.dark))  # fmt: skip
+                  text_color="ink")  # fmt: skip
     plot.xaxis.major_label_orientation = 0.7
     plot.grid.grid_line_color = None
     plot.add_layout(ColorBar(color_mapper=mapper, width=10, ticker=BasicTicker(desired_num_ticks=5)), "right")
@@ -86,7 +87,7 @@ def _distances(job: Job, options: dict[str, Any]) -> Drawn:
     n = len(some)
     plot = figure("pan,wheel_zoom,reset,save", x_range=Range1d(0, n), y_range=Range1d(n, 0), height=520, width=600,
                   sizing_mode="fixed", x_axis_label="rows", y_axis_label="rows")  # fmt: skip
-    plot.image([matrix[::-1].astype(np.float32)], 0, n, n, n, color_mapper=mapper, origin="top_left")
+    plot.image([matrix.astype(np.float32)], 0, 0, n, n, color_mapper=mapper)
     plot.axis.ticker = []
     plot.grid.grid_line_color = None
     plot.add_layout(ColorBar(color_mapper=mapper, width=10, ticker=BasicTicker(desired_num_ticks=5)), "right")

@@ -34,12 +34,8 @@ def report_html(job: Job) -> str:
     for tab in DRAWN:
         inside = f"<p>{escape(failed[tab])}</p>" if tab in failed else str(divs.get(tab, "")) + _words(found[tab])
         parts.append(f"<section id={tab}><h2>{escape(TABS[tab][0])}</h2>{_asked(job, tab)}{inside}</section>")
-    name = escape(job.table.name or "Table")
-    shown = (
-        f"{said(len(job.rows))} of {said(len(job.table))} rows"
-        if len(job.rows) < len(job.table)
-        else f"{said(len(job.rows))} rows"
-    )
+    name, count = escape(job.table.name or "Table"), len(job.rows)
+    shown = f"{said(count)}{f' of {said(len(job.table))}' if count < len(job.table) else ''} rows"
     classes = f", classes by {escape(job.state['classes'])}" if job.state["classes"] else ""
     source = bokeh_source().decode().replace("</script", "<\\/script")
     return (
@@ -79,8 +75,8 @@ def _table(listing: Listing) -> str:
     def line(cells: Any, tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
 
-    body = "".join(line(cells, "td") for cells in listing.lines)
-    return f"<figure><figcaption>{escape(listing.title)}</figcaption><table>{line(listing.heads, 'th')}{body}</table></figure>"
+    body = line(listing.heads, "th") + "".join(line(cells, "td") for cells in listing.lines)
+    return f"<figure><figcaption>{escape(listing.title)}</figcaption><table>{body}</table></figure>"
 
 
 def _columns(job: Job) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ndlab.analyze.tables import Spread, bin_edges, density, spread
 from ndlab.explore.table_job import Job
-from ndlab.explore.table_plots.drawing import Drawn, Listing, figure, said
+from ndlab.explore.table_plots.drawing import Drawn, Listing, figure, legend_above, said
 from ndlab.explore.table_plots.theme import colors_of, ink
 
 __all__ = ["draw"]
@@ -66,6 +66,7 @@ def _one(job: Job, options: dict[str, Any]) -> Drawn:
     else:
         job.tell(f"density of {column}")
         _densities(plot, groups, names, colors, every)
+    legend_above(plot)
     _lines(plot, spreads, colors, options["lines"])
     missing = int((~np.isfinite(every)).sum())
     if missing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["CATEGORIES", "OTHER", "color_of", "colors_of", "diverging", "ink", "sequential", "theme"]
+__all__ = ["CATEGORIES", "OTHER", "color_of", "colors_of", "diverging", "ink", "over", "sequential", "theme"]
 
 # Okabe and Ito's colours in the order of widgets/src/graph/look.ts, and grey for the rest.
 CATEGORIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442")
@@ -27,6 +27,11 @@ def color_of(code: int, names: list[str]) -> str:
 def colors_of(names: list[str]) -> list[str]:
     """Return the colours of all classes."""
     return [color_of(code, names) for code in range(len(names))]
+
+
+def over(values: Any, dark: bool) -> list[str]:
+    """Return what can be read on `diverging` colours of values from -1 to 1."""
+    return ["#ffffff" if abs(one) > 0.55 else ink(dark) for one in values]
 
 
 def sequential() -> list[str]:

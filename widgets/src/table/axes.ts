@@ -58,7 +58,8 @@ export function ticks(low: number, high: number, about: number): readonly (reado
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   const found: (readonly [number, string])[] = [];
   for (let n = Math.ceil(low / step - 1e-9); n * step <= high + 1e-9 * step; n++) {
-    const value = n * step;
+    // Not -0.
+    const value = n * step + 0;
     const size = Math.max(Math.abs(low), Math.abs(high));
     found.push([value, size >= 1e5 || digits > 4 ? Number(value.toPrecision(4)).toExponential().replace("e+", "e") : value.toFixed(Math.min(20, digits))]);
   }

@@ -10,7 +10,7 @@ import { refiltered, sortedBy } from "./state";
 import { scrollTo, windowOf } from "./window";
 
 const ROW = 23;
-const WIDE = 104;
+const WIDE = 112;
 const FIRST = 96;
 /** Cells beyond the edge, so that scrolling shows no gap. */
 const SPARE = 1;
@@ -92,13 +92,13 @@ export class Grid {
     const cells = names.map((by) => {
       const facts = by === "" ? explorer.factsOf(explorer.idName) : explorer.factsOf(by);
       const name = by === "" ? explorer.idName : by;
-      const title = make("button", "ndt-name", name, ...(facts?.unit ? [make("span", "ndt-unit", facts.unit)] : []));
+      const title = make("button", "ndt-name", name);
       title.type = "button";
       title.title = `${name}${facts?.unit ? ` [${facts.unit}]` : ""}: sort`;
       title.addEventListener("click", () => explorer.update({ sort: sortedBy(explorer.state.sort, this.sortName(by)) }));
       const field = make("input", "ndt-filter");
       field.type = "search";
-      field.placeholder = facts?.kind === "number" ? "> 1, 2..5" : "has …";
+      field.placeholder = facts?.kind === "number" ? `> 1, 2..5${facts.unit ? ` ${facts.unit}` : ""}` : "has …";
       field.setAttribute("aria-label", `Filter by ${name}`);
       field.addEventListener("change", () => this.filter(by, field.value, facts?.kind === "number" || (by === "" && facts === null)));
       this.fields.set(by, field);

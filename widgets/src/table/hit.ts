@@ -1,4 +1,4 @@
-/** Which points are under the pointer or within a drawn line. No DOM here. */
+/** Which point is under the pointer. No DOM here. */
 
 import type { Pair, Size } from "./axes";
 import type { View } from "./state";
@@ -20,15 +20,4 @@ export function nearest(places: Float32Array, there: Uint8Array, view: View, siz
     if (off <= gap) [best, gap] = [i, off];
   }
   return best < 0 ? null : best;
-}
-
-/** The points within a box: left, right, bottom, top. */
-export function boxed(places: Float32Array, there: Uint8Array, [left, right, bottom, top]: View): Uint32Array {
-  const found = new Uint32Array(there.length);
-  let n = 0;
-  for (let i = 0; i < there.length; i++) {
-    const [x, y] = [places[2 * i] ?? NaN, places[2 * i + 1] ?? NaN];
-    if (there[i] && x >= left && x <= right && y >= bottom && y <= top) found[n++] = i;
-  }
-  return found.slice(0, n);
 }
