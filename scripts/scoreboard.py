@@ -10,8 +10,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "bench" / "results" / "detect.json", ROOT / "docs" / "reference" / "scoreboard.md"
 JUDGED = RESULTS.with_name("detect_judged.csv")
-NAMES = {"trees": "boosted trees, auto-context", "network": "2.5-D network", "vesicle": "VESICLE-RF",
-         "together": "network and trees together"}  # fmt: skip
+NAMES = {
+    "trees": "boosted trees, auto-context", "network": "2.5-D network", "vesicle": "VESICLE-RF",
+    "smooth": "2.5-D network, neighbouring sections weighted in", "turned": "the same, from eight sides",
+    "together": "the same, and the trees",
+}  # fmt: skip
 
 COLUMNS = (
     "data", "method", "objects", "F1", "F1, judged truth", "precision", "recall", "F1, IoU ≥ .1", "F1, IoU ≥ .3",
