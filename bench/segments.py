@@ -152,7 +152,7 @@ def _chosen(walls: Array, true: Array, size: tuple[float, float, float]) -> tupl
 
 
 def thick(bench: Bench, quick: bool) -> None:
-    """Sections of 8 and of 40 nm of the phantom: what perfect membranes give, the shipped model, and one of these sections."""
+    """Sections of 8 and of 40 nm of the phantom: by perfect membranes, the shipped model, and one of such sections."""
     from ndlab.samples import phantom
 
     rows: dict[str, dict[str, float]] = {}
