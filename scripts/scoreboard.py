@@ -25,9 +25,10 @@ HEAD = """# Scoreboard: synapse detection
 
 *Written by `scripts/scoreboard.py` from `bench/results/detect.json`, which `make bench ONLY=detect` makes.*
 
-Each quarter of the volume is looked at by a model of the other three, with rules that are best on those three. An
-object is found at 10 shared voxels, a detection is used once; objects under 200 voxels do not count. Intervals (95 %)
-are from drawing tiles anew. Speed is of a whole pass on one core, features included; memory is of that process.
+Each quarter of the volume is looked at by a model of the other three, with rules that do best, together with those
+next to them on the grid, on those three. An object is found at 10 shared voxels, a detection is used once; objects
+under 200 voxels do not count. Intervals (95 %) are from drawing tiles anew. Speed is of a whole pass on one core,
+features included; memory is of that process.
 
 """
 
