@@ -17,7 +17,7 @@ from ndlab.analyze.embedding import adjacency_embedding, elbow
 from ndlab.analyze.generators import KINDS, generate
 from ndlab.analyze.invariants import WHOLE
 from ndlab.errors import BadRequest, NotFound
-from ndlab.explore import graph_data, graph_files, graph_groups, graph_kinds, graph_raster
+from ndlab.explore import graph_data, graph_files, graph_groups, graph_kinds, graph_offers, graph_raster
 from ndlab.explore.graph_count import Count
 from ndlab.explore.graph_widget import GraphView
 from ndlab.graph import FORMATS, Graph, read
@@ -212,7 +212,7 @@ def test_groups_of_a_spectrum_take_how_many_and_in_how_many_dimensions(view: Gra
 
 
 def test_methods_are_compared_and_what_is_too_large_for_one_is_told_aside(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(graph_groups.PARTITIONS) == 11
+    assert len(graph_offers.PARTITIONS) == 11
     some = tuple(f"communities: {name}" for name in ("label_propagation", "walktrap", "multilevel"))
     monkeypatch.setattr(graph_groups, "PARTITIONS", some)
     large = Graph.of_rows(range(5_002), np.arange(5_001), np.arange(1, 5_002))

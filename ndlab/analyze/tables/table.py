@@ -102,7 +102,7 @@ def _coded(column: Column) -> tuple[Array, list[str]]:
     if column.kind == "str":
         import pandas as pd
 
-        codes, there = pd.factorize(np.where(missing, None, column.values))
+        codes, there = pd.factorize(np.where(missing, np.array(None, object), column.values))
         counts = np.bincount(codes[codes >= 0], minlength=len(there))
         order = np.lexsort((np.asarray(there, str), -counts))
         names = [str(there[i]) for i in order]
