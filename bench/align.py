@@ -1,17 +1,15 @@
-"""Section alignment with known truth: planted deformations, real and noisy pairs, a chain of twenty, and tiles.
+"""Section alignment with known truth: planted deformations, real and noisy pairs, and a chain of twenty.
 
 Real neighbours differ, so that no map between them is known. What is known is a deformation W that is put upon one of
 them: the map to the deformed picture has to be W after the map to the plain one (equivariance). The same picture twice,
 with noise, gives plain errors. Contenders start from the same rigid placement and run in one process and thread.
-Tiles are held to the affine maps that their authors solved, measured on the same matches. `NDLAB_TEST_DATA` names the
-folder with `vnc_larva_sstem` (every second pixel: 9.2 nm, 512²) and `array_tomo_tiles`, which it needs.
+`NDLAB_TEST_DATA` names the folder with `vnc_larva_sstem`, which it needs (every second pixel: 9.2 nm, 512²).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -25,7 +23,7 @@ import tifffile
 from harness import Bench, arguments, scratch
 from scipy import ndimage
 
-from ndlab.preprocess import Montage, align, place_tiles
+from ndlab.preprocess import align
 from ndlab.preprocess.alignment.bands import pooled
 from ndlab.preprocess.alignment.flow import SPACING, Picture, ladder, refine
 from ndlab.preprocess.alignment.maps import PlaneMap, rotation
@@ -224,92 +222,15 @@ def chain(bench: Bench, picture: Array) -> None:
     bench.aim("CPU seconds per Mpx of all its pairs, settling included", spent / pixels, most=3.0)
 
 
-def tiles(bench: Bench, folder: Path) -> None:
-    """Tiles of two sections, placed by us and by their authors."""
-    stage = {}
-    for line in (folder / "layout_initial.txt").read_text().split("\n"):
-        if line.strip():
-            path, x, y, z = line.split()
-            stage[Path(path).stem] = (int(z), float(y), float(x))
-    pictures = {path.stem: path for path in sorted((folder / "TIF").glob("*.tif"))}
-    began = time.process_time()
-    found = place_tiles(pictures, stage)
-    spent = time.process_time() - began
-    theirs = {}
-    for tag in re.findall(r"<t2_patch\s(.*?)>", (folder / "Affine_final_trakem2.xml").read_text(), re.DOTALL):
-        if "file_path=" in tag:
-            a, b, c, d, e, f = map(float, re.findall(r"matrix\(([^)]*)\)", tag)[0].split(","))
-            theirs[Path(re.findall(r'file_path="([^"]*)"', tag)[0]).stem] = np.array([[d, b, f], [c, a, e]])
-    named = {name: theirs[name] for name in pictures}
-    published = found.judged(named)
-    rows = {
-        who: {"in plane A": one.rms("same", 0), "in plane B": one.rms("same", 1), "A to B": one.rms("down")}
-        for who, one in (("ndlab", found), ("the authors' maps", published))
-    }
-    rows["as the authors state"] = {"in plane A": 0.47, "in plane B": 0.43, "A to B": 1.04}
-    rows["without stage positions"] = _rms(
-        place_tiles(pictures, {name: one[0] for name, one in stage.items() if name in pictures})
-    )
-    bench.table(
-        "Tiles: rms distance of the same matched points [pixels]; the authors state theirs of other points", rows
-    )
-    alike = _trusted_by_both(found, published)
-    bench.table(
-        "Tiles: rms between sections over points within 3 deviations (by MAD) under both, each weighed alike", alike
-    )
-    corners = np.array([(y, x) for y in np.linspace(0, 1039, 5) for x in np.linspace(0, 1375, 5)])
-    mine = np.concatenate([found.points(name, corners) for name in pictures])
-    other = np.concatenate([published.points(name, corners) for name in pictures])
-    ones = np.column_stack([mine, np.ones(len(mine))])
-    apart = np.linalg.norm(ones @ np.linalg.lstsq(ones, other, rcond=None)[0] - other, axis=1)
-    bench.aim("in plane, rms over both sections [px]", found.rms("same") or np.inf, most=0.47)
-    bench.aim("between sections, rms [px]", found.rms("down") or np.inf, most=1.04)
-    ratio = (found.rms("down") or np.inf) / (published.rms("down") or 1)
-    bench.aim("between sections, as a multiple of the authors' on the same matches", ratio, most=1.0)
-    mine_of, theirs_of = alike["ndlab"]["A to B"], alike["the authors' maps"]["A to B"]
-    bench.aim("between sections, rms over points that both trust [px]", mine_of, most=1.04)
-    bench.aim("between sections, the same as a multiple of the authors'", mine_of / theirs_of, most=1.0)
-    bench.aim(
-        "our placements from theirs after one affine map of all, rms [px]", float(np.sqrt((apart**2).mean())), most=1.0
-    )
-    bench.aim("CPU seconds per Mpx of eight tiles", spent / (8 * 1.43), most=3.0)
-
-
-def _trusted_by_both(found: Montage, published: Montage) -> dict[str, dict[str, float]]:
-    """The authors filtered their points: here one cut is made for both, and both are held to what is left."""
-    names = [tile.name for tile in found.tiles]
-    down = [match for match in found.matches if not match.same]
-    apart = {}
-    for who, one in (("ndlab", found), ("the authors' maps", published)):
-        gaps = [one.points(names[m.a], m.points) - one.points(names[m.b], m.targets) for m in down]
-        far = np.linalg.norm(np.concatenate(gaps), axis=1)
-        apart[who] = far
-    trusted = np.concatenate([match.trust for match in down]) > 0.05
-    kept = trusted.copy()
-    for far in apart.values():
-        middle = np.median(far[trusted])
-        kept &= far <= middle + 3 * 1.4826 * np.median(np.abs(far[trusted] - middle))
-    return {
-        who: {"A to B": float(np.sqrt((far[kept] ** 2).mean())), "median": float(np.median(far[kept])),
-              "points": int(kept.sum()), "of": int(trusted.sum())}
-        for who, far in apart.items()
-    }  # fmt: skip
-
-
-def _rms(found: Any) -> dict[str, Any]:
-    return {"in plane A": found.rms("same", 0), "in plane B": found.rms("same", 1), "A to B": found.rms("down")}
-
-
 def main() -> None:
     options = arguments(__doc__)
     bench = Bench("align", options)
     raw = Path(options.data or "none", "vnc_larva_sstem", "stack1", "raw")
     if not raw.is_dir():
-        sys.exit("no --data: give the folder that holds vnc_larva_sstem and array_tomo_tiles")
+        sys.exit("no --data: give the folder that holds vnc_larva_sstem")
     sections = [pooled(tifffile.imread(raw / f"{z:02}.tif"), 2) for z in range(14)]
     planted(bench, sections)
     chain(bench, sections[0])
-    tiles(bench, Path(options.data, "array_tomo_tiles"))
     bench.finish()
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import random
+import resource
 import shutil
 import statistics
 import subprocess
@@ -165,6 +166,17 @@ def clock(run: Run) -> tuple[float, float]:
     cpu, wall = time.process_time(), time.perf_counter()
     run()
     return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def clocked(run: Run) -> tuple[Any, float]:
+    """Result, and CPU seconds of this process and of those that it waited for."""
+
+    def cpu() -> float:
+        both = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        return sum(one.ru_utime + one.ru_stime for one in both)
+
+    began = cpu()
+    return run(), cpu() - began
 
 
 def machine() -> dict[str, Any]:

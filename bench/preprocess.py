@@ -99,6 +99,57 @@ def planted(bench: Bench, truth: Array) -> None:
     bench.aim("a clean stack comes back [dB]", min(clean["psnr"], tiled["psnr"]), least=39)
 
 
+def tellable(bench: Bench, data: str | None) -> None:
+    """How well a step can be known at all: guessed on lines where none is, from tissue alone, by ever more lines.
+
+    Four tiles have three differences, so four seams of one length leave sqrt(3/4) of what each alone does.
+    """
+    folder = Path(data or "", "vnc_larva_sstem", "stack1", "raw")
+    if not data or not folder.exists():
+        return
+    import tifffile
+
+    whole = np.stack([tifffile.imread(file) for file in sorted(folder.glob("*.tif"))]).astype(np.float32)
+    most, rows = 16, {}
+    for length in (256, 512, 1024):
+        sides, steps = [], []
+        for stack in (whole, np.swapaxes(whole, 1, 2)):
+            for x in range(most + 1, stack.shape[2] - most - 1, 7):
+                near = stack[:, :, x - most : x + most + 2].reshape(len(stack), -1, length, 2 * most + 2).mean(2)
+                change = np.diff(near, axis=-1).reshape(-1, 2 * most + 1)
+                steps.append(change[:, most])
+                sides.append(change[:, :most][:, ::-1] + change[:, most + 1 :])
+        step, side = np.concatenate(steps), np.concatenate(sides)
+        row = {"no guess": float(np.abs(step).mean())}
+        learnt = np.arange(len(step)) < len(step) // 2  # columns teach, rows are guessed
+        for lines in (2, 4, 16):
+            weights = np.linalg.lstsq(side[learnt, :lines], step[learnt], rcond=None)[0]
+            off = step[~learnt] - side[~learnt, :lines] @ weights
+            row[f"{lines} lines"] = float(np.abs(off).mean())
+        rows[f"seams of {length} pixels"] = row | {"four tiles": row["16 lines"] * np.sqrt(3 / 4)}
+    bench.table("what is left of a guess at the step of tissue alone, from lines on both sides [grey]", rows)
+
+
+def planted_whole(bench: Bench, data: str | None) -> None:
+    """The same damage on whole sections, whose tiles are twice as wide."""
+    folder = Path(data or "", "vnc_larva_sstem", "stack1", "raw")
+    if not data or not folder.exists() or bench.quick:
+        return
+    import tifffile
+
+    truth = np.stack([tifffile.imread(file) for file in sorted(folder.glob("*.tif"))])
+    scores = []
+    for seed in SEEDS:
+        made = plant_exposure(truth, seed)
+        stack = volume(made.degraded)
+        after = corrected(stack, made.tiles)
+        scores.append(made.scores(after.read()) | {"seam_step": visible(stack, after, made.tiles)})
+    mean = {k: float(np.mean([one[k] for one in scores])) for k in scores[0]}
+    bench.table(f"planted exposure, {truth.shape}, mean of {len(SEEDS)} seeds [dB, grey]", {"ndlab": mean})
+    bench.aim("planted, whole sections: PSNR of the worst seed [dB]", min(one["psnr"] for one in scores), least=33)
+    bench.aim("planted, whole sections: seam step against the truth's own [grey]", mean["seam_error"], most=1)
+
+
 def real(bench: Bench) -> None:
     data = Path(bench.options.data or "")
     if not (data / "isbi2012_vnc").exists():
@@ -223,6 +274,8 @@ def main() -> int:
     bench = Bench("preprocess", options)
     if not options.only_memory:
         planted(bench, sections(options.data))
+        planted_whole(bench, options.data)
+        tellable(bench, options.data)
         real(bench)
         speed(bench)
         growth(bench)

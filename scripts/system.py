@@ -1,7 +1,8 @@
 """See that the machine has what the tests need of it; with root on Debian, install what is missing.
 
-`make system` calls this. system-packages.txt says what is needed, a line each: the commands that will do, divided
-by `|`, found on PATH or as a pattern of files; Debian's packages, divided by commas; what it is for.
+`make system` calls this, other commands with lists of their own. system-packages.txt says what is needed, a line each:
+the commands that will do, divided by `|`, found on PATH or as a pattern of files; Debian's packages, divided by commas;
+what it is for.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ def needs(text: str) -> list[Need]:
     return [Need(tuple(c.split("|")), tuple(p.split(",")), purpose) for c, p, purpose in fields]
 
 
-def missing() -> list[Need]:
-    return [need for need in needs(LIST.read_text()) if not need.met()]
+def missing(*lists: Path) -> list[Need]:
+    """What the lists want that is not there; without any, the tests' own list."""
+    return [need for path in lists or (LIST,) for need in needs(path.read_text()) if not need.met()]
 
 
 def apt_install(absent: list[Need]) -> None:
@@ -51,11 +53,12 @@ def apt_install(absent: list[Need]) -> None:
 
 
 def main() -> int:
-    """Return 0 when every need is met, 1 after naming each one that is not."""
-    absent = missing()
+    """Return 0 when every need of the lists that were named is met, 1 after naming each one that is not."""
+    lists = [Path(name) for name in sys.argv[1:]]
+    absent = missing(*lists)
     if absent and os.name == "posix" and os.geteuid() == 0 and shutil.which("apt-get"):
         apt_install(absent)
-        absent = missing()
+        absent = missing(*lists)
     for need in absent:
         print(
             f"missing: {' or '.join(need.commands)}, for {need.purpose}. Debian, Ubuntu: "

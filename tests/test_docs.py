@@ -1,8 +1,9 @@
 """What the documents show is run as it stands there, on data that ndlab ships, in an empty folder.
 
 A line ``expression  # -> text`` is checked: the text has to be the expression's repr. Blocks of one document share
-their names, as cells do; a block with a ``__main__`` guard is a script of its own. A block marked ``network`` is only
-compiled, for nothing outside this machine is asked here.
+their names, as cells do; a block with a ``__main__`` guard is a script of its own. A block with a path is a file,
+written before what comes after it. A block marked ``network`` is only compiled, for nothing outside this machine is
+asked here.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
 _BLOCK = re.compile(r"^```(python|sh)( network)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_FILE = re.compile(r"^```\w+ (\w[\w/.-]*\.\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _CLAIM = re.compile(r"^( *)(\S.*?)  # -> (.*)$", re.MULTILINE)
 # As in a notebook, there is no file that a spawned process would import.
 CELLS = [sys.executable, "-c", "import sys; exec(compile(sys.stdin.read(), 'document', 'exec'))"]
@@ -50,8 +52,13 @@ def run(command: list[str], folder: Path, text: str) -> None:
 def test_blocks_run(document: Path, tmp_path: Path) -> None:
     """In order; those in between two scripts run together, so that later ones see earlier names."""
     cells = _SHOW
+    for name, text in _FILE.findall(document.read_text()):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
     for number, (kind, network, text) in enumerate(blocks(document)):
-        if network:
+        if network and kind == "sh":
+            run(["bash", "-n"], tmp_path, text)
+        elif network:
             compile(text, f"{document.name} block {number}", "exec")
         elif kind == "sh":
             run(["bash", "-euo", "pipefail", "-s"], tmp_path, text)
@@ -71,14 +78,16 @@ def test_every_page_is_listed_and_has_something_to_run() -> None:
     pages = sorted(path.name for path in folder.glob("*.md") if path.name != "README.md")
     assert sorted(set(re.findall(r"\((\w[\w-]*\.md)\)", (folder / "README.md").read_text()))) == pages
     assert [page for page in pages if not any(not network for _, network, _ in blocks(folder / page))] == []
-    assert sum(network for path in DOCUMENTS for _, network, _ in blocks(path)) == 3
+    assert sum(network for path in DOCUMENTS for _, network, _ in blocks(path)) == 8
 
 
 def test_no_block_hides_from_the_tests() -> None:
     """Any fence of Python or shell is one that the pattern above finds."""
     for document in DOCUMENTS:
-        fences = re.findall(r"^```(?:python|py|sh|bash|console)\b", document.read_text(), re.MULTILINE)
-        assert len(fences) == len(blocks(document)), document.name
+        text = document.read_text()
+        fences = re.findall(r"^```(?:python|py|sh|bash|console)\b", text, re.MULTILINE)
+        files = [name for name, _ in _FILE.findall(text) if name.endswith((".py", ".sh"))]
+        assert len(fences) == len(blocks(document)) + len(files), document.name
 
 
 def test_a_wrong_claim_is_found(tmp_path: Path) -> None:

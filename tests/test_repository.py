@@ -84,6 +84,25 @@ def test_a_lock_satisfies_pyproject_on_every_python(lock: str, extras: list[str]
             assert requirement.specifier.contains(version), f"{requirement}: run `make lock`"
 
 
+@pytest.mark.parametrize("group", ["docs", "napari"])
+def test_a_lock_of_a_group_holds_it_and_changes_no_version(group: str) -> None:
+    """A group of a command of its own stands in one environment with, or has the versions of, what is tested."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    have, bench = pins(f"{group}.txt"), pins("bench.txt")
+    for requirement in map(Requirement, groups[group]):
+        found = have.get(canonicalize_name(requirement.name), [])
+        assert found, f"{requirement}: run `make lock`"
+        versions = [str(pin.specifier).removeprefix("==") for pin in found]
+        assert all(map(requirement.specifier.contains, versions)), f"{requirement}: run `make lock`"
+    versions_of = {name: {str(pin.specifier) for pin in found} for name, found in have.items()}
+    others = {
+        name: versions - {str(pin.specifier) for pin in bench[name]}
+        for name, versions in versions_of.items()
+        if name in bench
+    }
+    assert {name: versions for name, versions in others.items() if versions} == {}
+
+
 def test_bench_lock_changes_no_version_of_the_dev_lock() -> None:
     dev, bench = pins("dev.txt"), pins("bench.txt")
     assert {name: list(map(str, found)) for name, found in dev.items()} == {
@@ -185,8 +204,9 @@ def test_conda_environment_pins_python_and_installs_the_project() -> None:
     assert not own & set(conda), "what ndlab needs stands once, in pyproject.toml"
 
 
-def test_no_binder_folder_hides_the_environment() -> None:
-    """repo2docker reads binder/ or .binder/ instead of the top level, if there is one."""
-    for folder in (ROOT / "binder", ROOT / ".binder"):
-        if folder.exists():
-            assert (folder / "environment.yml").read_text() == (ROOT / "environment.yml").read_text()
+def test_binder_has_the_same_python_and_a_script_that_installs_the_lock() -> None:
+    """repo2docker reads binder/ instead of the top level; .binder/ would hide both."""
+    assert not (ROOT / ".binder").exists()
+    binder = yaml.safe_load((ROOT / "binder" / "environment.yml").read_text())["dependencies"]
+    assert binder == [item for item in environment()["dependencies"] if item in binder]
+    assert "--require-hashes -r constraints/binder.txt" in (ROOT / "binder" / "postBuild").read_text()

@@ -69,6 +69,10 @@ PROOFS = {
         ROOM + "test_layouts.py::test_r80_places_are_finite_and_the_same_for_a_seed",
         ROOM + "test_layouts.py::test_there_are_sixteen",
     ],
+    "R81": [
+        "browser/test_graph_views.py::test_r81_matrix_groups_plots_table_and_files",
+        "browser/test_graph.py::test_page_and_kernel_select_for_each_other",
+    ],
     "R82": [
         ROOM + "test_generators.py::test_r82_three_blocks_are_recovered",
         ROOM + "test_generators.py::test_embeddings_reproduce_the_chances",

@@ -72,7 +72,8 @@ def test_a_bundle_needs_nothing_from_the_network(name: str) -> None:
     text = (STATIC / f"{name}.js").read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
     # What the image explorer fetches it is told by the kernel: an address below Jupyter's own.
     assert not re.search(r"https?://|\bimport\b\s*[({\"'*\w]|\bfetch\([\"'`]", text)
-    assert len(text) < 150_000, "anywidget sends it anew with every widget"
+    # The largest is that of the Image Explorer, which since it can be linked is 152 kB.
+    assert len(text) < 160_000, "anywidget sends it anew with every widget"
 
 
 def test_building_again_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from ndlab.analyze.embedding import adjacency_embedding
 from ndlab.analyze.sparse import simple_matrix
 from ndlab.errors import BadRequest, TooLarge
 from ndlab.graph import Graph
+from ndlab.plugins import load, names
 
 __all__ = ["LAYOUTS", "layout"]
 
@@ -46,7 +47,7 @@ def layout(graph: Graph, kind: str = "auto", *, dim: int = 2, seed: int = 0, **o
     ----------
     graph : Graph
     kind : str
-        One of `LAYOUTS`.
+        One of `LAYOUTS`, or a name that an installed package adds (`ndlab.plugins`).
     dim : int
         2 or 3.
     seed : int
@@ -66,14 +67,15 @@ def layout(graph: Graph, kind: str = "auto", *, dim: int = 2, seed: int = 0, **o
     >>> layout(ring, "circle").round(3).tolist()
     [[1.0, -0.0], [0.0, 1.0], [-1.0, 0.0], [-0.0, -1.0]]
     """
-    if kind not in LAYOUTS:
-        raise BadRequest(f"the layout {kind!r}", f"layouts are {', '.join(LAYOUTS)}")
+    place = LAYOUTS.get(kind) or load("layouts", kind)
+    if place is None:
+        raise BadRequest(f"the layout {kind!r}", f"layouts are {', '.join([*LAYOUTS, *names('layouts')])}")
     if dim not in (2, 3):
         raise BadRequest(f"a layout in {dim} dimensions", "it is 2 or 3")
     if not graph.n_nodes:
         return np.zeros((0, dim))
     try:
-        places = LAYOUTS[kind](graph, dim, np.random.default_rng(seed), **options)
+        places = place(graph, dim, np.random.default_rng(seed), **options)
     except TypeError as error:
         if "keyword argument" not in str(error):
             raise

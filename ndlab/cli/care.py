@@ -13,7 +13,14 @@ __all__ = ["COMMANDS"]
 
 
 def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", nargs="?", metavar="URL", help="a store, file or backup; without it, this environment")
+    parser.add_argument(
+        "url",
+        nargs="?",
+        metavar="URL",
+        help="a store, file or backup; a hub, Jupyter server or ndlab serve by its http address; a Dask scheduler, "
+        "tcp://HOST:PORT; without it, this environment",
+    )
+    parser.add_argument("--token", help="of a server, to look behind its door; better in NDLAB_TOKEN")
     parser.add_argument("--sample", type=int, metavar="N", help="look at N chunks of each level, not at all of them")
     parser.add_argument("--workers", type=int, help="threads; else as many as cores")
     add_json(parser)
@@ -21,13 +28,17 @@ def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from ndlab.doctor import diagnose, environment
+    from ndlab.doctor import diagnose, environment, installation
+    from ndlab.doctor.live import is_scheduler
 
     if args.sample is not None and args.sample < 1:
         raise BadRequest(f"--sample {args.sample}", "a number of chunks is at least 1", "leave it out to look at all")
+    report = None
     if args.url is None:
         report = environment()
-    else:
+    elif args.url.startswith(("http://", "https://")) or is_scheduler(args.url):
+        report = installation(args.url, token=args.token)
+    if report is None:
         with _bar_for_each() as progress:
             report = diagnose(args.url, sample=args.sample, workers=args.workers, progress=progress, **opening(args))
     say(args, report.as_dict(), str(report))
@@ -75,10 +86,13 @@ def _restore(args: argparse.Namespace) -> int:
 
 
 COMMANDS = (
-    Command("doctor", "check this environment, or that a store is whole",
-            "ndlab doctor\nndlab doctor em.zarr --sample 100", _doctor_arguments, _doctor,
+    Command("doctor", "check this environment, that a store is whole, or that an installation is fit",
+            "ndlab doctor\nndlab doctor em.zarr --sample 100\nndlab doctor https://hub.example.org\n"
+            "ndlab doctor tcp://10.0.0.5:8786", _doctor_arguments, _doctor,
             about="Of a store: its metadata, that each level has the size it should and is not stale, that every\n"
-                  "chunk decodes, and the checksums that ingest and backup recorded. Ends with status 1 at a problem."),
+                  "chunk decodes, and the checksums that ingest and backup recorded. Of an installation: that it\n"
+                  "answers, that nothing is open to who shows no token, that the extension is on and that workers\n"
+                  "have the same versions. Ends with status 1 at a problem."),
     Command("backup", "copy a store into one file, with a checksum of every key", "ndlab backup em.zarr em.zip",
             _backup_arguments, _backup, about="The file opens in place: ndlab info em.zip"),
     Command("restore", "put a backup back, proving every key", "ndlab restore em.zip em.zarr",

@@ -16,6 +16,7 @@ import numpy as np
 
 from ndlab.errors import BadMetadata, BadRequest, NotFound
 from ndlab.geometry import Float3
+from ndlab.plugins import load, names
 
 __all__ = ["PHANTOM", "Detector", "Model"]
 
@@ -218,7 +219,12 @@ def detector(head: Mapping[str, Any], arrays: Mapping[str, Array]) -> Detector:
         parts = tuple(detector(one, below(arrays, str(i))) for i, one in enumerate(about["parts"]))
         return Together(parts, about.get("turns", 1), about.get("between", 0.0))
     kinds: dict[str, Any] = {one.kind: one for one in (Trees, Network, Vesicle)}
-    if head["kind"] not in kinds:
-        raise BadMetadata(f"a model of kind {head['kind']!r}", f"this ndlab knows {', '.join(kinds)}", "update ndlab")
-    found: Detector = kinds[head["kind"]].read(head["detector"], arrays)
+    kind = kinds.get(head["kind"]) or load("detectors", head["kind"])
+    if kind is None:
+        raise BadMetadata(
+            f"a model of kind {head['kind']!r}",
+            f"this ndlab knows {', '.join([*kinds, *names('detectors')])}",
+            "update ndlab, or install the package that adds it",
+        )
+    found: Detector = kind.read(head["detector"], arrays)
     return found

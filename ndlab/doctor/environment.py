@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ndlab import plugins
 from ndlab.describe import available_memory, si_bytes
 from ndlab.doctor.report import Finding, Report
+from ndlab.errors import NdlabError
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -55,6 +57,7 @@ def _findings(folder: Path) -> Iterator[Finding]:
     yield from (_disk(what, path) for what, path in (("disk", folder), ("temporary", Path(tempfile.gettempdir()))))
     yield _engine()
     yield _xarray()
+    yield from _added()
 
 
 def _python() -> Finding:
@@ -173,6 +176,19 @@ def _xarray() -> Finding:
     if distributions.entry_points(group="xarray.backends", name="ndlab"):
         return Finding("xarray", "ok", 'xarray.open_dataset(url, engine="ndlab") is known')
     return Finding("xarray", "problem", 'xarray does not know engine="ndlab"', "pip install --force-reinstall ndlab")
+
+
+def _added() -> Iterator[Finding]:
+    """Import what other packages add, and say whether that can be done."""
+    for group in plugins.GROUPS:
+        names = plugins.names(group)
+        if names:
+            yield Finding(f"added {group}", "ok", ", ".join(names))
+        for name in names:
+            try:
+                plugins.load(group, name)
+            except NdlabError as error:
+                yield Finding(f"added {group}", "problem", f"{error}")
 
 
 def _read(path: Path) -> str:

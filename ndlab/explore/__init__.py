@@ -5,10 +5,13 @@ tells IPython, from above, how a `Volume` and a `Run` display themselves.
 """
 
 from ndlab.explore.cell import cell
+from ndlab.explore.desktop import desktop
 from ndlab.explore.display import register
 from ndlab.explore.flicker import flicker
 from ndlab.explore.graph import graph
 from ndlab.explore.image import image, project
+from ndlab.explore.link import link
 from ndlab.explore.run import run
+from ndlab.explore.table import table
 
-__all__ = ["cell", "flicker", "graph", "image", "project", "register", "run"]
+__all__ = ["cell", "desktop", "flicker", "graph", "image", "link", "project", "register", "run", "table"]

@@ -55,6 +55,7 @@ class Annotating:
     >>> ann = Annotations.temporary(voxel_size=(40, 4, 4))
     >>> pen = Annotating(ann, {"point": "synapse"})
     >>> pen.draw(Drawing("point", ((80.0, 8.0, 12.0),)))
+    1
     >>> ann.get(1).kind, ann.get(1).centroid, pen.news()
     ('synapse', (80.0, 8.0, 12.0), [Drawing(kind='point', points=((80.0, 8.0, 12.0),), id=1)])
     >>> pen.undo(), ann.count(), pen.news(), pen.undo()
@@ -77,10 +78,12 @@ class Annotating:
 
     # --- writing ----------------------------------------------------------------------------------------------
 
-    def draw(self, one: Drawing) -> None:
-        """Write a point, a line or a box as rows."""
-        ids = self.ann.add(self._rows(one), _NOTE)
-        self._keep(self.ann.changes(int(ids[0]))[0].transaction.number)
+    def draw(self, *drawn: Drawing, note: str = _NOTE) -> int:
+        """Write points, lines and boxes as rows, in one transaction, and return its number."""
+        ids = self.ann.add([row for one in drawn for row in self._rows(one)], note)
+        number = int(self.ann.changes(int(ids[0]))[0].transaction.number)
+        self.keep(number)
+        return number
 
     def _rows(self, one: Drawing) -> list[Annotation]:
         keys = {KEY: one.kind}
@@ -107,7 +110,7 @@ class Annotating:
         first, mask = covered(volume.box.shape, *calibrated, np.array(points, np.float64), radius, plane)
         box = Box(first, [a + n for a, n in zip(first, mask.shape, strict=True)]).shift(volume.box.start)
         made = paint.write(number, box=box, mask=mask, note=_NOTE) if number else _wipe(paint, box, mask)
-        self._keep(made)
+        self.keep(made)
         # It is on disk in the journal by now; pages see what is in the volume.
         paint.flush(levels=False)
 
@@ -135,9 +138,16 @@ class Annotating:
         """Bring the coarser levels of a volume of the set up to date."""
         self._paint_of(volume).update_levels()
 
-    def _keep(self, number: int) -> None:
+    def keep(self, number: int) -> None:
+        """Note a transaction as one of this view's, which `undo` takes back."""
         with self._lock:
             self._made.append(number)
+
+    def keep_last(self) -> int:
+        """Note the last transaction of the set's author as this view's, and return its number."""
+        number = next(one.number for one in self.ann.history(limit=100) if one.author == self.ann.author)
+        self.keep(number)
+        return number
 
     def undo(self) -> bool:
         """Take back the last change that this view made and nobody has taken back; return whether there was one.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ndlab.errors import Unsupported
 
 if TYPE_CHECKING:
+    from ndlab.explore.graph_files import Catalog
     from ndlab.explore.graph_widget import GraphView
     from ndlab.graph import Graph
 
@@ -15,7 +17,7 @@ __all__ = ["graph"]
 
 
 def graph(
-    graph: Graph,
+    graph: Graph | str | os.PathLike[str] | None = None,
     *,
     positions: Any = None,
     layout: str | None = None,
@@ -26,6 +28,7 @@ def graph(
     label: str | None = None,
     state: Mapping[str, Any] | None = None,
     height: int = 480,
+    catalog: Catalog | str | None = None,
 ) -> GraphView:
     """Show a graph as a widget: pan, zoom, search, select, colour and filter 10^5 nodes and 10^6 edges.
 
@@ -33,7 +36,8 @@ def graph(
 
     Parameters
     ----------
-    graph : Graph
+    graph : Graph or path, optional
+        Without one the panel opens a file, makes one of a kind or takes one of the catalog.
     positions : array, shape (n, 2) or (n, 3), optional
         Where nodes stand, x, y and z in any one unit, y downwards; by default the node properties ``x``, ``y`` and
         ``z`` if there are such, else a layout is computed.
@@ -52,6 +56,9 @@ def graph(
         A ``view.state`` that was kept; what is said beside it comes first.
     height : int
         Of the picture, in CSS pixels.
+    catalog : mapping or path, optional
+        Graphs that the panel offers by name: graphs, paths, or functions that make one; or a folder, for the graph
+        files in it. `ndlab.samples.connectomes` has those that are shipped.
 
     Returns
     -------
@@ -89,11 +96,17 @@ def graph(
             feature="widgets",
         ) from error
     from ndlab.explore.graph_data import own_positions
+    from ndlab.explore.graph_files import opened
+    from ndlab.graph import Graph
 
+    empty = graph is None
+    graph = Graph.from_edges([], []) if graph is None else opened(graph)
     if positions is None:
         positions = own_positions(graph)
     said = {"layout": layout, "dim": dim, "seed": seed, "color": color, "size": size, "label": label}
     first = dict(state or {}) | {name: value for name, value in said.items() if value is not None}
     if positions is not None:
         first.setdefault("layout", "given")
-    return GraphView(graph, first, positions=positions, height=height)
+    if empty:
+        first.setdefault("panel", "graph")
+    return GraphView(graph, first, positions=positions, height=height, catalog=catalog)

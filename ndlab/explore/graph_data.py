@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from ndlab.errors import BadRequest
 from ndlab.graph import Graph
 from ndlab.graph.columns import Column, Columns
 
-__all__ = ["column", "columns_of", "ends_of", "names_json", "names_of", "own_positions", "places"]
+__all__ = [
+    "column", "columns_of", "computed", "ends_of", "names_json", "names_of", "own_positions", "places", "with_computed",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 
@@ -92,6 +95,25 @@ def column(name: str, values: Column, of: str = "nodes") -> dict[str, Any]:
     all_codes = np.full(len(values), _NONE, "<u4")
     all_codes[~missing] = rank[codes]
     return facts | {"kind": "category", "categories": found[order].tolist(), "values": all_codes.tobytes()}
+
+
+def computed(graph: Graph, columns: Sequence[Mapping[str, Any]]) -> dict[str, Array]:
+    """Return by name the numbers of nodes that the page has and the graph itself does not, float64, shape (n,)."""
+    return {
+        one["name"]: np.frombuffer(one["values"], "<f8")
+        for one in columns
+        if (one["of"], one["kind"]) == ("nodes", "number") and one["name"] not in graph.nodes
+    }
+
+
+def with_computed(graph: Graph, columns: Sequence[Mapping[str, Any]]) -> Graph:
+    """Return the graph with what the page has of its nodes beside: statistics, and communities as whole numbers."""
+    parts = {
+        one["name"]: np.array([int(text) for text in one["categories"]])[np.frombuffer(one["values"], "<u4")]
+        for one in columns
+        if (one["of"], one["kind"]) == ("nodes", "category") and one["name"] not in graph.nodes
+    }
+    return graph.with_nodes(computed(graph, columns) | parts)
 
 
 def names_json(names: list[str]) -> bytes:

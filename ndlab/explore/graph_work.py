@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 __all__ = ["Work"]
@@ -45,6 +45,14 @@ class Work:
         """Wait until nothing is left to do; return whether that is so."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._alive, seconds)
+
+    def forget(self, names: Iterable[str]) -> list[str]:
+        """Do not begin what waits under these names; return those that did wait."""
+        with self._changed:
+            found = [name for name in names if self._waiting.pop(name, None) is not None]
+        if found:
+            self._tell(self.names)
+        return found
 
     def drop(self) -> None:
         """Begin nothing more."""

@@ -62,6 +62,8 @@ class ImageView(LiveWidget):
         What the layers show, by name.
     carrier : str or None
         How tiles reach the page.
+    channel, linked : str, dict
+        Where the page tells other views what is selected, and which layers take part: see `ndlab.explore.link`.
     """
 
     _esm = (STATIC / "image.js").read_text(encoding="utf-8")
@@ -77,6 +79,8 @@ class ImageView(LiveWidget):
     status = traitlets.Dict().tag(**_SYNC)
     named = traitlets.Dict().tag(**_SYNC)
     height = traitlets.Int(HEIGHT).tag(**_SYNC)
+    channel = traitlets.Unicode("").tag(**_SYNC)
+    linked = traitlets.Dict().tag(**_SYNC)
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -39,7 +40,7 @@ def web_address(url: str) -> str | None:
     return None
 
 
-def stored(volume: Volume, labels: bool) -> dict[str, Any] | None:
+def stored(volume: Volume, labels: bool, address: Callable[[str], str | None] = web_address) -> dict[str, Any] | None:
     """Return what a page needs to read a volume without a kernel, as JSON values; None where it cannot.
 
     The answer holds `labels`; `lead`, the axes before z; and for each level its `url`, the `shape` (z, y, x) that the
@@ -51,6 +52,8 @@ def stored(volume: Volume, labels: bool) -> dict[str, Any] | None:
     volume : Volume
     labels : bool
         Whether tiles of it are ids.
+    address : callable
+        Returns what the page is to ask for an array at a URL; None where it cannot.
 
     Examples
     --------
@@ -59,23 +62,24 @@ def stored(volume: Volume, labels: bool) -> dict[str, Any] | None:
     True
     """
     levels = volume._stored.levels[volume.level_index :]
-    found = [_level(volume, number) for number in range(volume.level_index, volume.level_index + len(levels))]
+    numbers = range(volume.level_index, volume.level_index + len(levels))
+    found = [_level(volume, number, address) for number in numbers]
     if not found or any(one is None for one in found):
         return None
     return {"labels": labels, "lead": list(volume._stored.axes[:-3]), "levels": found}
 
 
-def _level(volume: Volume, number: int) -> dict[str, Any] | None:
+def _level(volume: Volume, number: int, address: Callable[[str], str | None]) -> dict[str, Any] | None:
     array = volume._stored.levels[number].array
     if not isinstance(array, TensorStoreArray) or array.driver not in ("zarr", "zarr3"):
         return None
-    address = web_address(array.url)
-    if address is None:
+    where = address(array.url)
+    if where is None:
         return None
     view = volume.level(number)
     lead = [span.start for span in volume._spans[:-3]]
     return {
-        "url": address,
+        "url": where,
         "shape": list(view.box.shape),
         "order": list(array.order),
         "start": [*lead, *view.box.start],

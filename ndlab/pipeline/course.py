@@ -58,7 +58,9 @@ class Course:
         step, tasks = run.step, Tasks(run.blocks, run.t, run.c)
         name, output = step.name, step.output
         digest = step.fingerprint if reduction is None else run.fingerprint
-        if run.restart or record.scratch:
+        # The record of a remote store stays where it is when the store is deleted, and knows nothing of its successor.
+        left = output is not None and record.knows(name) and output.unwritten
+        if run.restart or record.scratch or left:
             record.forget()
         record.begin(name, digest, tasks=tasks, code=step.code)
         if reduction is not None:
@@ -77,6 +79,7 @@ class Course:
             announce(run)
             watched.start(before.copy())
             runner = _runner(run, work, reduction is not None and reduction[2].held)
+            watched.dashboard = getattr(_client(run), "dashboard_link", None) or ""
             make = receipts(run, watched, record, digest, runner.words)
             # Beside a record that is this Run's alone, and stays.
             kept = output is not None or isinstance(run.record, str | os.PathLike)
@@ -93,7 +96,7 @@ class Course:
                 self._engine, self._stopped = None, False
                 run.receipt = make(phase)
                 if output is not None:
-                    output.finish(phase == "done", workers=run.workers, client=run.client, progress=run.progress)
+                    self._finish(run, output, phase == "done")
                 if kept:
                     run.receipt.write(record.path.with_suffix(RECEIPT))
         if phase != "done":
@@ -116,6 +119,15 @@ class Course:
             return tree.result()
         except Lost as lost:
             raise failures.lost(self.watched, record, receipt.runner, lost) from None
+
+    def _finish(self, run: Run, output: Any, done: bool) -> None:
+        """Have the output note how it ended; where it does not answer, that is not to hide why the Run failed."""
+        try:
+            output.finish(done, workers=run.workers, client=run.client, progress=run.progress)
+        except OSError as error:
+            if done:
+                raise
+            self.watched.notes.append(f"the output was not told that the run ended: {error}")
 
     def _drive(
         self, run: Run, runner: Runner, tasks: Tasks, numbers: Iterator[int], record: Record, tree: Tree | None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ndlab.errors import BadRequest
+from ndlab.plugins import load
 
 __all__ = ["import_name", "named"]
 
@@ -42,7 +43,7 @@ def import_name(function: Any) -> str:
 
 
 def named(name: str) -> Callable[..., Any]:
-    """Import ``"package.module:function"``.
+    """Import ``"package.module:function"``, or the step that an installed package adds under a name (`ndlab.plugins`).
 
     Raises
     ------
@@ -50,16 +51,23 @@ def named(name: str) -> Callable[..., Any]:
         If it is not there.
     """
     module, colon, path = name.partition(":")
+    found: Any = None if colon else load("steps", name)
     try:
+        if found is not None:
+            return _callable(name, found)
         if not colon:
             raise ImportError("there is no colon")
-        found: Any = importlib.import_module(module)
+        found = importlib.import_module(module)
         for part in path.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
         raise BadRequest(
             f"function {name!r}", str(error), 'write "package.module:function", and check that the module is installed'
         ) from None
+    return _callable(name, found)
+
+
+def _callable(name: str, found: Any) -> Callable[..., Any]:
     if not callable(found):
         raise BadRequest(f"function {name!r}", f"it is a {type(found).__name__}")
     checked: Callable[..., Any] = found

@@ -28,6 +28,8 @@ class Progress:
         Since this Run started [s].
     retried : int
         Attempts beyond the first, of the blocks that have ended.
+    dashboard : str
+        Address of the cluster's dashboard; empty on threads, and where it has none.
     """
 
     step: str
@@ -37,6 +39,7 @@ class Progress:
     skipped: int
     seconds: float
     retried: int = 0
+    dashboard: str = ""
 
 
 ProgressCallback = Callable[[Progress], None]
@@ -44,6 +47,8 @@ ProgressCallback = Callable[[Progress], None]
 
 def progress_bar(show: bool | None = None) -> AbstractContextManager[ProgressCallback]:
     """Return a bar for a terminal or notebook: a context manager that gives a callback for `Run`.
+
+    Above the bar of a Run on a cluster stands where its dashboard is.
 
     Parameters
     ----------
@@ -80,6 +85,8 @@ def _bars() -> Iterator[ProgressCallback]:
     def update(progress: Progress) -> None:
         bar = bars.get(progress.step)
         if bar is None:
+            if progress.dashboard:
+                tqdm.write(f"{progress.step}: dashboard at {progress.dashboard}", file=sys.stderr)
             bar = bars[progress.step] = tqdm(
                 total=progress.total, initial=progress.skipped, desc=progress.step, unit="block"
             )

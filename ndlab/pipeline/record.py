@@ -143,6 +143,10 @@ class Record:
         """Keys of the blocks of `step` that are done: a set that costs a byte a block."""
         return self._step(step).done
 
+    def knows(self, step: str) -> bool:
+        """Whether anything of `step` was recorded."""
+        return step in self._steps
+
     def codes(self, step: str) -> list[str]:
         """Digests of the source that the step's function had, in order."""
         return self._step(step).codes

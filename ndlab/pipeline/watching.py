@@ -76,6 +76,7 @@ class Watched:
     step: str
     total: int
     phase: str = "waiting"
+    dashboard: str = ""
     skipped: int = 0
     done: int = 0
     retried: int = 0
@@ -125,7 +126,9 @@ class Watched:
         """Return the counts."""
         seconds = time.monotonic() - self.clock if self.seconds is None else self.seconds
         failed = len(self.failed)
-        return Progress(self.step, self.total, self.done, failed, self.skipped, seconds, self.retried)
+        return Progress(
+            self.step, self.total, self.done, failed, self.skipped, seconds, self.retried, self.dashboard
+        )  # fmt: skip
 
     def tell(self, kind: str, numbers: Sequence[int] = (), failed: Sequence[int] = ()) -> None:
         """Tell all who listen; who fails at listening is told no more, and the Run goes on."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ndlab.samples.connectomes import connectomes
+from ndlab.samples.drawing import kasthuri_drawing
 from ndlab.samples.images import FIBSEM_VOXEL_SIZE, fibsem_labels, fibsem_slices, mouse_brain
 from ndlab.samples.phantom import Phantom, PhantomArray, phantom
 from ndlab.samples.tables import (
@@ -25,9 +27,11 @@ __all__ = [
     "ToyBrain",
     "array_tomography",
     "bock_density",
+    "connectomes",
     "fibsem_labels",
     "fibsem_slices",
     "founding_throughput",
+    "kasthuri_drawing",
     "kasthuri_objects",
     "kasthuri_sasd",
     "kasthuri_spreadsheet",

@@ -88,14 +88,14 @@ class ToyBrain:
 
     **Touches.** A face across z is 50 x 50 = 2500 nm², one across y or x is 100 x 50 = 5000 nm².
 
-    ==== ======== ============================================ ============== ========
-    axon dendrite faces                                        area           synapse
-    ==== ======== ============================================ ============== ========
+    ==== ======== ============================================= ================= =======
+    axon dendrite faces                                         area              synapse
+    ==== ======== ============================================= ================= =======
     11   21       4 x 3 = 12 across z, spine 2 x 3 = 6 across x 30000 + 30000 nm² 101
-    11   22       5 x 3 = 15 across z                          37500 nm²      102
-    12   21       4 x 5 = 20 across z                          50000 nm²      none
-    12   22       5 x 5 = 25 across z                          62500 nm²      103
-    ==== ======== ============================================ ============== ========
+    11   22       5 x 3 = 15 across z                           37500 nm²         102
+    12   21       4 x 5 = 20 across z                           50000 nm²         none
+    12   22       5 x 5 = 25 across z                           62500 nm²         103
+    ==== ======== ============================================= ================= =======
 
     **Peter's rule.** 3 of the 4 touching pairs have a synapse: P(synapse | touch) = 0.75. By area, 160000 of 210000
     nm² of contact belong to pairs with a synapse: 16/21. If synapses fell on contacts in proportion to area, the

@@ -38,6 +38,16 @@ __all__ = [
     "zip_parts",
 ]
 
+# The engine waits without limit for a server that has gone silent: half an hour, until the system gives its connection
+# up. With these, which the engine reads at its first request, it gives up after as many seconds and asks again.
+_SILENT = {
+    "TENSORSTORE_CURL_CONNECT_TIMEOUT_SECONDS": "15",
+    "TENSORSTORE_CURL_LOW_SPEED_TIME_SECONDS": "30",
+    "TENSORSTORE_CURL_LOW_SPEED_LIMIT_BYTES": "1",
+}
+for _name, _value in _SILENT.items():
+    os.environ.setdefault(_name, _value)
+
 _HINT = re.compile(r"^(zarr[23]?|n5|precomputed)://(?=.)|\|(zarr[23]?|n5|neuroglancer-precomputed):/?$")
 _ZIP = re.compile(r"^(?P<file>.*?\.(?:zip|ozx))(?:/(?P<inner>.*))?$", re.IGNORECASE)
 Names = list[str]
@@ -161,6 +171,8 @@ def context(sync: bool = True, cached: bool = True) -> ts.Context:
     )
 
 
+# What the engine says of a server that will answer another time, when it has asked often enough.
+_PASSING = re.compile(r"^(?:ABORTED|UNAVAILABLE|DEADLINE_EXCEEDED)\b")
 _RETRIES = {"max_retries": 4, "initial_delay": "100ms", "max_delay": "1s"}
 
 
@@ -191,6 +203,9 @@ def _folder_spec(url: str) -> dict[str, Any]:
     spec: dict[str, Any] = {"driver": "s3", "bucket": bucket, "path": path}
     if not _has_aws_credentials():
         spec["aws_credentials"] = {"type": "anonymous"}
+    elif os.environ.get("AWS_ACCESS_KEY_ID") and not os.environ.get("AWS_PROFILE"):
+        # Looked for everywhere, keys of the environment are found as well, after complaints about missing files.
+        spec["aws_credentials"] = {"type": "environment"}
     if endpoint := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
         spec |= {"endpoint": endpoint, "aws_region": os.environ.get("AWS_REGION", "us-east-1")}
     return spec
@@ -293,8 +308,12 @@ class Kv:
             # Public buckets without list permission say 403 for keys that do not exist.
             if "PERMISSION_DENIED" in text or "403" in text:
                 return None
-            raise NotFound(f"{self.url} does not answer", text[:300], "check the address and the network") from None
+            raise self._silent(error) from None
         return bytes(result.value) if result.state == "value" else None
+
+    def _silent(self, error: Exception) -> NotFound:
+        said = str(error).splitlines()[0][:300]
+        return NotFound(f"{self.url} does not answer", said, "check the address and the network")
 
     def read_json(self, key: str) -> dict[str, Any] | None:
         """Read the JSON object at `key`, None if there is none; unreadable JSON is an error that names the key."""
@@ -338,7 +357,9 @@ class Kv:
         """Keys below `prefix`, sorted; http servers cannot list and give an empty list."""
         try:
             found = _opened(self.url).list(_prefix_range(prefix)).result()
-        except (NotImplementedError, ValueError):
+        except (NotImplementedError, ValueError) as error:
+            if _PASSING.search(str(error)):
+                raise self._silent(error) from None
             return []
         return sorted(key.decode() for key in found)
 
@@ -357,11 +378,16 @@ class Kv:
         ------
         Conflict
             If other writers win `attempts` times in a row.
+        NotFound
+            If the store does not answer.
         """
         refuse_read_only(self.url)
         store = _opened(self.url)
         for _ in range(attempts):
-            seen = store.read(key).result()
+            try:
+                seen = store.read(key).result()
+            except (ValueError, OSError) as error:
+                raise self._silent(error) from None
             old = bytes(seen.value) if seen.state == "value" else None
             new = change(old)
             if new is None:

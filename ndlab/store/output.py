@@ -94,6 +94,11 @@ class Output:
         return found
 
     @property
+    def unwritten(self) -> bool:
+        """Whether no run or write through ndlab has begun on the store; never so for one in memory."""
+        return bool(self.url) and state.read(self.url).version == 0
+
+    @property
     def where(self) -> dict[str, Any]:
         """Address, level, box (z, y, x) and parts of the other axes, as `Volume.where` gives them."""
         found: dict[str, Any] = {"url": self.url, "level": self.level}

@@ -166,6 +166,16 @@ def test_a_state_restores_the_view(view: GraphView, wiring: Graph) -> None:
         ({"filters": [{"by": "weight"}]}, "filter"),
         ({"filters": [{"of": "nodes", "by": "weight", "low": 0, "high": 1}]}, "weight"),
         ({"theme": "pink"}, "pink"),
+        ({"view": "globe"}, "globe"),
+        ({"panel": "back"}, "back"),
+        ({"groups": "volume"}, "volume"),
+        ({"against": "weight"}, "weight"),
+        ({"edge_color": "kind"}, "kind"),
+        ({"edge_width": "kind"}, "kind"),
+        ({"parts": 0}, "parts"),
+        ({"cells": [1, 2]}, "cells"),
+        ({"plot": ["degree"]}, "plot"),
+        ({"statistics": ["beauty"]}, "beauty"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_changes_nothing(view: GraphView, wrong: Any, words: str) -> None:

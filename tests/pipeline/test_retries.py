@@ -68,6 +68,18 @@ def test_the_bar_says_so(capfd: pytest.CaptureFixture[str]) -> None:
     assert "retried=6" in last
 
 
+def test_a_dashboard_is_named_once_above_the_bar(capfd: pytest.CaptureFixture[str]) -> None:
+    link = "http://127.0.0.1:8787/status"
+    with progress_bar(True) as callback:
+        for done in (1, 2):
+            callback(Progress("step", 2, done, 0, 0, 0.1, dashboard=link))
+    said = capfd.readouterr().err
+    assert said.count(f"step: dashboard at {link}") == 1
+    with progress_bar(True) as callback:
+        callback(Progress("step", 2, 2, 0, 0, 0.1))
+    assert "dashboard" not in capfd.readouterr().err, "there is none on threads"
+
+
 def test_the_bar_names_failures_and_retries_only_where_there_are_any(capfd: pytest.CaptureFixture[str]) -> None:
     with progress_bar(True) as callback:
         callback(Progress("step", 4, 1, 0, 0, 0.1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ndlab.errors import BadRequest, NotFound
+from ndlab.errors import BadRequest, Conflict, NotFound
 from ndlab.preprocess import Montage, place_tiles
 from ndlab.preprocess.alignment.maps import rotation
+from ndlab.preprocess.alignment.mosaic import blended
+from ndlab.preprocess.alignment.overlaps import TileMatch, weight_down
 from ndlab.volume import Volume
 from tests.preprocess.making import texture
 
@@ -67,6 +70,55 @@ def test_the_picture_is_the_whole_again(tiles: dict[str, Array]) -> None:
     assert np.corrcoef(drawn.ravel(), texture(WHOLE, 3)[5:245, 5:255].ravel().astype(float))[0, 1] > 0.97
     part = found.render(0, (50, 60), (90, 200))
     np.testing.assert_array_equal(part, found.render(0, (5, 5), (245, 255))[45:85, 55:195])
+
+
+def test_a_montage_is_a_volume_drawn_when_it_is_read(tiles: dict[str, Array], tmp_path: Path) -> None:
+    """Lazily, in blocks of other sizes and in a store its voxels are those of the picture."""
+    found = place_tiles({name: np.clip(one, 0, 255).astype("u1") for name, one in tiles.items()})
+    (y, x), _ = found.extent()
+    picture = np.clip(np.rint(found.render(0)), 0, 255).astype("u1")
+    lazy = found.volume((50, 4, 4))
+    assert lazy.dtype == np.uint8
+    assert lazy.offset == (0, 4 * y, 4 * x)
+    np.testing.assert_array_equal(lazy.read()[0], picture)
+    np.testing.assert_array_equal(found.volume((50, 4, 4), block=(1, 40, 50))[0, 30:99, 20:141].read(),
+                                  picture[30:99, 20:141])  # fmt: skip
+    out = str(tmp_path / "montage.zarr")
+    for workers in (1, 2):
+        made = found.volume((50, 4, 4), out=out, block=(1, 64, 64), workers=workers, overwrite=workers == 2)
+        np.testing.assert_array_equal(made.read()[0], picture)
+    assert made.offset == lazy.offset
+    with pytest.raises(Conflict, match="there already"):
+        found.volume((50, 8, 8), out=out)
+    found.save(tmp_path / "kept")
+    with pytest.raises(BadRequest, match="without its tiles"):
+        Montage.load(tmp_path / "kept").volume((50, 4, 4))
+
+
+def test_only_tiles_that_reach_into_a_block_are_read(tiles: dict[str, Array], tmp_path: Path) -> None:
+    import tifffile
+
+    for name, one in tiles.items():
+        tifffile.imwrite(tmp_path / f"{name}.tif", one)
+    found = place_tiles([tmp_path / f"{name}.tif" for name in tiles])
+    lazy = found.volume((50, 4, 4), block=(1, 40, 40))
+    before = lazy[0, :40, :40].read()
+    again = [replace(tile) for tile in found.tiles if tile.name == "a"]
+    (tmp_path / "d.tif").unlink()
+    np.testing.assert_array_equal(lazy[0, :40, :40].read(), before)
+    (y, x), _ = found.extent()
+    np.testing.assert_array_equal(blended(again, found.matrices, (y, x), (40, 40)), before)
+
+
+def test_what_is_known_better_weighs_more() -> None:
+    """Points of one overlap are ten times as far from any affine map: it weighs a hundredth."""
+    rng = np.random.default_rng(0)
+    matches = []
+    for same, noise in ((True, 0.1), (False, 1.0)):
+        points = rng.uniform(0, 500, (4000, 2))
+        matches.append(TileMatch(0, 1, same, points, points + rng.normal(0, noise, points.shape), np.ones(4000), 0.9))
+    assert weight_down(matches) == pytest.approx(0.01, rel=0.1)
+    assert weight_down(matches[:1]) == 1
 
 
 def test_sections_are_settled_together(tiles: dict[str, Array]) -> None:

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
@@ -85,14 +86,17 @@ class Jupyter:
         return str(said.json["id"])
 
     def execute(self, kernel: str, code: str) -> str:
-        """Run code in a kernel and return what it printed."""
-        return asyncio.run(self._execute(kernel, code))
+        """Run code in a kernel and return what it printed; in a thread, as playwright's loop may run in this one."""
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, self._execute(kernel, code)).result()
 
     async def _execute(self, kernel: str, code: str) -> str:
+        from tornado.httpclient import HTTPRequest
         from tornado.websocket import websocket_connect
 
-        url = self.url.replace("http://", "ws://") + f"api/kernels/{kernel}/channels?token={self.token}"
-        socket = await websocket_connect(url)
+        url = self.url.replace("http://", "ws://") + f"api/kernels/{kernel}/channels"
+        # Not in the address, where a hub does not take it.
+        socket = await websocket_connect(HTTPRequest(url, headers={"Authorization": f"token {self.token}"}))
         header = {"msg_id": "1", "username": "", "session": "test", "msg_type": "execute_request", "version": "5.3"}
         content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
         message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}

@@ -284,6 +284,8 @@ def test_s3_without_credentials_reads_as_anyone(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("HOME", str(tmp_path))
     assert module.kvstore_spec("s3://open/a")["aws_credentials"] == {"type": "anonymous"}
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    assert module.kvstore_spec("s3://open/a")["aws_credentials"] == {"type": "environment"}
+    monkeypatch.setenv("AWS_PROFILE", "lab")
     assert "aws_credentials" not in module.kvstore_spec("s3://open/a")
 
 

@@ -23,7 +23,7 @@ function render({ model, el }: RenderContext): () => void {
   const controls = new Controls(explorer);
   el.append(controls.element);
   // What tests of the page and the console ask.
-  Object.assign(el, { ndlabGraph: { explorer, stage: controls.stage } });
+  Object.assign(el, { ndlabGraph: { explorer, stage: controls.stage, matrix: controls.matrix } });
   return () => {
     controls.close();
     explorer.close();

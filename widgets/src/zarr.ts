@@ -54,7 +54,8 @@ function start(scope: Scope): void {
   };
 
   scope.onmessage = ({ data }) => {
-    if (data.t === "volumes") answers.set(data.volumes);
+    if (data.t === "files") answers.files = data.files;
+    else if (data.t === "volumes") answers.set(data.volumes);
     else if (data.t === "ask") void ask(data);
     else if (data.t === "taken") requests.get(data.id)?.taken();
     else requests.get(data.id)?.control.abort();

@@ -198,7 +198,7 @@ describe("columns", () => {
     expect([...found.bytes.subarray(4, 12)]).toEqual([...(CATEGORIES[1] ?? []), 255, ...OTHER, 255]);
     expect(found.legend).toEqual({ kind: "category", entries: [["axon", CATEGORIES[0], 2], ["spine", CATEGORIES[1], 1]], more: 0 });
     const numbers = colors(size, 4);
-    expect(numbers.legend).toEqual({ kind: "number", low: 1, high: 3, unit: "nm" });
+    expect(numbers.legend).toEqual({ kind: "number", low: 1, high: 3, unit: "nm", span: [0, 1] });
     expect([...numbers.bytes.subarray(0, 3)]).toEqual([...mapColor(0)]);
     expect([...numbers.bytes.subarray(4, 7)]).toEqual([...OTHER]);
     expect([...numbers.bytes.subarray(8, 11)]).toEqual([...mapColor(1)]);

@@ -11,28 +11,23 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ndlab.errors import BadRequest
-from ndlab.geometry import Grid
+from ndlab.geometry import Calibration, Grid
 from ndlab.measure.blocks import watched
 from ndlab.pipeline import Run, Step
 from ndlab.preprocess.alignment.bands import Array
-from ndlab.preprocess.alignment.maps import PlaneMap, affine_inverse
+from ndlab.preprocess.alignment.maps import affine_inverse
+from ndlab.preprocess.alignment.mosaic import Mosaic, blended, corners_of
 from ndlab.preprocess.alignment.overlaps import TileMatch, match_tiles, neighbours, read_tile_matches
-from ndlab.preprocess.alignment.settling import Link, components, rigid_of, settle_affine, settle_rigid
+from ndlab.preprocess.alignment.placing import placed, table_of
+from ndlab.preprocess.alignment.rendering import drawn, written
 from ndlab.preprocess.alignment.tiles import Tile, tiles_of
 from ndlab.store.kv import Kv, normal_url
+from ndlab.volume import Volume
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Montage", "place_tiles"]
-
-ALIKE = 0.35
-"""Median correlation of matched parts below which an overlap in plane says nothing: it shows the same tissue twice."""
-_HOLD = 1e-4
-_DOWN = 0.3
-"""Weight of an overlap with the next section against one in plane, which shows the same tissue twice: known better.
-At 0.3 both are below what the authors of real tiles left of theirs (bench/align.py); more would give up the plane."""
-_FAR = 0.06  # of half a tile's side: how far a rigid placement may be from the others', which affine maps then settle
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +87,7 @@ class Montage:
         """Return a montage of other maps, with what they leave the same matched points apart."""
         names, states = list(self.matrices), list(self.pairs["state"])
         maps = [np.asarray(matrices[name], float) for name in names]
-        table = _table(self.tiles, self.matches, states, maps)
+        table = table_of(self.tiles, self.matches, states, maps)
         return replace(self, matrices=dict(zip(names, maps, strict=True)), pairs=table)
 
     def points(self, name: str, points: Any, *, inverse: bool = False) -> Array:
@@ -105,11 +100,7 @@ class Montage:
 
     def extent(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """Return the corner of the common plane that tiles begin at, and the opposite one [pixels]."""
-        places = []
-        for tile in self.tiles:
-            height, width = tile.pixels().shape
-            corners = np.array([(y, x) for y in (0, height - 1) for x in (0, width - 1)])
-            places.append(self.points(tile.name, corners))
+        places = [corners_of(tile, self.matrices[tile.name]) for tile in self.tiles]
         low, high = np.floor(np.min(places, (0, 1))), np.ceil(np.max(places, (0, 1))) + 1
         return (int(low[0]), int(low[1])), (int(high[0]), int(high[1]))
 
@@ -122,24 +113,76 @@ class Montage:
         start, stop : sequence of 2 int, optional
             Rectangle of the common plane, half-open; all of it unless given.
         """
-        from ndlab.preprocess.kernels.sampling import warp
-
         low, high = self.extent() if start is None or stop is None else (start, stop)
-        shape = (int(high[0]) - int(low[0]), int(high[1]) - int(low[1]))
-        total, weight = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        for tile in self.tiles:
-            if tile.section != section:
-                continue
-            image = tile.pixels()
-            back = PlaneMap.affine(affine_inverse(self.matrices[tile.name]))
-            there = back.locate(low, shape, (1, 1), (0, 0))
-            value, inside = np.empty(shape, np.float32), np.empty(shape, bool)
-            warp(image, np.zeros(2, np.int64), np.array(image.shape), there, 3, value, inside)
-            fade = np.minimum(*(np.minimum(there[..., i] + 1, image.shape[i] - there[..., i]) for i in range(2)))
-            fade = np.where(inside, np.maximum(fade, 1e-3), 0).astype(np.float32)
-            total += fade * value
-            weight += fade
-        return total / np.maximum(weight, 1e-9)
+        own = [tile for tile in self.tiles if tile.section == section]
+        return blended(own, self.matrices, low, (int(high[0]) - int(low[0]), int(high[1]) - int(low[1])))
+
+    def volume(
+        self,
+        voxel_size: Sequence[float],
+        *,
+        out: str | None = None,
+        dtype: Any = None,
+        block: Sequence[int] | None = None,
+        overwrite: bool = False,
+        workers: int | None = None,
+        client: Any = None,
+        progress: Any = None,
+    ) -> Volume:
+        """Return all sections as one `Volume`, at full resolution.
+
+        Without `out` it is drawn when it is read; with it, into a store, block by block with all levels, and a call
+        that was stopped goes on where it was. A block reads the tiles that reach into it; its size changes no voxel.
+
+        Parameters
+        ----------
+        voxel_size : sequence of 3 float
+            (z, y, x) of a section's pixels [nm].
+        out : str, optional
+            Address of an OME-Zarr store.
+        dtype : optional
+            That of the tiles unless given; whole numbers are rounded and clipped.
+        block : sequence of 3 int, optional
+            (z, y, x) of a task; rounded up to what the store writes at once.
+        overwrite : bool
+            Remove what is at `out` first.
+        workers, client, progress
+            As for `ndlab.pipeline.Run`.
+
+        Returns
+        -------
+        Volume
+            Its offset is where the common plane's pixels say: `points` times the pixel size, from pixels' corners.
+
+        Raises
+        ------
+        BadRequest
+            If the montage was loaded without its tiles.
+        Conflict
+            If something else is at `out`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> whole = np.random.default_rng(0).normal(100, 20, (200, 320)).astype("u1")
+        >>> found = place_tiles({"left": whole[:, :200], "right": whole[:, 140:]})
+        >>> found.volume((50, 4, 4))[0, :, :200].read().shape
+        (200, 200)
+        """
+        if not self.tiles:
+            raise BadRequest("a montage without its tiles was to be drawn", "only placements are kept",
+                             "load it with them: Montage.load(url, tiles)")  # fmt: skip
+        low, high = self.extent()
+        numbers = [tile.section for tile in self.tiles]
+        size = (float(voxel_size[0]), float(voxel_size[1]), float(voxel_size[2]))
+        first = min(numbers)
+        offset = (first * size[0], low[0] * size[1], low[1] * size[2])
+        shape = (max(numbers) - first + 1, high[0] - low[0], high[1] - low[1])
+        chosen = np.dtype(self.tiles[0].dtype if dtype is None else dtype)
+        mosaic = Mosaic(tuple(self.tiles), self.matrices, low, first, shape, Calibration(size, offset), chosen)
+        if out is None:
+            return drawn(mosaic, block)
+        return written(mosaic, normal_url(out), block, overwrite, workers, client, progress)
 
     def save(self, url: str | os.PathLike[str]) -> None:
         """Write placements and tables (not pictures) as JSON to a folder."""
@@ -210,82 +253,12 @@ def place_tiles(
         run = Run(step, Grid((max(1, len(pairs)), 1, 1), (1, 1, 1)), workers=workers,
                   client=False if client is None else client, progress=callback)  # fmt: skip
         run.run()
-    return _settled(given, read_tile_matches(one.result for one in run.outcomes()), model)
+    return settled(given, read_tile_matches(one.result for one in run.outcomes()), model)
 
 
-def _settled(tiles: list[Tile], matches: list[TileMatch], model: str) -> Montage:
-    states = ["good" if _alike(one) else "unlike" for one in matches]
-    shape = tiles[0].pixels().shape
-    centre, scale = (np.array(shape) - 1) / 2, max(shape) / 2
-    while True:
-        rows = [i for i, state in enumerate(states) if state == "good"]
-        _refuse_parts(tiles, [(matches[i].a, matches[i].b) for i in rows])
-        links = [_link(matches[i]) for i in rows]
-        maps, far = settle_rigid(len(tiles), links, 0, centre, scale)
-        worst = int(np.argmax(far))
-        if far[worst] <= max(_FAR * scale, 8 * float(np.median(far))):
-            break
-        states[rows[worst]] = "bad"
-    if model == "affine":
-        used = [matches[i] for i in rows]
-        maps = settle_affine(maps, [_weighed(one, 1.0) for one in used], centre, scale, 0, _HOLD)
-        for _ in range(3):
-            weighed = [_weighed(one, _softened(one, maps)) for one in used]
-            maps = settle_affine(maps, weighed, centre, scale, 0, _HOLD)
+def settled(tiles: Sequence[Tile], matches: Sequence[TileMatch], model: str, down: float | None = None) -> Montage:
+    """Return the montage that matched overlaps lead to; `down` is what one between sections weighs, found if None."""
+    found = placed(tiles, matches, model, down)
     names = [one.name for one in tiles]
-    about = {"model": model, "overlaps": len(matches)}
-    return Montage(dict(zip(names, maps, strict=True)), {one.name: one.section for one in tiles},
-                   _table(tiles, matches, states, maps), about, tiles, matches)  # fmt: skip
-
-
-def _alike(match: TileMatch) -> bool:
-    """Whether an overlap says something; between sections a few parts that agree are enough."""
-    agree = int((match.trust > 0.05).sum())
-    return agree >= 8 if not match.same else match.ncc >= ALIKE and agree >= 4
-
-
-def _link(match: TileMatch) -> Link:
-    weight = float(match.trust.sum()) * (1.0 if match.same else 0.3)
-    return Link(match.a, match.b, rigid_of(match.points, match.targets, match.trust + 1e-9), weight)
-
-
-def _weighed(match: TileMatch, soft: Any) -> tuple[int, int, Array, Array, Array, float]:
-    return match.a, match.b, match.points, match.targets, match.trust * soft, 1.0 if match.same else _DOWN
-
-
-def _softened(match: TileMatch, maps: Sequence[Array]) -> Array:
-    far = _apart(match, maps)
-    slack = max(0.5, 1.4826 * float(np.median(far)))
-    found: Array = 1 / (1 + (far / slack) ** 2)
-    return found
-
-
-def _apart(match: TileMatch, maps: Sequence[Array]) -> Array:
-    one, other = maps[match.a], maps[match.b]
-    difference = match.points @ one[:, :2].T + one[:, 2] - match.targets @ other[:, :2].T - other[:, 2]
-    found: Array = np.linalg.norm(difference, axis=1)
-    return found
-
-
-def _refuse_parts(tiles: Sequence[Tile], pairs: Sequence[tuple[int, int]]) -> None:
-    parts = components(len(tiles), pairs)
-    if len(parts) > 1:
-        named = "; ".join(", ".join(tiles[i].name for i in one) for one in parts)
-        raise BadRequest(
-            f"a montage of {len(tiles)} tiles that falls into {len(parts)} parts", f"no overlap joins {named}"[:400],
-            "give the stage positions as layout={name: (section, y, x)}, or place the parts alone", parts=parts,
-        )  # fmt: skip
-
-
-def _table(
-    tiles: Sequence[Tile], matches: Sequence[TileMatch], states: Sequence[str], maps: Sequence[Array]
-) -> dict[str, list[Any]]:
-    rows: dict[str, list[Any]] = {name: [] for name in ("a", "b", "where", "state", "ncc", "points", "rms", "worst")}
-    for match, state in zip(matches, states, strict=True):
-        far = _apart(match, maps)
-        rms = float(np.sqrt(match.trust @ far**2 / max(float(match.trust.sum()), 1e-9)))
-        values = (tiles[match.a].name, tiles[match.b].name, "same" if match.same else "down", state, match.ncc,
-                  int((match.trust > 0.05).sum()), rms, float(far[match.trust > 0.05].max(initial=0)))  # fmt: skip
-        for name, value in zip(rows, values, strict=True):
-            rows[name].append(round(value, 4) if isinstance(value, float) else value)
-    return rows
+    return Montage(dict(zip(names, found.maps, strict=True)), {one.name: one.section for one in tiles},
+                   table_of(tiles, matches, found.states, found.maps), found.about, tiles, matches)  # fmt: skip

@@ -16,7 +16,7 @@ from ndlab.preprocess.alignment.matching import CHANCE
 from ndlab.preprocess.alignment.rigid import STANDS_OUT, overlap_peak, place
 from ndlab.preprocess.alignment.tiles import Tile
 
-__all__ = ["TileMatch", "match_tiles", "neighbours", "read_tile_matches"]
+__all__ = ["TileMatch", "match_tiles", "neighbours", "read_tile_matches", "weight_down"]
 
 _SLACK = 0.15
 """How far the stage may be wrong, as a share of a tile."""
@@ -28,6 +28,9 @@ _COARSER = 4
 _NOTHING = {"points": np.empty((0, 2)), "targets": np.empty((0, 2)), "trust": np.empty(0), "ncc": 0.0}
 _AGREE = 1.0
 """Pixels that parts of two sections may well be apart beside one affine map."""
+_FEWEST = 8
+"""Points of an overlap from which its noise can be told: an affine map takes up three."""
+_LEAST_WEIGHT = 1e-3
 _LEAST_SIDE = 24  # pixels that an overlap has to be wide
 
 
@@ -55,7 +58,7 @@ def neighbours(tiles: Sequence[Tile]) -> list[tuple[int, int]]:
             if not (step == 1 or (step == 0 and i < j)):
                 continue
             if one.at is not None and other.at is not None:
-                shape = shapes.setdefault(i, one.pixels().shape)
+                shape = shapes.setdefault(i, one.shape)
                 gap = [abs(a - b) / n for a, b, n in zip(one.at, other.at, shape, strict=True)]
                 # Down the stack neighbours of neighbours add little: half a tile in common is asked for.
                 most = 1.0 if step == 0 else 0.5
@@ -135,6 +138,30 @@ def _of_one_affine(points: Array, targets: Array, trust: Array) -> Array:
         soft = (trust + 1e-9) / (1 + (far / slack) ** 2) ** 2
     found: Array = (far < 3 * _AGREE) & (trust > 0)
     return found
+
+
+def weight_down(matches: Sequence[TileMatch]) -> float:
+    """Return what an overlap of two sections weighs against one in plane: the ratio of their variances, at most 1.
+
+    An overlap's noise is how far its points are from the affine map that fits them best, whatever the other overlaps
+    say: so it does not depend on the placement that is sought.
+    """
+    spread = {
+        same: [_own_noise(one) for one in matches if one.same is same and len(one.points) >= _FEWEST]
+        for same in (True, False)
+    }
+    if not spread[True] or not spread[False]:
+        return 1.0
+    plane, down = (float(np.median(spread[same])) for same in (True, False))
+    return float(np.clip((plane / max(down, 1e-9)) ** 2, _LEAST_WEIGHT, 1.0))
+
+
+def _own_noise(match: TileMatch) -> float:
+    """Root mean square distance of points from the affine map of their own, weighed by trust [pixels]."""
+    ones, share = np.column_stack([match.points, np.ones(len(match.points))]), match.trust + 1e-9
+    root = np.sqrt(share)[:, None]
+    fitted = ones @ np.linalg.lstsq(ones * root, match.targets * root, rcond=None)[0]
+    return float(np.sqrt((share @ ((fitted - match.targets) ** 2).sum(1)) / share.sum()))
 
 
 def read_tile_matches(results: Iterable[Any]) -> list[TileMatch]:

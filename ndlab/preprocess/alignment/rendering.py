@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -25,10 +25,27 @@ from ndlab.volume import Volume
 if TYPE_CHECKING:
     from ndlab.preprocess.alignment.alignment import Alignment
 
-__all__ = ["Drawing", "draw_block", "drawn", "written"]
+__all__ = ["Drawing", "Drawn", "as_type", "draw_block", "drawn", "written"]
 
 _BLOCK = (16, 1024, 1024)
 _TASK_VOXELS = 1 << 24
+
+
+class Drawn(Protocol):
+    """What can be drawn block by block: an alignment of a volume, or a montage."""
+
+    shape: tuple[int, int, int]
+    calibration: Calibration
+    dtype: np.dtype[Any]
+    kind: Literal["image", "labels"]
+    name: str
+    step: str
+    identity: str
+    sources: dict[str, Volume]
+
+    def block(self, box: Box) -> Array:
+        """Return the voxels of a box."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,27 @@ class Drawing:
     shape: tuple[int, int, int]
     calibration: Calibration
     sections: tuple[int, ...]
+    step = "align: draw"
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the volume that is drawn."""
+        return self.volume.dtype
+
+    @property
+    def kind(self) -> str:
+        """Whether voxels are names."""
+        return "labels" if self.volume.kind == "labels" else "image"
+
+    @property
+    def name(self) -> str:
+        """Of the result."""
+        return f"{self.volume.name} aligned".strip()
+
+    @property
+    def sources(self) -> dict[str, Volume]:
+        """What is read."""
+        return {"volume": self.volume}
 
     @staticmethod
     def of(alignment: Alignment, volume: Volume, order: int | None) -> Drawing:
@@ -102,7 +140,7 @@ class Drawing:
             return found.astype(self.volume.dtype)
         inside = np.empty(shape, bool)
         warp(self._section(z, low, high), low, whole, there, self.order, found, inside)
-        return _as(found, self.volume.dtype)
+        return as_type(found, self.volume.dtype)
 
     def _section(self, z: int, low: Array, high: Array) -> Array:
         first = self.volume.box.start
@@ -112,7 +150,8 @@ class Drawing:
         return found
 
 
-def _as(values: Array, dtype: np.dtype[Any]) -> Array:
+def as_type(values: Array, dtype: np.dtype[Any]) -> Array:
+    """Round and clip to what an integer type holds; cast to any other."""
     if values.dtype == dtype:
         return values
     if dtype.kind in "ui":
@@ -122,12 +161,12 @@ def _as(values: Array, dtype: np.dtype[Any]) -> Array:
     return found
 
 
-def draw_block(block: Box, drawing: Drawing, output: Any) -> None:
+def draw_block(block: Box, drawing: Drawn, output: Any) -> None:
     """Draw a block and write it."""
     output.write(block, drawing.block(block))
 
 
-def drawn(drawing: Drawing, block: Sequence[int] | None) -> Volume:
+def drawn(drawing: Drawn, block: Sequence[int] | None) -> Volume:
     """Return a volume whose voxels are drawn when they are read."""
     import dask.array as da
     import xarray as xr
@@ -135,21 +174,20 @@ def drawn(drawing: Drawing, block: Sequence[int] | None) -> Volume:
     side = _BLOCK if block is None else block
     chunks = tuple(tuple(min(side[i], n - a) for a in range(0, n, side[i])) for i, n in enumerate(drawing.shape))
     name = f"aligned-{drawing.identity}"
-    lazy = da.map_blocks(functools.partial(_lazily, drawing=drawing), dtype=drawing.volume.dtype, chunks=chunks,
-                         meta=np.empty((0, 0, 0), drawing.volume.dtype), name=name)  # fmt: skip
+    lazy = da.map_blocks(functools.partial(_lazily, drawing=drawing), dtype=drawing.dtype, chunks=chunks,
+                         meta=np.empty((0, 0, 0), drawing.dtype), name=name)  # fmt: skip
     named = xr.DataArray(lazy, dims=("z", "y", "x"))
     return Volume.from_array(named, drawing.calibration.voxel_size, offset=drawing.calibration.offset,
-                             kind="labels" if drawing.volume.kind == "labels" else "image",
-                             name=f"{drawing.volume.name} aligned".strip())  # fmt: skip
+                             kind=drawing.kind, name=drawing.name)  # type: ignore[arg-type]  # fmt: skip
 
 
-def _lazily(drawing: Drawing, block_info: Any = None) -> Array:
+def _lazily(drawing: Drawn, block_info: Any = None) -> Array:
     place = block_info[None]["array-location"]
     return drawing.block(Box([a for a, _ in place], [b for _, b in place]))
 
 
 def written(
-    drawing: Drawing, url: str, block: Sequence[int] | None, overwrite: bool, workers: int | None, client: Any,
+    drawing: Drawn, url: str, block: Sequence[int] | None, overwrite: bool, workers: int | None, client: Any,
     progress: Any, more: dict[str, Any] | None = None,
 ) -> Volume:  # fmt: skip
     """Draw into a store, block by block, and return it; a call that was stopped goes on where it was."""
@@ -157,9 +195,9 @@ def written(
     output = volume.output()
     unit = output.unit
     side = [max(1, n // u) * u for n, u in zip(block or unit, unit, strict=True)]
-    step = Step("align: draw", draw_block, {"drawing": drawing, "output": output}, {"volume": drawing.volume},
+    step = Step(drawing.step, draw_block, {"drawing": drawing, "output": output}, drawing.sources,
                 identity=drawing.identity, output=output)  # fmt: skip
-    how = How(workers, client, progress).near(drawing.volume)
+    how = How(workers, client, progress).near(*drawing.sources.values())
     with watched(progress) as callback:
         tiles = Tiling(Box((0, 0, 0), drawing.shape), (side[0], side[1], side[2]))
         Run(step, tiles, workers=how.workers, client=how.client, progress=callback).run()
@@ -169,9 +207,9 @@ def written(
     return Volume(open_store(url))
 
 
-def _opened(drawing: Drawing, url: str, overwrite: bool, more: dict[str, Any]) -> Volume:
+def _opened(drawing: Drawn, url: str, overwrite: bool, more: dict[str, Any]) -> Volume:
     """Open the store that the drawing goes to, or make it."""
-    made = {"fingerprint": drawing.identity, "step": "align", **more}
+    made = {"fingerprint": drawing.identity, "step": drawing.step.partition(":")[0], **more}
     if exists(url) and overwrite:
         Kv.open(url).delete_all()
     if exists(url):
@@ -180,11 +218,10 @@ def _opened(drawing: Drawing, url: str, overwrite: bool, more: dict[str, Any]) -
             raise Conflict(f"{url} is there already", "it was made from something else, and ndlab does not overwrite",
                            "pass overwrite=True to remove it, or another address", url=url)  # fmt: skip
         return Volume(found)
-    levels = plan(drawing.shape, drawing.volume.dtype.itemsize, drawing.calibration.voxel_size,
-                  nbytes=_TASK_VOXELS * drawing.volume.dtype.itemsize)  # fmt: skip
+    levels = plan(drawing.shape, drawing.dtype.itemsize, drawing.calibration.voxel_size,
+                  nbytes=_TASK_VOXELS * drawing.dtype.itemsize)  # fmt: skip
     scales = tuple(Scale(str(i), drawing.calibration.coarser(one.factors)) for i, one in enumerate(levels))
-    kind = "labels" if drawing.volume.kind == "labels" else "image"
-    about = Multiscale(("z", "y", "x"), scales, name=url.rstrip("/").rpartition("/")[2], kind=kind)  # type: ignore[arg-type]
-    create(url, about, [one.shape for one in levels], drawing.volume.dtype, chunks=[one.chunk for one in levels],
+    about = Multiscale(("z", "y", "x"), scales, name=url.rstrip("/").rpartition("/")[2], kind=drawing.kind)  # type: ignore[arg-type]
+    create(url, about, [one.shape for one in levels], drawing.dtype, chunks=[one.chunk for one in levels],
            shards=[one.unit for one in levels], attrs={"made": made})  # fmt: skip
     return Volume(open_store(url))

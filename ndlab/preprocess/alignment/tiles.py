@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,45 @@ class Tile:
             values = _file(Path(self.source))
         else:
             values = np.asarray(self.source)
-        plane = np.squeeze(values)
-        if plane.ndim != 2:
-            raise BadRequest(f"tile {self.name!r} of shape {np.shape(values)}", "a tile is one plane (y, x)",
+        return np.ascontiguousarray(values.reshape(self._plane(values.shape)), np.float32)
+
+    @cached_property
+    def _facts(self) -> tuple[tuple[int, int], np.dtype[Any]]:
+        shape, dtype = _header(self.source)
+        return self._plane(shape), dtype
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Extent (y, x) [pixels]; of a file its header is read."""
+        return self._facts[0]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its pixels."""
+        return self._facts[1]
+
+    def _plane(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        found = tuple(int(n) for n in shape if n != 1)
+        if len(found) != 2:
+            raise BadRequest(f"tile {self.name!r} of shape {tuple(shape)}", "a tile is one plane (y, x)",
                              "pick one channel and section, e.g. vol[0]")  # fmt: skip
-        return np.ascontiguousarray(plane, np.float32)
+        return found[0], found[1]
+
+
+def _header(source: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    if not isinstance(source, str | os.PathLike):
+        return tuple(np.shape(source)) if not isinstance(source, Volume) else source.shape, np.dtype(source.dtype)
+    path = Path(source)
+    if path.suffix.lower() in (".tif", ".tiff"):
+        import tifffile
+
+        with tifffile.TiffFile(path) as file:
+            return tuple(file.series[0].shape), np.dtype(file.series[0].dtype)
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        one = np.asarray(picture.crop((0, 0, 1, 1)))
+        return (picture.height, picture.width, *one.shape[2:]), one.dtype
 
 
 def _file(path: Path) -> Array:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable
 from typing import Any
 
 from ndlab.errors import BadRequest, NotFound, Unsupported
+from ndlab.plugins import load, names
 from ndlab.store.arrays import Stored
 from ndlab.store.files.slices import check_slices
 
@@ -138,4 +140,13 @@ def _file_reader(path: str) -> tuple[Callable[..., Stored] | None, tuple[str, ..
         return nifti.open_nifti, ("axes", "unit")
     if lower.endswith(_PICTURES):
         return slices.open_slices, ()
-    return None, ()
+    return _added(lower)
+
+
+def _added(lower: str) -> tuple[Callable[..., Stored] | None, tuple[str, ...]]:
+    """Find the reader that an installed package adds for an ending, and the options that it names."""
+    ending = next((one for one in names("formats") if lower.endswith(f".{one.lower()}")), None)
+    if ending is None:
+        return None, ()
+    reader: Callable[..., Stored] = load("formats", ending)
+    return reader, tuple(inspect.signature(reader).parameters)[1:]

@@ -1,6 +1,7 @@
 /** Tiles without a server or a kernel: a worker reads the chunks of public stores and makes the frames. */
 
 import type { FromReader, ToReader, Volumes } from "../zarr/protocol";
+import type { Files } from "../zarr/reach";
 import type { OnFrame, Query, Transport } from "./net";
 import { Refused } from "./net";
 
@@ -23,16 +24,19 @@ export class ZarrTransport implements Transport {
    * @param reader the text of the reader, zarr.ts
    * @param volumes what it can read
    * @param others takes what it cannot
+   * @param files of stores that came with the page
    */
   constructor(
     reader: string,
     private readonly volumes: () => Volumes,
     private readonly others: Transport,
+    files: Files | null = null,
   ) {
     this.address = URL.createObjectURL(new Blob([reader], { type: "text/javascript" }));
     this.worker = new Worker(this.address);
     this.worker.onmessage = ({ data }: MessageEvent<FromReader>) => this.receive(data);
     this.worker.onerror = (event) => this.fail(new Refused(`the page's reader of stores broke: ${event.message || "it may not be started here"}`, 400));
+    if (files !== null) this.tell({ t: "files", files });
     this.tell({ t: "volumes", volumes: volumes() });
   }
 

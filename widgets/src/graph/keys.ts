@@ -1,6 +1,6 @@
 /** What keys and pointer do in a graph: one table, which the help is written from. No DOM here. */
 
-export type Command = "fit" | "lasso" | "closer" | "farther" | "left" | "right" | "up" | "down" | "search" | "clear" | "theme" | "help" | "panel" | "edges" | "neighbours" | "flat";
+export type Command = "fit" | "lasso" | "closer" | "farther" | "left" | "right" | "up" | "down" | "search" | "clear" | "theme" | "help" | "panel" | "edges" | "neighbours" | "flat" | "nodes" | "matrix" | "table";
 
 export interface Row {
   readonly group: string;
@@ -18,6 +18,7 @@ export const KEYS: readonly Row[] = [
   { group: "Select", keys: ["n"], does: "add the neighbours of what is selected", on: { n: "neighbours" } },
   { group: "Select", keys: ["/"], does: "search", on: { "/": "search" } },
   { group: "Select", keys: ["Esc"], does: "select nothing", on: { Escape: "clear" } },
+  { group: "Show", keys: ["1", "2", "3"], does: "nodes, matrix, table", on: { "1": "nodes", "2": "matrix", "3": "table" } },
   { group: "Show", keys: ["e"], does: "edges on, off", on: { e: "edges" } },
   { group: "Show", keys: ["y"], does: "panel on, off", on: { y: "panel" } },
   { group: "Show", keys: ["d"], does: "dark, light", on: { d: "theme" } },

@@ -28,13 +28,19 @@ export function mapColor(share: number): Rgb {
   return [mix(0), mix(1), mix(2)];
 }
 
+/** The part of the map that is used. */
+export type Span = readonly [number, number];
+const WHOLE: Span = [0, 1];
+/** Of edges, which have no body: what stands out on both black and white. */
+const LINES: Span = [0.32, 0.92];
+
 export type Legend =
   | { readonly kind: "none" }
-  | { readonly kind: "number"; readonly low: number; readonly high: number; readonly unit: string }
+  | { readonly kind: "number"; readonly low: number; readonly high: number; readonly unit: string; readonly span: Span }
   | { readonly kind: "category"; readonly entries: readonly (readonly [string, Rgb, number])[]; readonly more: number };
 
 /** Four bytes for each node, and what they mean. */
-export function colors(column: Column | null, count: number): { readonly bytes: Uint8Array; readonly legend: Legend } {
+export function colors(column: Column | null, count: number, span: Span = WHOLE): { readonly bytes: Uint8Array; readonly legend: Legend } {
   const bytes = new Uint8Array(4 * count).fill(255);
   const put = (i: number, rgb: Rgb): void => bytes.set(rgb, 4 * i);
   if (column === null) {
@@ -46,9 +52,9 @@ export function colors(column: Column | null, count: number): { readonly bytes: 
   const [low, high] = range ?? [0, 0];
   for (let i = 0; i < count; i++) {
     const value = column.values[i] ?? NaN;
-    put(i, Number.isFinite(value) ? mapColor((value - low) / (high - low || 1)) : OTHER);
+    put(i, Number.isFinite(value) ? mapColor(span[0] + ((span[1] - span[0]) * (value - low)) / (high - low || 1)) : OTHER);
   }
-  return { bytes, legend: range === null ? { kind: "none" } : { kind: "number", low, high, unit: column.unit } };
+  return { bytes, legend: range === null ? { kind: "none" } : { kind: "number", low, high, unit: column.unit, span } };
 }
 
 function byCategory(column: Column & { kind: "category" }, count: number, put: (i: number, rgb: Rgb) => void): Legend {
@@ -92,12 +98,26 @@ function mask(data: Data, of: "nodes" | "edges", count: number, filters: readonl
   return found;
 }
 
+export interface Filtered {
+  readonly shown: Uint8Array;
+  readonly ends: Uint32Array;
+  /** Which edges these are; null where it is all of them. */
+  readonly rows: Uint32Array | null;
+}
+
 /** Nodes that are there, and the ends of the edges between them that are. */
-export function filtered(data: Data, filters: readonly Filter[]): { readonly shown: Uint8Array; readonly ends: Uint32Array } {
+export function filtered(data: Data, filters: readonly Filter[]): Filtered {
   const shown = mask(data, "nodes", data.names.length, filters);
-  if (filters.length === 0) return { shown, ends: data.ends };
+  if (filters.length === 0) return { shown, ends: data.ends, rows: null };
   const edges = mask(data, "edges", data.ends.length / 2, filters);
-  return { shown, ends: kept(data.ends, (e, a, b) => !!edges[e] && !!shown[a] && !!shown[b]) };
+  const rows = new Uint32Array(edges.length);
+  let n = 0;
+  const ends = kept(data.ends, (e, a, b) => {
+    const there = !!edges[e] && !!shown[a] && !!shown[b];
+    if (there) rows[n++] = e;
+    return there;
+  });
+  return { shown, ends, rows: rows.slice(0, n) };
 }
 
 /** The ends of the edges of which something holds. */
@@ -111,4 +131,34 @@ export function kept(ends: Uint32Array, holds: (edge: number, a: number, b: numb
     found[n++] = b;
   }
   return found.slice(0, n);
+}
+
+const THIN = 0.75;
+const THICK = 7;
+
+/** How edges look that are coloured, or wide, by a property: four bytes and a width in CSS pixels for each. */
+export interface EdgeLook {
+  readonly tints: Uint8Array;
+  readonly widths: Float32Array;
+  readonly legend: Legend;
+}
+
+/** The look of some edges (all, where `rows` is null); null where no property was chosen. */
+export function edgeLook(data: Data, color: string, width: string, rows: Uint32Array | null, ink: Rgb): EdgeLook | null {
+  const [of, by] = [columnOf(data.columns, "edges", color), columnOf(data.columns, "edges", width)];
+  if (of === null && by === null) return null;
+  const total = data.ends.length / 2;
+  const { bytes, legend } = colors(of, total, LINES);
+  const range = by?.kind === "number" ? rangeOf(by) : null;
+  const n = rows?.length ?? total;
+  const [tints, widths] = [new Uint8Array(4 * n), new Float32Array(n).fill(of === null ? THIN : 1.5)];
+  for (let i = 0; i < n; i++) {
+    const e = rows?.[i] ?? i;
+    tints.set(of === null ? [...ink, 255] : bytes.subarray(4 * e, 4 * e + 4), 4 * i);
+    if (range === null) continue;
+    const value = by?.values[e] ?? NaN;
+    const share = Number.isFinite(value) ? (value - range[0]) / (range[1] - range[0] || 1) : 0;
+    widths[i] = THIN + (THICK - THIN) * share;
+  }
+  return { tints, widths, legend };
 }

@@ -2,7 +2,11 @@
 
 import { Gl, type Texture } from "../core/gl";
 import type { Camera, Size } from "./camera";
-import { LINE_FRAGMENT, LINE_VERTEX, POINT_FRAGMENT, POINT_VERTEX, WIDTH } from "./shaders";
+import type { Density } from "./density";
+import type { EdgeLook } from "./look";
+import {
+  DENSITY_FRAGMENT, DENSITY_VERTEX, LINE_FRAGMENT, LINE_VERTEX, POINT_FRAGMENT, POINT_VERTEX, RIBBON_FRAGMENT, RIBBON_VERTEX, WIDTH,
+} from "./shaders";
 
 type Rgb = readonly [number, number, number];
 
@@ -12,6 +16,10 @@ export interface Frame {
   readonly ends: Uint32Array;
   /** Edges of selected nodes, over all others. */
   readonly chosen: Uint32Array;
+  /** Colours and widths of the edges; null where all look the same. */
+  readonly look: EdgeLook | null;
+  /** In the place of the edges, where there are too many. */
+  readonly density: Density | null;
   readonly colors: Uint8Array;
   readonly sizes: Float32Array;
   readonly roles: Uint8Array;
@@ -35,9 +43,13 @@ export class Renderer {
   private readonly buffers = new Map<string, Kept>();
   private readonly points: WebGLVertexArrayObject;
   private readonly lines: WebGLVertexArrayObject;
+  private readonly ribbons: WebGLVertexArrayObject;
+  private readonly nothing: WebGLVertexArrayObject;
+  private dense: { readonly texture: Texture; readonly of: Density } | null = null;
 
   constructor(private readonly gl: Gl) {
-    [this.points, this.lines] = [gl.gl.createVertexArray(), gl.gl.createVertexArray()];
+    const array = (): WebGLVertexArrayObject => gl.gl.createVertexArray();
+    [this.points, this.lines, this.ribbons, this.nothing] = [array(), array(), array(), array()];
   }
 
   draw(frame: Frame, { width, height }: Size, ratio: number): void {
@@ -52,7 +64,10 @@ export class Renderer {
     const scale = frame.camera.scale;
     const perPixel = [2 / (scale * Math.max(1, width)), 2 / (scale * Math.max(1, height))] as const;
     const chosen = frame.chosen.length > 0;
-    this.drawLines("ends", frame.ends, frame, perPixel, chosen ? frame.alpha * 0.3 : frame.alpha);
+    const alpha = chosen ? frame.alpha * 0.3 : frame.alpha;
+    if (frame.density !== null) this.drawDensity(frame.density, frame, perPixel, frame.alpha > 0 ? (chosen ? 0.5 : 0.9) : 0);
+    else if (frame.look !== null) this.drawRibbons(frame.look, frame, perPixel, ratio, Math.min(1, 2 * alpha));
+    else this.drawLines("ends", frame.ends, frame, perPixel, alpha);
     if (frame.alpha > 0) this.drawLines("chosen", frame.chosen, frame, perPixel, frame.strong);
     this.drawPoints(frame, perPixel, ratio);
   }
@@ -68,6 +83,47 @@ export class Renderer {
     gl.enableVertexAttribArray(0);
     gl.vertexAttribIPointer(0, 1, gl.UNSIGNED_INT, 0, 0);
     gl.drawArrays(gl.LINES, 0, ends.length);
+  }
+
+  private drawRibbons(look: EdgeLook, frame: Frame, perPixel: readonly [number, number], ratio: number, alpha: number): void {
+    if (frame.ends.length === 0 || alpha <= 0) return;
+    const { gl } = this.gl;
+    const program = this.gl.use("ribbons", RIBBON_VERTEX, RIBBON_FRAGMENT);
+    this.aim(program, frame, perPixel);
+    // `perPixel` is of positions.
+    program.float("reach", 1 / frame.camera.scale);
+    program.float("ratio", ratio);
+    program.float("alpha", alpha);
+    gl.bindVertexArray(this.ribbons);
+    const each = (place: number, name: string, values: Uint8Array | Uint32Array | Float32Array, set: () => void): void => {
+      this.fill(name, values);
+      gl.enableVertexAttribArray(place);
+      set();
+      gl.vertexAttribDivisor(place, 1);
+    };
+    each(0, "ends", frame.ends, () => gl.vertexAttribIPointer(0, 2, gl.UNSIGNED_INT, 0, 0));
+    each(1, "tints", look.tints, () => gl.vertexAttribPointer(1, 4, gl.UNSIGNED_BYTE, true, 0, 0));
+    each(2, "widths", look.widths, () => gl.vertexAttribPointer(2, 1, gl.FLOAT, false, 0, 0));
+    gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, frame.ends.length / 2);
+  }
+
+  private drawDensity(density: Density, frame: Frame, [px, py]: readonly [number, number], alpha: number): void {
+    if (alpha <= 0) return;
+    const { gl } = this.gl;
+    if (this.dense?.of !== density) {
+      if (this.dense !== null) this.gl.release(this.dense.texture);
+      this.dense = { texture: this.gl.upload(density.values, ...density.size), of: density };
+    }
+    const program = this.gl.use("density", DENSITY_VERTEX, DENSITY_FRAGMENT);
+    const [left, top, right, bottom] = density.box;
+    const [x, y] = frame.camera.centre;
+    program.float("low", (left - x) * px, -(top - y) * py);
+    program.float("high", (right - x) * px, -(bottom - y) * py);
+    program.float("ink", ...frame.ink, alpha);
+    program.int("values", 1);
+    this.gl.bind(1, this.dense.texture);
+    gl.bindVertexArray(this.nothing);
+    gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
   }
 
   private drawPoints(frame: Frame, perPixel: readonly [number, number], ratio: number): void {

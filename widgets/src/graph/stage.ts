@@ -1,13 +1,17 @@
 /** The picture: a canvas, what the pointer does over it, and words beside nodes. */
 
-import { type Rgb, fromHex } from "../core/colors";
+import { fromHex } from "../core/colors";
 import { Gl } from "../core/gl";
 import { make, visible } from "../run/dom";
-import { moved, toPixel, toPlace, zoomAbout } from "./camera";
+import { moved, toPlace, zoomAbout } from "./camera";
 import type { Explorer } from "./explorer";
 import { Pace, edgeAlpha } from "./lod";
+import { Dense } from "./dense";
+import { memo } from "./memo";
 import { inside, pick } from "./pick";
 import { Renderer } from "./renderer";
+import { type Spot, byLargest, roomFor } from "./room";
+import { MOST_LINES, svgOf } from "./svg";
 import { type Pair, selected } from "./state";
 
 /** A press that moves less, in CSS pixels, is a click. */
@@ -16,6 +20,8 @@ const REST_MS = 200;
 /** Radians a pixel. */
 const TURN = 0.008;
 const MOST_LABELS = 30;
+/** With names of all. */
+const MOST_NAMES = 120;
 const STRONG = 0.75;
 /** The most edges that are drawn smoothly. */
 const SMOOTH = 20_000;
@@ -38,6 +44,8 @@ export class Stage {
   private gl: Gl | null;
   private renderer: Renderer | null;
   private readonly pace = new Pace();
+  private readonly dense: Dense;
+  private readonly largest = memo((sizes: Float32Array, degrees: Float64Array) => byLargest(degrees.map((one, row) => (sizes[row] ?? 0) * 1e6 + one)));
   private press: Press | null = null;
   private lasso: Pair[] = [];
   private movedAt = -Infinity;
@@ -46,14 +54,15 @@ export class Stage {
 
   constructor(private readonly explorer: Explorer) {
     // Where edges are many and faint, nobody sees their steps, and smoothing them costs several times as much.
-    this.gl = Gl.of(this.canvas, explorer.data.ends.length / 2 <= SMOOTH);
+    this.gl = Gl.of(this.canvas, explorer.data.ends.length > 0 && explorer.data.ends.length / 2 <= SMOOTH);
     this.renderer = this.gl === null ? null : new Renderer(this.gl);
+    this.dense = new Dense(explorer);
     this.line.setAttribute("class", "ndg-lasso");
     this.line.append(this.trace);
     this.element.tabIndex = 0;
     this.element.setAttribute("role", "application");
     this.element.setAttribute("aria-label", "Graph. Arrow keys move, plus and minus zoom, question mark lists the keys.");
-    this.element.append(this.canvas, this.labels, this.line);
+    this.element.append(this.canvas, this.labels, this.line, this.dense.note);
     if (this.gl === null) this.element.append(make("div", "ndg-none", "This browser draws no WebGL2, which the picture needs."));
     this.listen();
     this.sized = new ResizeObserver(() => this.resize());
@@ -62,6 +71,7 @@ export class Stage {
 
   close(): void {
     this.sized.disconnect();
+    this.dense.close();
     if (this.frame !== null) cancelAnimationFrame(this.frame);
     this.gl?.gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
@@ -72,28 +82,52 @@ export class Stage {
   }
 
   /** Draw now; the pixels can be had until the page goes on. */
-  drawNow(): void {
+  drawNow(nodes = true): void {
     const { explorer } = this;
     // Before it stands on the page it has no size.
     if (this.renderer === null || explorer.size.width <= 1) return;
-    const style = getComputedStyle(this.element);
-    const color = (name: string): Rgb => fromHex(style.getPropertyValue(name).trim());
     const { width, height } = explorer.size;
-    const some = explorer.state.selection.length > 0;
     const moving = performance.now() - this.movedAt < REST_MS;
     const edges = this.pace.edges(moving, performance.now());
-    const alpha = edgeAlpha(explorer.ends.length / 2, explorer.meanLength, explorer.box, explorer.camera.scale);
     const strength = edges && explorer.placed ? explorer.state.edges : 0;
     this.renderer.draw(
       {
         flat: explorer.placed ? explorer.flat : new Float32Array(0),
-        ends: explorer.ends, chosen: explorer.chosen, colors: explorer.colors, sizes: explorer.sizes, roles: explorer.roles,
-        camera: explorer.camera, alpha: alpha * strength, strong: STRONG * strength, faded: some ? 0.6 : 0,
-        paper: color("--ndg-paper"), ink: color("--ndg-ink"),
+        ends: explorer.ends, chosen: explorer.chosen, look: explorer.edgeLook, density: explorer.sampled ? this.dense.density : null,
+        colors: explorer.colors, sizes: explorer.sizes, roles: nodes ? explorer.roles : new Uint8Array(0),
+        camera: explorer.camera, alpha: this.alpha * strength, strong: STRONG * strength, faded: explorer.some ? 0.6 : 0,
+        paper: fromHex(this.color("--ndg-paper")), ink: fromHex(this.color("--ndg-ink")),
       },
       { width, height },
       this.canvas.width / Math.max(1, width),
     );
+  }
+
+  private color(name: string): string {
+    return getComputedStyle(this.element).getPropertyValue(name).trim();
+  }
+
+  /** How opaque an edge is. */
+  private get alpha(): number {
+    const { explorer } = this;
+    return edgeAlpha(explorer.ends.length / 2, explorer.meanLength, explorer.box, explorer.camera.scale);
+  }
+
+  /** What is drawn as SVG; edges as pixels where they are too many. */
+  svg(): string {
+    const { explorer } = this;
+    const { state, data, camera, size, shown, flat, sizes, colors, ends } = explorer;
+    const pixels = explorer.sampled || ends.length / 2 > MOST_LINES;
+    this.movedAt = -Infinity;
+    if (pixels) this.drawNow(false);
+    const image = pixels ? this.canvas.toDataURL("image/png") : null;
+    this.redraw();
+    return svgOf({
+      flat, ends, look: explorer.edgeLook, colors, sizes, shown, camera, size, image, alpha: this.alpha * state.edges,
+      picked: state.selection.map((name) => data.rows.get(name) ?? -1),
+      names: this.spots().map((spot) => ({ ...spot, text: explorer.nameOf(spot.row) })),
+      paper: this.color("--ndg-paper"), ink: this.color("--ndg-ink"),
+    });
   }
 
   /** The pixels as they are drawn, RGBA from the bottom row up. */
@@ -127,15 +161,23 @@ export class Stage {
     if (now - this.movedAt < 2 * REST_MS) this.redraw();
   }
 
+  /** Where names stand: those of the selection in any case, and of others where there is room. */
+  private spots(): Spot[] {
+    const { explorer } = this;
+    const { state, data, flat, sizes, shown, camera, size } = explorer;
+    if (!explorer.placed) return [];
+    const picked = state.selection.slice(0, MOST_LABELS).map((name) => data.rows.get(name) ?? -1);
+    const others = state.named === "all" ? this.largest(sizes, explorer.derived.degrees) : [];
+    return roomFor(picked, others, MOST_NAMES, { flat, sizes, shown, camera, size, name: (row) => explorer.nameOf(row) });
+  }
+
   private drawLabels(): void {
     const { explorer } = this;
-    const rows = explorer.state.selection.slice(0, MOST_LABELS).map((name) => explorer.data.rows.get(name) ?? -1);
-    const there = rows.filter((row) => explorer.placed && explorer.shown[row]);
+    const picked = new Set(explorer.state.selection);
     this.labels.replaceChildren(
-      ...there.map((row) => {
-        const [x, y] = toPixel(explorer.camera, explorer.size, [explorer.flat[2 * row] ?? 0, explorer.flat[2 * row + 1] ?? 0]);
-        const label = make("span", "ndg-label", explorer.nameOf(row));
-        label.style.transform = `translate(${x + (explorer.sizes[row] ?? 0) / 2 + 6}px, ${y - 9}px)`;
+      ...this.spots().map(({ row, x, y }) => {
+        const label = make("span", picked.has(explorer.data.names[row] ?? "") ? "ndg-label ndg-label-picked" : "ndg-label", explorer.nameOf(row));
+        label.style.transform = `translate(${x}px, ${y}px)`;
         return label;
       }),
     );
@@ -163,6 +205,10 @@ export class Stage {
     canvas.addEventListener("pointerdown", (event) => this.down(event));
     canvas.addEventListener("pointermove", (event) => this.drag(event));
     canvas.addEventListener("pointerup", (event) => this.up(event));
+    canvas.addEventListener("dblclick", (event) => {
+      const row = this.node(this.at(event));
+      if (row !== null) this.explorer.fly(row);
+    });
     canvas.addEventListener("pointercancel", () => this.stop());
     canvas.addEventListener("pointerleave", () => this.explorer.hover(null));
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
@@ -260,6 +306,8 @@ export class Stage {
   refresh(): void {
     this.element.dataset["tool"] = this.lassoing ? "line" : this.explorer.hovered === null ? "pan" : "pick";
     visible(this.labels, this.explorer.placed);
+    if (this.element.hidden) return;
+    this.dense.refresh();
     this.redraw();
   }
 }

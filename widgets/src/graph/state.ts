@@ -2,7 +2,14 @@
 
 import type { Theme } from "../image/state";
 
+export { same } from "../core/same";
+
 export type Pair = readonly [number, number];
+
+export type View = "nodes" | "matrix" | "table";
+export type Tab = "look" | "groups" | "numbers" | "graph";
+/** First row, first column, and how many of each. */
+export type Cells = readonly [number, number, number];
 
 export interface Filter {
   readonly of: "nodes" | "edges";
@@ -21,21 +28,24 @@ export interface GraphState {
   readonly color: string;
   readonly size: string;
   readonly label: string;
+  readonly named: "selected" | "all";
   readonly grow: number;
   readonly edges: number;
+  readonly edge_color: string;
+  readonly edge_width: string;
+  readonly view: View;
+  readonly panel: Tab;
+  readonly groups: string;
+  readonly against: string;
+  readonly compared: boolean;
+  readonly parts: number | null;
+  readonly dims: number | null;
+  readonly cells: Cells | null;
+  readonly plot: readonly [string, string];
+  readonly statistics: readonly string[];
   readonly filters: readonly Filter[];
   readonly selection: readonly string[];
   readonly theme: Theme;
-}
-
-/** Whether two JSON values are the same, whatever the order of their keys. */
-export function same(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (a === null || b === null || typeof a !== "object" || typeof b !== "object") return false;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>];
-  const names = Object.keys(left);
-  return names.length === Object.keys(right).length && names.every((name) => same(left[name], right[name]));
 }
 
 /** The selection after a click: with `more`, a node that was in it leaves it, and one that was not joins it. */

@@ -149,19 +149,20 @@ void main() {
   near = 1.0 - off / u_reach;
   chosen = a_selected;
   gl_Position = near > 0.0 ? clip(pixel(a_nm)) : vec4(2.0, 2.0, 2.0, 1.0);
-  gl_PointSize = u_diameter * (0.5 + 0.5 * max(near, 0.0));
+  gl_PointSize = u_diameter * (0.5 + 0.5 * max(near, 0.0)) * (1.0 + 0.3 * chosen);
 }`;
 
 export const POINTS_FRAGMENT = `
 uniform vec3 u_tint;
 uniform float u_opacity;
+uniform float u_others;
 in float near;
 in float chosen;
 out vec4 color;
 void main() {
   float r = length(2.0 * gl_PointCoord - 1.0);
   if (r > 1.0) discard;
-  float a = u_opacity * (0.25 + 0.75 * near);
+  float a = u_opacity * (0.25 + 0.75 * near) * (chosen > 0.5 ? 1.0 : u_others);
   vec3 rgb = r > 0.7 ? (chosen > 0.5 ? vec3(1.0) : 0.25 * u_tint) : u_tint;
   color = vec4(rgb * a, a);
 }`;

@@ -30,6 +30,8 @@ const DIAMETER = 9;
 const SLACK = 3;
 /** Points are seen from this many planes away. */
 const REACH = 4;
+/** How opaque points are while others are selected. */
+const OTHERS = 0.4;
 const NONE: readonly string[] = [];
 
 export class Shapes {
@@ -66,6 +68,8 @@ export class Shapes {
       const ratio = state.scale / plan.view.scale;
       program.float("u_reach", reach(state, infos, plan.panel.plane));
       program.float("u_diameter", DIAMETER * ratio);
+      // What is selected stands out of the crowd.
+      program.float("u_others", (state.selection[layer.id] ?? NONE).length > 0 ? OTHERS : 1);
       gl.gl.drawArrays(gl.gl.POINTS, 0, loaded.count);
     } else gl.gl.drawArraysInstanced(gl.gl.TRIANGLE_STRIP, 0, 4, loaded.count);
     gl.gl.bindVertexArray(null);

@@ -2,11 +2,13 @@
 
 import { Connection, pageStreams } from "../core/connection";
 import type { Model } from "../core/anywidget";
+import { Joint } from "../core/bus";
 import { HttpTransport, type Stores } from "../core/net";
 import { storesOf } from "./stores";
 import { Motion } from "../core/prefetch";
 import type { Event, Explorer, Facts, Panel, Pick, Place, Status } from "./explorer";
 import { type Steps, stepLevel, stepsOf } from "./lanes";
+import { type Parts, said, told } from "./linked";
 import { Loader } from "./loader";
 import { pick, placeOf } from "./pick";
 import { type LayerPlane, type PanelPlan, type Want, panelsOf, plan, visibleWants, want } from "./planes";
@@ -16,6 +18,7 @@ import { Shapes } from "./shapes";
 import { Stage } from "./stage";
 import { type Info, type Infos, type Vec3, type ViewState, setTime, voxelSize } from "./state";
 import { Sync } from "./sync";
+import type { Files } from "../zarr/reach";
 
 /** Below this many bytes a second, what moves comes as JPEG; what stands is always exact. */
 const SLOW = 12e6;
@@ -38,6 +41,7 @@ export class ImageView implements Explorer {
   status: Status = { transport: null, loading: 0, layers: {}, absent: false, playing: false, lost: false };
   private readonly listeners = new Map<Event, Set<() => void>>();
   private readonly sync: Sync;
+  private readonly joint: Joint;
   private readonly connection: Connection;
   private readonly loader: Loader;
   private readonly shapes = new Shapes();
@@ -65,6 +69,7 @@ export class ImageView implements Explorer {
     });
     this.state = this.sync.first();
     this.infos = this.sync.infos();
+    this.joint = new Joint(model, "image", (selection) => this.change(told(this.state, this.parts(), selection)));
     this.connection = new Connection(model, () => this.sync.endpoint(), () => this.request(), () => this.stores());
     const net = { transport: () => this.connection.transport(), lost: () => this.connection.lost() };
     this.loader = new Loader(net, pageStreams(), () => this.request(), (tile) => this.stage.drop(tile), (key) => this.stage.pinned(key));
@@ -81,8 +86,9 @@ export class ImageView implements Explorer {
 
   update(change: (state: ViewState) => ViewState): void {
     const before = this.state;
-    this.adopt(change(before));
-    if (this.state !== before) this.sync.write(this.state);
+    this.change(change(before));
+    const news = said(before, this.state, this.parts());
+    if (news !== null) this.joint.say("select", news.noun, news.ids);
   }
 
   on(event: Event, listener: () => void): () => void {
@@ -188,6 +194,7 @@ export class ImageView implements Explorer {
     this.closed = true;
     cancelAnimationFrame(this.frame);
     if (this.settle !== null) clearTimeout(this.settle);
+    this.joint.close();
     this.sync.close();
     this.loader.close();
     this.connection.close();
@@ -278,6 +285,16 @@ export class ImageView implements Explorer {
 
   // --- news --------------------------------------------------------------------------------------------------------
 
+  private change(state: ViewState): void {
+    if (state === this.state) return;
+    this.adopt(state);
+    this.sync.write(state);
+  }
+
+  private parts(): Parts {
+    return (this.model.get("linked") ?? {}) as Parts;
+  }
+
   private adopt(state: ViewState): void {
     if (state === this.state) return;
     this.state = state;
@@ -307,7 +324,8 @@ export class ImageView implements Explorer {
   }
 
   private stores(): Stores | null {
-    return storesOf(() => this.infos, String(this.model.get("reader") ?? ""), this.model.get("transport") === "zarr");
+    const files = (this.model.get("files") ?? null) as Files | null;
+    return storesOf(() => this.infos, String(this.model.get("reader") ?? ""), this.model.get("transport") === "zarr", files);
   }
 
   private reconnect(): void {

@@ -4,7 +4,7 @@ import type { Query } from "../core/net";
 import { type Kept, keep } from "./array";
 import { type Cut, type Made, Planes } from "./planes";
 import type { Volumes } from "./protocol";
-import { Reach } from "./reach";
+import { type Files, Reach } from "./reach";
 
 /** Tiles of one request that are read at a time. */
 const AT_ONCE = 4;
@@ -12,6 +12,8 @@ const AT_ONCE = 4;
 export type Send = (frame: Made, index: number) => Promise<void>;
 
 export class Answers {
+  /** Stores that came with the page. */
+  files: Files = {};
   private readonly kept: Kept = keep();
   private volumes: Volumes = {};
   private readonly planes = new Map<string, Planes>();
@@ -70,7 +72,7 @@ export class Answers {
     const known = this.planes.get(key);
     if (known !== undefined) return known;
     for (const old of this.planes.keys()) if (old.startsWith(`${name}|`)) this.planes.delete(old);
-    const made = new Planes(volume, version, this.kept, new Reach(version !== first));
+    const made = new Planes(volume, version, this.kept, new Reach(version !== first, this.files));
     this.planes.set(key, made);
     return made;
   }

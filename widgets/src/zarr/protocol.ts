@@ -2,6 +2,7 @@
 
 import type { Query } from "../core/net";
 import type { Made } from "./planes";
+import type { Files } from "./reach";
 
 /** Where one level of a volume lies. */
 export interface Level {
@@ -26,6 +27,7 @@ export interface Volume {
 export type Volumes = Readonly<Record<string, Volume>>;
 
 export type ToReader =
+  | { readonly t: "files"; readonly files: Files }
   | { readonly t: "volumes"; readonly volumes: Volumes }
   | { readonly t: "ask"; readonly id: number; readonly op: "tiles" | "play"; readonly query: Query }
   /** A frame was taken; the next may come. */

@@ -6,6 +6,11 @@ export interface Part {
   readonly length: number;
 }
 
+/** Keys that came with the page begin so: nobody is asked for them. */
+export const INLINE = "inline:";
+/** By their whole address. */
+export type Files = Readonly<Record<string, Uint8Array>>;
+
 /** So many are asked at a time. */
 const AT_ONCE = 8;
 /** A server that is busy is asked again so often, and at first after so many seconds. */
@@ -17,11 +22,18 @@ export class Reach {
   private readonly queue: (() => void)[] = [];
   asked = 0;
 
-  /** @param fresh ask the server whether what the browser keeps is still so */
-  constructor(private readonly fresh: boolean) {}
+  /**
+   * @param fresh ask the server whether what the browser keeps is still so
+   * @param files what came with the page
+   */
+  constructor(
+    private readonly fresh: boolean,
+    private readonly files: Files = {},
+  ) {}
 
   /** A key, or a part of it; null where there is none. */
   async get(url: string, part: Part | null = null): Promise<Uint8Array | null> {
+    if (url.startsWith(INLINE)) return url in this.files ? cut(this.files[url] as Uint8Array, part) : null;
     await this.turn();
     try {
       return await this.ask(url, part);
@@ -44,8 +56,7 @@ export class Reach {
     if (!answer.ok) throw new Error(`${url}: ${answer.status} ${answer.statusText}`.trim());
     const bytes = new Uint8Array(await answer.arrayBuffer());
     // A server that knows no parts sends everything.
-    if (part === null || answer.status === 206) return bytes;
-    return part.offset < 0 ? bytes.subarray(Math.max(0, bytes.length - part.length)) : bytes.subarray(part.offset, part.offset + part.length);
+    return answer.status === 206 ? bytes : cut(bytes, part);
   }
 
   private async answer(url: string, headers: Record<string, string>, tried = 1): Promise<Response> {
@@ -60,4 +71,9 @@ export class Reach {
     await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(10, seconds)));
     return this.answer(url, headers, tried + 1);
   }
+}
+
+function cut(bytes: Uint8Array, part: Part | null): Uint8Array {
+  if (part === null) return bytes;
+  return part.offset < 0 ? bytes.subarray(Math.max(0, bytes.length - part.length)) : bytes.subarray(part.offset, part.offset + part.length);
 }

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { Model } from "../src/core/anywidget";
 import type { GraphState } from "../src/graph/state";
-import { Sync } from "../src/graph/sync";
+import { Settled } from "../src/core/settled";
 
 const STATE = { layout: "auto", centre: [0, 0], scale: null, selection: [] } as unknown as GraphState;
 
@@ -30,7 +30,7 @@ const at = (x: number): GraphState => ({ ...STATE, centre: [x, 0] });
 
 it("sends the last of many changes, once, and nothing where nothing changed", async () => {
   const model = kernel();
-  const sync = new Sync(model, () => {});
+  const sync = new Settled<GraphState>(model, "state", () => {});
   for (let x = 1; x <= 5; x++) sync.write(at(x));
   expect(model.saved).toBe(0);
   await settled();
@@ -47,7 +47,7 @@ it("sends the last of many changes, once, and nothing where nothing changed", as
 it("takes what the kernel says for its wish, and its own words, heard again while it moves, for an echo", async () => {
   const model = kernel();
   const told: GraphState[] = [];
-  const sync = new Sync(model, (state) => told.push(state));
+  const sync = new Settled<GraphState>(model, "state", (state) => told.push(state));
   sync.write(at(1));
   await settled();
   sync.write(at(2));

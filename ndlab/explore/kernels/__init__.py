@@ -1,0 +1,1 @@
+"""The compiled half of `explore`. Import it inside functions: it loads numba."""

@@ -1,0 +1,16 @@
+/** Edges that another view points at. No DOM here. */
+
+import { endsOf } from "../core/bus";
+import { kept } from "./look";
+
+/** The ends of those among the edges shown; without a direction either end may be the first. */
+export function lit(shown: Uint32Array, edges: readonly string[], rows: ReadonlyMap<string, number>, directed: boolean): Uint32Array {
+  const wanted = new Set<number>();
+  for (const edge of edges) {
+    const [a, b] = endsOf(edge).map((end) => rows.get(end));
+    if (a === undefined || b === undefined) continue;
+    wanted.add(a * rows.size + b);
+    if (!directed) wanted.add(b * rows.size + a);
+  }
+  return wanted.size === 0 ? new Uint32Array(0) : kept(shown, (_, a, b) => wanted.has(a * rows.size + b));
+}
