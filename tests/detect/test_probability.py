@@ -173,4 +173,5 @@ def test_a_form_of_probability_gives_what_the_call_gives() -> None:
     form = explore.cell(probability, brain, progress=False)
     form.start()
     assert np.array_equal(form.wait().read(), probability(brain).read())
+    assert form.receipt is not None
     assert form.receipt.state == "done"
