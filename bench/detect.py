@@ -85,7 +85,8 @@ def models(method: str, data: Any, folder: Path, chosen: argparse.Namespace) -> 
         path = folder / f"{method}-{k}.npz"
         kind, _, seed = method.partition("-")
         if not path.exists():
-            begun, steps = time.process_time(), []
+            steps: list[int] = []
+            begun = time.process_time()
             how: dict[str, Any] = {"trees": 20 if chosen.quick else 200, "samples": SAMPLES}
             if kind == "network":
                 how = {"steps": chosen.steps, "minutes": chosen.minutes,

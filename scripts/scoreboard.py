@@ -12,8 +12,8 @@ RESULTS, PAGE = ROOT / "bench" / "results" / "detect.json", ROOT / "docs" / "ref
 JUDGED = RESULTS.with_name("detect_judged.csv")
 NAMES = {
     "trees": "boosted trees, auto-context", "network": "2.5-D network", "vesicle": "VESICLE-RF",
-    "smooth": "2.5-D network, neighbouring sections weighted in", "turned": "the same, from eight sides",
-    "together": "the same, and the trees",
+    "smooth": "2.5-D network, sections weighted in", "turned": "2.5-D network, sections weighted in, from eight sides",
+    "together": "that from eight sides and trees together",
 }  # fmt: skip
 
 COLUMNS = (

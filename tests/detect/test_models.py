@@ -181,6 +181,7 @@ def test_neighbouring_sections_have_their_weight() -> None:
     ]
     np.testing.assert_allclose(odds[1][1], 0.6 * odds[0][1] + 0.2 * (odds[0][0] + odds[0][2]), atol=1e-3)
     np.testing.assert_allclose(odds[1][0], 0.8 * odds[0][0] + 0.2 * odds[0][1], atol=1e-3)
+    wrong: dict[str, Any]
     for wrong in ({"turns": 3}, {"between": 0.5}):
         with pytest.raises(BadRequest, match="turns"):
             Model.together(network, **wrong)
