@@ -201,9 +201,7 @@ def test_plots_of_the_kernel_are_joined_in_the_page(notebook: Notebook, iris: Ar
     # Bars are ranges of one class: the first of setosa.
     shown.ask("v => { v.plots.joined[0].source.selected.indices = [0]; }")
     shown.until("v => v.explorer.selectedCount > 0")
-    low, high = shown.ask(
-        "v => { const d = v.plots.joined[0].source.data; return [d.low[0], d.high[0]]; }"
-    )
+    low, high = shown.ask("v => { const d = v.plots.joined[0].source.data; return [d.low[0], d.high[0]]; }")
     wanted = np.flatnonzero((iris[:50, 0] >= low) & (iris[:50, 0] < high)).tolist()
     assert shown.picked == other.picked == wanted
     # Setosa, by the table below the plot.
