@@ -166,7 +166,7 @@ def _likelihood(rows: Array, full: bool, floor: float) -> float:
         variance = (centred**2).mean(axis=0) + floor
         logdet = float(np.log(variance).sum())
         squares = float(((centred**2) / variance).sum())
-    return -0.5 * (n * p * np.log(2 * np.pi) + n * logdet + squares)
+    return float(-0.5 * (n * p * np.log(2 * np.pi) + n * logdet + squares))
 
 
 def tree_labels(tree: Branch) -> Array:

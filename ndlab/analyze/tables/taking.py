@@ -201,7 +201,8 @@ def _read(path: Path, options: dict[str, Any]) -> pd.DataFrame:
             return pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
         if ending in (".csv", ".tsv", ".txt"):
             options = {"sep": _separator(path)} | options
-            return pd.read_csv(path, dtype_backend="numpy_nullable", **options)
+            frame: pd.DataFrame = pd.read_csv(path, dtype_backend="numpy_nullable", **options)
+            return frame
     except (ValueError, pd.errors.ParserError, TypeError) as error:
         raise BadRequest(f"the table {path.name}", str(error), "say sep=, header=, quotechar= or na_values=") from error
     there = ", ".join(ENDINGS)
@@ -238,7 +239,7 @@ def _column(series: pd.Series[Any], name: str) -> Column:
         seconds = (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
         return Column.of(seconds.to_numpy(np.float64), "s since 1970")
     if pd.api.types.is_timedelta64_dtype(dtype):
-        return Column.of((series / pd.Timedelta(seconds=1)).to_numpy(np.float64), "s")
+        return Column.of(series.dt.total_seconds().to_numpy(np.float64), "s")
     plain = [None if gone else _plain(one) for one, gone in zip(series.tolist(), missing, strict=True)]
     try:
         return Column.of(plain)
