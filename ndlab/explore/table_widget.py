@@ -63,7 +63,7 @@ class TableView(LiveWidget):
     channel = traitlets.Unicode("").tag(**_SYNC)
     ids = traitlets.Unicode("").tag(**_SYNC)
     noun = traitlets.Unicode("rows").tag(**_SYNC)
-    selected = traitlets.Any()
+    selected: Any = traitlets.Any()
 
     def __init__(
         self, table: Table, state: Mapping[str, Any] | None = None, *, selected: Any = None, noun: str = "rows",

@@ -96,7 +96,9 @@ def test_kinds_can_be_said() -> None:
     assert found.codes("n")[1] == ["2", "1"]
     text = tables.table_of({"w": ["1.5", "7", None]}, kinds={"w": "number"})
     assert np.array_equal(text.columns["w"], [1.5, 7, np.nan], equal_nan=True)
-    moments = tables.table_of({"t": pd.to_datetime(["1970-01-02", "NaT"]), "d": pd.to_timedelta([1, 2], "min")})
+    moments = tables.table_of(
+        {"t": pd.to_datetime(pd.Series(["1970-01-02", None])), "d": pd.to_timedelta([1, 2], "min")}
+    )
     assert np.array_equal(moments.columns["t"], [86400, np.nan], equal_nan=True)
     assert moments.columns["d"].tolist() == [60, 120]
 

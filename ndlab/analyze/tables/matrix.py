@@ -93,7 +93,7 @@ def matrix(
                 'leave columns out, or take missing="median"',
             )  # fmt: skip
         return Matrix(values[whole], which[whole], chosen, int((~whole).sum()))
-    empty = [name for name, all_gone in zip(chosen, np.all(gone, axis=0).tolist(), strict=True) if all_gone]
+    empty = [name for name, all_gone in zip(chosen, np.atleast_1d(gone.all(axis=0)), strict=True) if all_gone]
     if empty:
         raise BadRequest(f"the {missing} of {', '.join(empty)}", "these columns have no value at all", "leave them out")
     middle = (np.nanmean if missing == "mean" else np.nanmedian)(values, axis=0)

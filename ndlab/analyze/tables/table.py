@@ -102,7 +102,9 @@ def _coded(column: Column) -> tuple[Array, list[str]]:
     if column.kind == "str":
         import pandas as pd
 
-        codes, there = pd.factorize(np.where(missing, np.array(None, object), column.values))
+        words = column.values.copy()
+        words[missing] = None
+        codes, there = pd.factorize(words)
         counts = np.bincount(codes[codes >= 0], minlength=len(there))
         order = np.lexsort((np.asarray(there, str), -counts))
         names = [str(there[i]) for i in order]

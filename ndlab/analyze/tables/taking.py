@@ -241,7 +241,7 @@ def _column(series: pd.Series[Any], name: str) -> Column:
         seconds = (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
         return Column.of(seconds.to_numpy(np.float64), "s since 1970")
     if pd.api.types.is_timedelta64_dtype(dtype):
-        return Column.of(pd.to_timedelta(series).dt.total_seconds().to_numpy(np.float64), "s")
+        return Column.of(series.dt.total_seconds().to_numpy(np.float64), "s")
     plain = [None if gone else _plain(one) for one, gone in zip(series.tolist(), missing, strict=True)]
     try:
         return Column.of(plain)

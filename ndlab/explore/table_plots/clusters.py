@@ -64,7 +64,6 @@ def draw(job: Job) -> Drawn:
     notes += [
         *thin_note(len(some), len(rows)),
         *([f"{said(job.whole.left_out)} rows without a value are left out."] if job.whole.left_out else []),
-        f"All rows have the column {CLUSTER!r} now.",
     ]
     layout = column(
         row(plot, side, sizing_mode="stretch_width"),
@@ -73,7 +72,8 @@ def draw(job: Job) -> Drawn:
     )
     tables = [_sizes(job, labels, rows), *_against(job, labels, rows, facts)]
     return Drawn("clusters", layout, notes, tables, [{"id": source.id, "kind": "rows"}], {CLUSTER: of_all},
-                 facts | {"labels": labels, "rows": rows, "means": means})  # fmt: skip
+                 facts | {"labels": labels, "rows": rows, "means": means},
+                 hints=[f"All rows have the column {CLUSTER!r} now."])  # fmt: skip
 
 
 def _side(**options: Any) -> Any:

@@ -68,6 +68,8 @@ class Drawn:
     layout : bokeh model, or None
     notes : list of str
         What was done, and what is left out.
+    hints : list of str
+        What can be done with it on the page; no report says it.
     tables : list of Listing
     sources : list of dict
         ``id`` of a data source, ``kind`` of its marks (``"rows"`` or ``"ranges"``), for ranges the column ``by`` and
@@ -81,6 +83,7 @@ class Drawn:
     tab: str
     layout: Any
     notes: list[str] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list, kw_only=True)
     tables: list[Listing] = field(default_factory=list)
     sources: list[dict[str, str]] = field(default_factory=list)
     derived: dict[str, Any] = field(default_factory=dict)
@@ -93,7 +96,8 @@ class Drawn:
 
         item = None if self.layout is None else json_item(self.layout, theme=theme(self.dark))
         return {
-            "tab": self.tab, "item": item, "notes": self.notes, "tables": [one.plain() for one in self.tables],
+            "tab": self.tab, "item": item, "notes": self.notes + self.hints,
+            "tables": [one.plain() for one in self.tables],
             "sources": [{"by": "", "classes": ""} | one for one in self.sources],
         }  # fmt: skip
 

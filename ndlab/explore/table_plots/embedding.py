@@ -60,12 +60,12 @@ def _components(job: Job, options: dict[str, Any]) -> Drawn:
         f"{found.elbow} component{'s stand' if several else ' stands'} out (profile likelihood), with {part}.",
         *thin_note(len(some), len(rows), "; see all in Points, PC1 across and PC2 up"),
         *([f"{said(job.whole.left_out)} rows without a value are left out."] if job.whole.left_out else []),
-        "All rows have their components as columns now.",
     ]  # fmt: skip
     layout = row(plot, scree(job, found), sizing_mode="stretch_width")
     heads = ["loading", *(f"PC{k + 1}" for k in shown)]
     return Drawn("embedding", layout, notes, [Listing("Components", heads, lines)],
-                 [{"id": source.id, "kind": "rows"}], derived, {"components": found, "rows": rows})  # fmt: skip
+                 [{"id": source.id, "kind": "rows"}], derived, {"components": found, "rows": rows},
+                 hints=["All rows have their components as columns now."])  # fmt: skip
 
 
 def scree(job: Job, found: Components) -> Any:

@@ -59,7 +59,6 @@ def draw(job: Job) -> Drawn:
         *([f"Centre and covariance are those of {said(found.searched)} rows taken by chance."]
           if found.searched < len(rows) else []),
         *thin_note(len(shown), len(rows), ", and those that stand out most"),
-        f"All rows have the column {DISTANCE!r} now.",
     ]  # fmt: skip
     if left_out := job.whole.left_out:
         notes.insert(1, f"{said(left_out)} rows without a value are left out.")
@@ -71,4 +70,5 @@ def draw(job: Job) -> Drawn:
         "outliers", row(left, right, sizing_mode="stretch_width"), notes, [listing] if lines else [],
         [{"id": source.id, "kind": "rows"}], {DISTANCE: every},
         {"distance": found.distance, "cutoff": cutoff, "rows": rows, "is_outlier": is_out},
+        hints=[f"All rows have the column {DISTANCE!r} now."],
     )  # fmt: skip

@@ -62,7 +62,7 @@ def _one(job: Job, options: dict[str, Any]) -> Drawn:
                   **({"legend_group": "class"} if n > 1 else {}))  # fmt: skip
         plot.y_range.start = 0
         drawn.sources.append({"id": source.id, "kind": "ranges", "by": column, "classes": job.state["classes"]})
-        drawn.notes.append("Click a bar to select its rows; with Shift, several.")
+        drawn.hints.append("Click a bar to select its rows; with Shift, several.")
     else:
         job.tell(f"density of {column}")
         _densities(plot, groups, names, colors, every)
