@@ -220,7 +220,7 @@ def test_plots_of_the_kernel_are_joined_in_the_page(notebook: Notebook, iris: Ar
     shown.tab("Points")
     shown.root.get_by_label("across").select_option("PC1")
     shown.until("v => v.stage.placed !== null && v.explorer.column('PC1') !== null")
-    assert shown.ask("v => v.stage.placed.x[0]") == pytest.approx(-2.7714, abs=1e-3)
+    assert shown.ask("v => v.stage.placed.x[0]") == pytest.approx(-2.765081, abs=1e-5)
 
     for title, tab in (("Heat map", "heat"), ("Outliers", "outliers"), ("Correlation", "relations"),
                        ("Features", "pairs"), ("Clusters", "clusters")):  # fmt: skip
