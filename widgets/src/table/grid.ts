@@ -100,7 +100,14 @@ export class Grid {
       field.type = "search";
       field.placeholder = facts?.kind === "number" ? `> 1, 2..5${facts.unit ? ` ${facts.unit}` : ""}` : "has …";
       field.setAttribute("aria-label", `Filter by ${name}`);
-      field.addEventListener("change", () => this.filter(by, field.value, facts?.kind === "number" || (by === "" && facts === null)));
+      const filter = (): void => this.filter(by, field.value, facts?.kind === "number" || (by === "" && facts === null));
+      field.addEventListener("change", filter);
+      // Its own cross empties it.
+      field.addEventListener("search", filter);
+      // Not every page lets Enter be a change.
+      field.addEventListener("keydown", (event) => {
+        if (event.key === "Enter") filter();
+      });
       this.fields.set(by, field);
       const cell = make("div", by === "" ? "ndt-cell ndt-first" : "ndt-cell", title, field);
       cell.setAttribute("role", "columnheader");
