@@ -12,9 +12,9 @@ import { scrollTo, windowOf } from "./window";
 const ROW = 23;
 const WIDE = 112;
 const FIRST = 96;
-const WIDEST = 200;
+const WIDEST = 220;
 /** CSS pixels, in the heavier type of ids. */
-const DIGIT = 8;
+const DIGIT = 9;
 /** Cells beyond the edge, so that scrolling shows no gap. */
 const SPARE = 1;
 
