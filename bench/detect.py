@@ -1,11 +1,11 @@
 """Synapse detection on the larva's nerve cord: scores over four spatial folds, and voxels a CPU second.
 
 Each method is trained on three quarters of `vnc_larva_sstem` (sections 0-13) and looks at the fourth, which lies 110 nm
-or more from everything it was trained on. Rules (threshold, sizes) for a quarter are those that are best on the other
-three.
+or more from everything it was trained on. Rules (threshold, sizes) for a quarter are those that do best, together with
+those next to them, on the other three (`Sweep.steady`).
 `--models FOLDER` keeps trained models, and takes those that are there; networks need PyTorch only to be trained.
 `--steps` and `--minutes` are the limits of each network's training; `--start FOLDER` has models to go on from, each
-trained on the same three quarters.
+trained on the same three quarters. `turned` and `together` are made of `--seeds` networks, which begin differently.
 `--methods` names what to run. Scores are over all quarters; intervals from drawing tiles of 256 x 256 voxels anew.
 """
 
@@ -19,7 +19,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,12 @@ Array = np.ndarray[Any, Any]
 SIZE = (45.0, 4.6, 4.6)
 JUDGED = Path(__file__).parent / "results" / "detect_judged.csv"
 GAP, TILE, SMALL = 24, 256, 200
-STEPS = 1000  # of a network's training
+STEPS = 1500  # of a network's training
+# Methods that are made of others: which, and from how many sides they look.
+MADE = {"smooth": (("network",), 1), "turned": (("network",), 8), "together": (("turned", "trees"), 1)}
+BETWEEN = 0.1  # weight of each neighbouring section in these
 SAMPLES = 10_000  # of each class for the random forest; VESICLE's limit is 100,000
-OWN = Grid((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), (0, 50), (10_000,), (100, 200, 400, 700, 1000), (1, 2))
+OWN = Grid((0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98), (0,), (10_000,), (100, 150, 200, 300, 400, 550, 700, 1000), (1, 2))
 # VESICLE's own thresholds and areas are too low for neither of them; its sizes are.
 VESICLE = Grid(GRID.threshold, (0, 50, 200), (5000,), (100, 200, 500, 1000, 2000), (1, 2, 3))
 
@@ -72,31 +75,44 @@ def hidden(shape: tuple[int, ...], part: tuple[slice, ...]) -> Array:
     return out
 
 
-def models(method: str, data: Any, folder: Path, chosen: argparse.Namespace) -> tuple[list[Model], float]:
-    """A model for each quarter, and CPU seconds of training."""
+def models(method: str, data: Any, folder: Path, chosen: argparse.Namespace) -> list[Model]:
+    """A model for each quarter."""
+    if method in MADE:
+        return made(method, data, folder, chosen)
     raw, truth, others, _ = data
-    volume, found, spent = Volume.from_array(raw, SIZE), [], 0.0
+    volume, found = Volume.from_array(raw, SIZE), []
     for k, part in enumerate(quarters(raw.shape)):
         path = folder / f"{method}-{k}.npz"
-        if method == "together":
-            Model.together(*(folder / f"{one}-{k}.npz" for one in ("network", "trees"))).save(path)
+        kind, _, seed = method.partition("-")
         if not path.exists():
-            begun, steps = time.process_time(), []
+            steps: list[int] = []
+            begun = time.process_time()
             how: dict[str, Any] = {"trees": 20 if chosen.quick else 200, "samples": SAMPLES}
-            if method == "network":
+            if kind == "network":
                 how = {"steps": chosen.steps, "minutes": chosen.minutes,
                        "start": chosen.start and Path(chosen.start, path.name),
                        "progress": lambda step, *_, steps=steps: steps.append(step)}  # fmt: skip
             classes = {"membrane": others["membrane"]} if method == "vesicle" else others
-            model = detect.train(volume, truth > 0, method=method, classes=classes,  # type: ignore[arg-type]
-                                 dont_care=hidden(raw.shape, part), **(how if method != "trees" else {}))  # fmt: skip
+            model = detect.train(volume, truth > 0, method=kind, classes=classes,  # type: ignore[arg-type]
+                                 dont_care=hidden(raw.shape, part), seed=int(seed or 0),
+                                 **(how if method != "trees" else {}))  # fmt: skip
             used = time.process_time() - begun
             notes = {"licence": "CC BY-NC-SA 3.0, not to be shipped", "steps": (steps or [""])[-1], "cpu_s": used}
             replace(model, notes={**model.notes, **notes}).save(path)
-            spent += used
             print(f"{method} {k}: trained in {used:.0f} CPU s {notes['steps']}", flush=True)
         found.append(Model.load(path))
-    return found, spent
+    return found
+
+
+def made(method: str, data: Any, folder: Path, chosen: argparse.Namespace) -> list[Model]:
+    """Models that are made of others, which are trained first if they are not there."""
+    names, turns = MADE[method]
+    seeds = [f"network-{seed}" for seed in range(1, chosen.seeds)] if turns > 1 else []
+    parts = [models(name, data, folder, chosen) for name in (*names, *seeds)]
+    found = [Model.together(*some, turns=turns, between=BETWEEN) for some in zip(*parts, strict=True)]
+    for k, one in enumerate(found):
+        one.save(folder / f"{method}-{k}.npz")
+    return found
 
 
 ALONE = """
@@ -137,13 +153,13 @@ def unseen(method: str, chosen: list[Model], raw: Array, folder: Path) -> Array:
 
 
 def scored(chance: Array, truth: Array, grid: Grid) -> tuple[list[Any], list[Any], Any]:
-    """Evaluations of the quarters, each by rules that are best on the other three; and all sweeps added up."""
+    """Evaluations of the quarters, each by rules that do well on the other three; and all sweeps added up."""
     parts = quarters(chance.shape)
     swept = [detect.sweep(chance[part], truth[part], grid, ignore_below=SMALL) for part in parts]
     found, rules = [], []
     for k, part in enumerate(parts):
         others = [one for i, one in enumerate(swept) if i != k]
-        best, _ = sum(others[1:], others[0]).best()
+        best = sum(others[1:], others[0]).steady()
         rules.append(best)
         found.append(detect.evaluate(chance[part], truth[part], rules=best, ignore_below=SMALL, voxel_size=SIZE))
     return found, rules, sum(swept[1:], swept[0])
@@ -197,7 +213,7 @@ def by_share(chance: Array, truth: Array, rules: list[Any], least: float) -> flo
 def measure(bench: Bench, method: str, data: Any, chosen: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
     raw, truth, _, _ = data
     folder = Path(chosen.models)
-    trained, spent = models(method, data, folder, chosen)
+    trained = models(method, data, folder, chosen)
     chance = unseen(method, trained, raw, folder)
     speed, peak = alone(raw, folder / f"{method}-0.npz", 2 if bench.quick else 8)
     found, rules, every = scored(chance, truth, VESICLE if method == "vesicle" else OWN)
@@ -212,8 +228,9 @@ def measure(bench: Bench, method: str, data: Any, chosen: argparse.Namespace) ->
         "f1_judged": again.value, "f1_judged_low": again.low, "f1_judged_high": again.high,
         "best_f1_on_the_curve": every.best()[1], "voxel_ap": detect.average_precision(chance, truth),
         "cremi_nm": float(np.nanmean([one.clefts.score for one in found])),
-        "mvoxel_per_cpu_s": speed, "peak_mib": peak, "training_cpu_s": spent,
-        "steps": trained[0].notes.get("steps", ""),
+        "mvoxel_per_cpu_s": speed, "peak_mib": peak,
+        "training_cpu_s": sum(one.notes.get("cpu_s", 0.0) for one in trained),
+        "steps": trained[0].notes.get("steps", ""), "rules": [asdict(one) for one in rules],
         "digests": [one.digest for one in trained],
     }  # fmt: skip
     return row, found
@@ -236,10 +253,11 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     own = argparse.ArgumentParser(add_help=False)
     own.add_argument("--models", default="detect-models")
-    own.add_argument("--methods", default="vesicle,trees,network,together")
+    own.add_argument("--methods", default="vesicle,trees,network,smooth,turned,together")
     own.add_argument("--steps", type=int, default=STEPS)
     own.add_argument("--minutes", type=float)
     own.add_argument("--start")
+    own.add_argument("--seeds", type=int, default=1)
     chosen, sys.argv[1:] = own.parse_known_args()
     bench = Bench("detect", arguments(__doc__))
     chosen.quick = bench.quick

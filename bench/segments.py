@@ -4,7 +4,7 @@ Volumes with cells in three dimensions (`fib25_medulla`, `gala_fibsem_mini`) are
 the first part, the threshold of merging is chosen on the second, and the third is scored. Of gala the shipped model of
 membranes has seen the first part, and is taken as it is. Sections with membranes (`isbi2012_vnc`, `vnc_larva_sstem`)
 are parted in two along x; each half is looked at by a model of the other one, and its sections' pieces are scored.
-`--only NAME` runs one data set, without saving.
+Of the phantom sections of 8 and of 40 nm are compared. `--only NAME` runs one data set, without saving.
 """
 
 from __future__ import annotations
@@ -151,6 +151,29 @@ def _chosen(walls: Array, true: Array, size: tuple[float, float, float]) -> tupl
     return score(best, np.s_[1::2]), best
 
 
+def thick(bench: Bench, quick: bool) -> None:
+    """Sections of 8 and of 40 nm of the phantom: by perfect membranes, the shipped model, and one of such sections."""
+    from ndlab.samples import phantom
+
+    rows: dict[str, dict[str, float]] = {}
+    for z, shape in ((8.0, (64, 160, 160)), (40.0, (32, 240, 240))):
+        if quick:
+            shape = (16, 80, 80)
+        size = (z, 8.0, 8.0)
+        learn, judge = (phantom(shape, voxel_size=size, seed=seed) for seed in (21, 8))
+        own = detect.train(learn.volume("image"), learn.membranes(), target="membrane")
+        image, membrane = judge.volume("image"), judge.membranes() > 0
+        walls = {"the known membranes": membrane.astype("f4")}
+        for name, model in (("the shipped model", None), ("a model of another such phantom", own)):
+            walls[name] = detect.membranes(image, model=model).read()
+        for name, values in walls.items():
+            found = detect.segments(volume(values, size))
+            score = detect.score_segmentation(found, volume(judge.labels(), size, "labels"))
+            ap = detect.average_precision(values, membrane)
+            rows[f"sections of {z:g} nm, {name}"] = {**row(score), "voxel AP": ap, "segments": score.segments}
+    bench.table("phantom: how thick sections are [bits]", rows)
+
+
 def memory(bench: Bench, quick: bool) -> None:
     """Blocks against the whole: the same segments, and what they take."""
     from ndlab.samples import phantom
@@ -180,6 +203,8 @@ def main() -> None:
     bench = Bench("segments", options)
     if only in (None, "memory"):
         memory(bench, bench.quick)
+    if only in (None, "phantom"):
+        thick(bench, bench.quick)
     if only in (None, "gala"):
         in_three(bench, "gala", *gala(data), model=MEMBRANES)
     if only in (None, "fib25"):

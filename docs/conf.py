@@ -23,6 +23,8 @@ nb_ipywidgets_js = {}
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 nb_render_text_lexer = "none"
 nb_merge_streams = True
+# Progress bars go there.
+nb_output_stderr = "remove"
 myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 4
 suppress_warnings = ["misc.highlighting_failure"]

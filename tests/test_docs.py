@@ -78,7 +78,7 @@ def test_every_page_is_listed_and_has_something_to_run() -> None:
     pages = sorted(path.name for path in folder.glob("*.md") if path.name != "README.md")
     assert sorted(set(re.findall(r"\((\w[\w-]*\.md)\)", (folder / "README.md").read_text()))) == pages
     assert [page for page in pages if not any(not network for _, network, _ in blocks(folder / page))] == []
-    assert sum(network for path in DOCUMENTS for _, network, _ in blocks(path)) == 8
+    assert sum(network for path in DOCUMENTS for _, network, _ in blocks(path)) == 15
 
 
 def test_no_block_hides_from_the_tests() -> None:
@@ -88,6 +88,15 @@ def test_no_block_hides_from_the_tests() -> None:
         fences = re.findall(r"^```(?:python|py|sh|bash|console)\b", text, re.MULTILINE)
         files = [name for name, _ in _FILE.findall(text) if name.endswith((".py", ".sh"))]
         assert len(fences) == len(blocks(document)) + len(files), document.name
+
+
+def test_the_tables_of_scale_are_what_their_command_prints() -> None:
+    command = [sys.executable, str(ROOT / "bench" / "petabyte.py")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    text = (ROOT / "docs" / "explanation" / "scale.md").read_text()
+    assert [table for table in said.strip().split("\n\n") if table not in text] == [], (
+        "copy what bench/petabyte.py prints"
+    )
 
 
 def test_a_wrong_claim_is_found(tmp_path: Path) -> None:

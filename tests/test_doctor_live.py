@@ -64,7 +64,7 @@ def test_a_server_that_anybody_may_ask_and_that_lacks_the_extension(tmp_path: Pa
 def test_ndlab_serve(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NDLAB_TOKEN", raising=False)
     volume = toy().volume("image").like(tmp_path / "toy.zarr")
-    with serving(make_site(tmp_path, Access(token="secret"))) as running:
+    with serving(make_site(str(tmp_path), Access(token="secret"))) as running:
         assert main(["doctor", running.url, "--json"]) == 0
         shut = json.loads(capsys.readouterr().out)
         assert main(["doctor", running.url, "--token", "secret"]) == 0
@@ -72,7 +72,7 @@ def test_ndlab_serve(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
         assert main(["doctor", running.url, "--token", "another"]) == 1
         assert "not the one that the server knows" in capsys.readouterr().out
     assert [one["what"] for one in shut["findings"]] == ["ndlab serve", "token"]
-    with serving(make_site(tmp_path, Access(open=True))) as running:
+    with serving(make_site(str(tmp_path), Access(open=True))) as running:
         # A store behind a server is a store.
         assert main(["doctor", f"{running.url}/v1/zarr/{Path(volume.url).stem}"]) == 0
         assert "chunks 0" in capsys.readouterr().out

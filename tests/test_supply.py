@@ -80,7 +80,10 @@ def test_advisories_are_matched_by_version(tmp_path: Path, affected: dict[str, A
 
 # ------------------------------------------------------------------------------------------------------ pickles
 # What a Run gives to its own workers and has back from them, on Dask's wire: whoever reaches that may run code anyhow.
-OWN_WORKERS = {"ndlab/pipeline/held.py", "ndlab/pipeline/plain.py", "ndlab/pipeline/work.py"}
+# The process that counts graphs reads a pipe of the one that started it.
+OWN_WORKERS = {
+    "ndlab/explore/graph_count.py", "ndlab/pipeline/held.py", "ndlab/pipeline/plain.py", "ndlab/pipeline/work.py",
+}  # fmt: skip
 LOADERS = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib", "jsonpickle"}
 
 

@@ -23,6 +23,7 @@ __all__ = ["PHANTOM", "Detector", "Model"]
 Array = np.ndarray[Any, Any]
 PHANTOM = Path(__file__).resolve().parent / "models" / "phantom.npz"
 _FORMAT = "ndlab detector 1"
+_HALF = 0.5
 
 
 class Detector(Protocol):
@@ -161,8 +162,18 @@ class Model:
         return model if isinstance(model, Model) else cls.load(model)
 
     @classmethod
-    def together(cls, *models: Model | str | os.PathLike[str]) -> Model:
-        """Make one model of several: the geometric mean of their probabilities.
+    def together(cls, *models: Model | str | os.PathLike[str], turns: int = 1, between: float = 0.0) -> Model:
+        """Make one model of several, or of one that looks more often: the geometric mean of probabilities.
+
+        Parameters
+        ----------
+        *models : Model or path
+            Of the same classes and pixels.
+        turns : {1, 4, 8}
+            From how many sides of a section each looks: as it is; turned by quarters; these mirrored, too. It takes
+            so many times as long.
+        between : float
+            Weight of each of the two neighbouring sections in the mean, from 0 to below 0.5.
 
         Raises
         ------
@@ -176,6 +187,9 @@ class Model:
         """
         from ndlab.detect.together import Together
 
+        if turns not in (1, 4, 8) or not 0 <= between < _HALF:
+            raise BadRequest(f"turns={turns!r}, between={between!r}", "turns are 1, 4 or 8; between is from 0 to 0.5",
+                             "give turns=8, between=0.1 for instance")  # fmt: skip
         parts = [cls.of(one) for one in models]
         if len({(one.classes, one.voxel_size, one.pixel) for one in parts}) != 1:
             said = "; ".join(f"{one}" for one in parts) or "none"
@@ -183,7 +197,8 @@ class Model:
                              "give models of the same classes and pixels, trained on the same volume")  # fmt: skip
         first = parts[0]
         notes = {**first.notes, "parts": [one.digest for one in parts]}
-        return cls(Together(tuple(one.detector for one in parts)), first.classes, first.voxel_size, first.pixel, notes)
+        detectors = Together(tuple(one.detector for one in parts), turns, between)
+        return cls(detectors, first.classes, first.voxel_size, first.pixel, notes)
 
     def number(self, name: str) -> int:
         """Place of a class."""
@@ -200,8 +215,9 @@ def detector(head: Mapping[str, Any], arrays: Mapping[str, Array]) -> Detector:
     from ndlab.detect.vesicle import Vesicle
 
     if head["kind"] == Together.kind:
-        parts = head["detector"]["parts"]
-        return Together(tuple(detector(one, below(arrays, str(i))) for i, one in enumerate(parts)))
+        about = head["detector"]
+        parts = tuple(detector(one, below(arrays, str(i))) for i, one in enumerate(about["parts"]))
+        return Together(parts, about.get("turns", 1), about.get("between", 0.0))
     kinds: dict[str, Any] = {one.kind: one for one in (Trees, Network, Vesicle)}
     kind = kinds.get(head["kind"]) or load("detectors", head["kind"])
     if kind is None:

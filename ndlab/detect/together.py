@@ -22,10 +22,16 @@ class Together:
     ----------
     parts : tuple
         Detectors of the same classes, on the same pixels.
+    turns : {1, 4, 8}
+        From how many sides each of them looks: as it is; turned by quarters; these mirrored, too.
+    between : float
+        Weight of each neighbouring section in the mean, less than a half: what is there is mostly there, too.
     """
 
     kind: ClassVar[str] = "together"
     parts: tuple[Any, ...]
+    turns: int = 1
+    between: float = 0.0
 
     @property
     def align(self) -> int:
@@ -42,18 +48,35 @@ class Together:
     def overlap(self) -> tuple[int, int, int]:
         """How far the part looks that looks furthest."""
         z, y, x = (max(sides) for sides in zip(*(one.overlap for one in self.parts), strict=True))
-        return z, y, x
+        return z + (self.between > 0), y, x
 
     def predict(self, image: Array) -> Array:
         """Probabilities (classes, z, y, x) of grey values (z, y, x) of mean 0 and deviation 1."""
-        logs = sum(np.log(np.maximum(one.predict(image), _LEAST)) for one in self.parts)
-        found: Array = np.exp(np.asarray(logs) / np.float32(len(self.parts)))
+        ny, nx = image.shape[1:]
+        if self.turns > 1:
+            # Whole steps of every part from every side, so that a block looks as the volume does.
+            image = np.pad(image, ((0, 0), *((0, -n % self.align) for n in (ny, nx))), mode="edge")
+        logs = sum(self._logs(image, turn) for turn in range(self.turns))
+        found = np.asarray(logs)[..., :ny, :nx] / np.float32(self.turns * len(self.parts))
+        if self.between:
+            below, above = (found[:, np.clip(np.arange(len(image)) + step, 0, len(image) - 1)] for step in (-1, 1))
+            found = found + np.float32(self.between) * (below + above - 2 * found)
+        found = np.exp(found)
         found /= found.sum(axis=0)
         return found
 
+    def _logs(self, image: Array, turn: int) -> Any:
+        """Sum of the logarithms of what the parts give from one side, turned back."""
+        seen = np.rot90(image, turn % 4, (1, 2))
+        seen = np.ascontiguousarray(seen[..., ::-1] if turn > 3 else seen)
+        logs = sum(np.log(np.maximum(one.predict(seen), _LEAST)) for one in self.parts)
+        return np.rot90(logs[..., ::-1] if turn > 3 else logs, -(turn % 4), (2, 3))
+
     def about(self) -> dict[str, Any]:
         """Return what is not an array, as plain values."""
-        return {"parts": [{"kind": one.kind, "detector": one.about()} for one in self.parts]}
+        parts = [{"kind": one.kind, "detector": one.about()} for one in self.parts]
+        more = {"turns": self.turns} if self.turns > 1 else {}
+        return {"parts": parts, **more, **({"between": self.between} if self.between else {})}
 
     def arrays(self) -> dict[str, Array]:
         """Return what a file holds."""

@@ -73,7 +73,7 @@ def volume_layers(volume: Volume, name: str | None = None) -> list[Layer]:
     >>> from ndlab.samples import toy
     >>> ((data, how, kind),) = volume_layers(toy().volume("labels"), "cells")
     >>> kind, how["name"], how["scale"], data.shape
-    ('labels', 'cells', (100.0, 50.0, 50.0), (12, 24, 30))
+    ('labels', 'cells', (100.0, 50.0, 50.0), (10, 24, 30))
     """
     title = name or volume.name or volume.kind
     levels = volume.levels if volume.box.shape == volume.levels[volume.level_index].shape[-3:] else (volume,)

@@ -108,12 +108,17 @@ def computed(graph: Graph, columns: Sequence[Mapping[str, Any]]) -> dict[str, Ar
 
 def with_computed(graph: Graph, columns: Sequence[Mapping[str, Any]]) -> Graph:
     """Return the graph with what the page has of its nodes beside: statistics, and communities as whole numbers."""
-    parts = {
-        one["name"]: np.array([int(text) for text in one["categories"]])[np.frombuffer(one["values"], "<u4")]
+    words = {
+        one["name"]: np.array([_plain(text) for text in one["categories"]])[np.frombuffer(one["values"], "<u4")]
         for one in columns
         if (one["of"], one["kind"]) == ("nodes", "category") and one["name"] not in graph.nodes
     }
-    return graph.with_nodes(computed(graph, columns) | parts)
+    return graph.with_nodes(computed(graph, columns) | words)
+
+
+def _plain(text: str) -> bool | int:
+    """Return what a word stands for that was computed: whether something holds, or the number of a community."""
+    return {"True": True, "False": False}[text] if text in ("True", "False") else int(text)
 
 
 def names_json(names: list[str]) -> bytes:

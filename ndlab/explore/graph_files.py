@@ -60,7 +60,7 @@ def opened(one: Kept) -> Graph:
     """Return a graph of a catalogue."""
     if isinstance(one, Graph):
         return one
-    return one() if callable(one) else read(one)
+    return read(one) if isinstance(one, str | os.PathLike) else one()
 
 
 def unpacked(name: str, pieces: list[bytes]) -> Graph:

@@ -75,10 +75,16 @@ def _layers(path: str) -> list[Layer]:
     inside = Path(path)
     if inside.is_dir():
         for one in sorted((inside / "labels").glob("*/")):
-            layers += _inside(lambda one=one: made_of.volume_layers(open_any(one), one.name))  # type: ignore[misc]
+            layers += _inside(lambda one=one: _labels(one))  # type: ignore[misc]
         for one in sorted((inside / "annotations").glob(f"*/{_DATABASE}")):
             layers += _inside(lambda one=one: _annotations(one.parent))  # type: ignore[misc]
     return layers
+
+
+def _labels(folder: Path) -> list[Layer]:
+    from ndlab.volume import open as open_volume
+
+    return made_of.volume_layers(open_volume(folder), folder.name)
 
 
 def _annotations(folder: Path) -> list[Layer]:

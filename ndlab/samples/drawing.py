@@ -101,4 +101,5 @@ def _grey(labels: Array) -> Array:
         there[axis] = slice(None, -1)
         differs = labels[tuple(here)] != labels[tuple(there)]
         grey[tuple(here)][differs] = _BORDER
-    return np.clip(grey + rng.integers(-14, 15, labels.shape, "i2"), 0, 255).astype("u1")
+    found: Array = np.clip(grey + rng.integers(-14, 15, labels.shape, "i2"), 0, 255).astype("u1")
+    return found

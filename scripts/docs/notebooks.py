@@ -32,7 +32,8 @@ def stage(folder: Path, staged: Path, paper: Path, *, wanted: bool) -> int:
     target.mkdir(parents=True, exist_ok=True)
     for path in paths:
         found = json.loads((paper / "results" / path.name if wanted else path).read_text())
-        (target / path.name).write_text(json.dumps(found))
+        # Where the checkout lies on the machine that ran them is nobody's business.
+        (target / path.name).write_text(json.dumps(found).replace(f"{folder.parent.resolve()}/", ""))
     rows = "".join(f"| [{path.stem}]({path.name}) | {_title(path)} |\n" for path in paths)
     tree = "\n".join(path.stem for path in paths)
     (target / "index.md").write_text(f"{_HEAD}{rows}\n```{{toctree}}\n:hidden:\n\n{tree}\n```\n")

@@ -176,6 +176,19 @@ def test_pixels_are_voxels(stand: Stand, page: Page, name: str) -> None:
 # --- how tiles come ---------------------------------------------------------------------------------------------------
 
 
+def test_the_widget_draws_under_a_policy_by_which_no_text_becomes_code(stand: Stand, page: Page) -> None:
+    """All tests of this module have it do so; here the page proves that its policy is in force and was kept."""
+    broken: list[str] = []
+    page.on("console", lambda said: broken.append(said.text) if "Content Security Policy" in said.text else None)
+    state = stand.state({"id": "em"}, {"id": "ids"})
+    stand.open(page, state)
+    stand.check(page, state)
+    assert broken == []
+    name = page.evaluate("() => { try { return new Function('return 1')(); } catch (error) { return error.name; } }")
+    assert name == "EvalError"
+    assert broken
+
+
 def test_a_hub_gets_the_token_of_its_cookie_and_the_address_stands_below_its_base(stand: Stand, page: Page) -> None:
     before = len(stand.site.asked)
     stand.open(page, stand.state({"id": "em"}))

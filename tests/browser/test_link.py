@@ -166,7 +166,11 @@ def shown(notebook: Notebook) -> Shown:
 def busy(notebook: Notebook, lab: Lab) -> Iterator[None]:
     """Have the kernel work all the while, and be ready afterwards."""
     notebook.run(2, wait=False).get_by_text("at work").wait_for()
-    yield
+    try:
+        yield
+    except BaseException:
+        (lab.folder / "stop").touch()
+        raise
     # Nothing that was to be seen has waited for it. What the kernel says of itself is of messages beside the cell, too.
     count = "window.jupyterapp.shell.currentWidget.content.widgets[2].model.executionCount"
     assert notebook.page.evaluate(f"() => {count}") is None
@@ -249,8 +253,9 @@ def test_image_to_graph_and_table(notebook: Notebook, lab: Lab, shown: Shown) ->
     shown.page.mouse.click(x + width / 2, y + height / 2)
     shown.until(shown.graph, "v => v.explorer.state.selection.length === 1")
     found = shown.state()
-    own = samples.kasthuri_spreadsheet().iloc[6]
-    assert found["nodes"][0] in {str(own.pre_id), str(own.post_id)}
+    labels = samples.kasthuri_drawing((200, 200, 200))["labels"]
+    at = ((np.array(shown.image.evaluate("v => v.state.position")) - labels.offset) / labels.voxel_size).astype(int)
+    assert found["nodes"] == [str(labels.read()[tuple(at)])]
     assert found["nodes"] == found["image"]["neurites"]
     # What was picked among others is not shown alone.
     assert not found["alone"]

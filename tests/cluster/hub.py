@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.processes import end, free_port
+from tests.cluster.processes import dying_with_us, end, free_port
 
 __all__ = ["Hub", "hub"]
 
@@ -129,7 +129,7 @@ def hub(folder: Path) -> Iterator[Hub]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTERHUB_", "JPY_"))}
     with open(log, "wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterhub", "-f", str(config)],
+            dying_with_us([sys.executable, "-m", "jupyterhub", "-f", str(config)], "TERM"),
             env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL, cwd=folder, start_new_session=True,
         )  # fmt: skip
         found = Hub(f"http://127.0.0.1:{ports[0]}/hubbase/", token, folder / "homes")

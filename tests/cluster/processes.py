@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-__all__ = ["end", "free_port", "listening", "program", "session_of"]
+__all__ = ["dying_with_us", "end", "free_port", "listening", "program", "session_of"]
 
 
 def free_port() -> int:
@@ -43,7 +43,7 @@ def program(
     """Run a program until the block ends; fail with its log if it is not `up` in time."""
     with log.open("ab") as out:
         process = subprocess.Popen(
-            command, env=None if environment is None else dict(os.environ) | dict(environment), cwd=log.parent,
+            dying_with_us(command), env=dict(os.environ) | dict(environment or {}), cwd=log.parent,
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
     try:
@@ -55,6 +55,11 @@ def program(
         yield process
     finally:
         end(process)
+
+
+def dying_with_us(command: Sequence[str], signal_name: str = "KILL") -> list[str]:
+    """The command, so that it is ended by the system if these tests are, however they are."""
+    return ["setpriv", "--pdeathsig", signal_name, "--", *command]
 
 
 def end(process: subprocess.Popen[bytes], seconds: float = 20) -> None:

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ def slurm() -> Iterator[dict[str, str]]:
         for daemon, up in (("slurmctld", "ping"), ("slurmd", "node")):
             stack.enter_context(
                 program([_where(daemon), "-D", "-f", str(config)], folder / f"{daemon}.out",
-                        lambda up=up: _up(up, environment), environment=environment)
+                        partial(_up, up, environment), environment=environment)
             )  # fmt: skip
         try:
             yield environment

@@ -26,7 +26,7 @@ def brain(tmp_path: Path) -> Path:
     store = ndlab.ingest(image, tmp_path / "brain.zarr", voxel_size=(40, 4, 4))
     ann = Annotations.create(tmp_path / "brain.zarr" / "annotations" / "cells", store, labels=True, author="ada")
     ann.add([Segment(segmentclass="axon")], voxels=[Box((2, 3, 4), (5, 9, 9))])
-    ann.add([Synapse(centroid=(60.0, 22.0, 18.0), confidence=0.75), ROI(bounds=NmBox((40, 8, 8), (120, 40, 48)))])
+    ann.add([Synapse(centroid=(60.0, 122.0, 18.0), confidence=0.75), ROI(bounds=NmBox((40, 108, 8), (120, 140, 48)))])
     ann.close()
     return tmp_path / "brain.zarr"
 

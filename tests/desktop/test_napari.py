@@ -130,7 +130,7 @@ def test_shapes_go_to_the_set_and_come_back(desk: Desktop) -> None:
     region = ann.get(max(ids(desk, "roi")))
     assert region.bounds == NmBox((120, 105, 105), (130, 405, 305))
     (line,) = ids(desk, "skeleton")
-    nodes = list(ann.where(kind="node", skeleton=line).sort("id"))
+    nodes: list[Any] = list(ann.where(kind="node", skeleton=line).sort("id"))
     assert [one.location for one in nodes] == [(125.0, 105.0, 105.0), (125.0, 505.0, 605.0), (125.0, 705.0, 905.0)]
     assert {one.author for one in (region, *nodes)} == {"grace"}
     desk.undo()

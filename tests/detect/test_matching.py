@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
 from ndlab.detect import GRID, Grid, Overlaps, Rules, evaluate, match, objects, paired, summed_interval, sweep
+from ndlab.detect.sweep import Sweep
 from ndlab.errors import BadRequest
 
 Array = np.ndarray[Any, Any]
@@ -129,6 +132,19 @@ def test_the_frontier_of_a_sweep_falls() -> None:
     assert (np.diff(curve["precision"]) < 0).all()
     best, f1 = found.best()
     assert f1 == pytest.approx(evaluate(p, truth, rules=best).f1)
+
+
+def test_steady_rules_have_good_neighbours_and_do_not_depend_on_the_order_of_the_table() -> None:
+    grid = Grid((0.1, 0.3, 0.5, 0.7, 0.9), (0,), (5000,), (10, 20, 30, 40), (1,))
+    f1 = np.array([[9, 0, 0, 0], [0, 0, 6, 5], [0, 6, 7, 5], [0, 5, 6, 5], [0, 0, 0, 0]]) / 10
+    rows = [
+        (t, 0, 5000, size, 1, f1[i, j]) for i, t in enumerate(grid.threshold) for j, size in enumerate(grid.min_size)
+    ]
+    table = pd.DataFrame(rows, columns=[*asdict(grid), "f1"])
+    for order in (table, table.sample(frac=1, random_state=0)):
+        found = Sweep(order)
+        assert found.best()[0] == Rules(0.1, 0, 5000, 10, 1)
+        assert found.steady() == Rules(0.5, 0, 5000, 30, 1)
 
 
 def test_intervals_hold_the_value_and_a_better_detector_is_better() -> None:

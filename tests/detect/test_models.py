@@ -136,12 +136,14 @@ def test_the_model_that_is_shipped_is_small_and_says_what_it_has_seen() -> None:
         model.number("dog")
 
 
+def two_models(image: Any) -> list[Model]:
+    trees = grow(image, (image > 1).astype("u1"), np.ones_like(image), Growth(first=2, second=3, leaves=7))
+    return [Model(one, ("background", "synapse"), (40, 8, 8), 8.0) for one in (trees, random_network(classes=2))]
+
+
 def test_models_together_are_their_geometric_mean_in_any_box(tmp_path: Path) -> None:
-    rng = np.random.default_rng(2)
-    image = rng.normal(size=(6, 48, 56)).astype("f4")
-    classes = (image > 1).astype("u1")
-    trees = grow(image, classes, np.ones_like(image), Growth(first=2, second=3, leaves=7))
-    parts = [Model(one, ("background", "synapse"), (40, 8, 8), 8.0) for one in (trees, random_network(classes=2))]
+    image = np.random.default_rng(2).normal(size=(6, 48, 56)).astype("f4")
+    parts = two_models(image)
     both = Model.load(Model.together(*parts).save(tmp_path / "both.npz"))
     a, b = (one.detector.predict(image).astype(float) for one in parts)
     odds = np.sqrt(a[1] * b[1]) / np.sqrt(np.maximum(a[0] * b[0], 1e-12))
@@ -151,3 +153,35 @@ def test_models_together_are_their_geometric_mean_in_any_box(tmp_path: Path) -> 
     np.testing.assert_allclose(chance[1:4, 9:31, 17:50].read(), chance.read()[1:4, 9:31, 17:50], atol=1e-6)
     with pytest.raises(BadRequest, match="same classes"):
         Model.together(parts[0], Model.load())
+
+
+def test_a_model_that_looks_from_eight_sides_gives_the_same_for_a_turned_volume_and_for_any_box(tmp_path: Path) -> None:
+    image = np.random.default_rng(3).normal(size=(5, 40, 48)).astype("f4")
+    parts = two_models(image)
+    both = Model.together(*parts, turns=8, between=0.2)
+    found = both.detector.predict(image)[1]
+    turned = both.detector.predict(np.ascontiguousarray(np.rot90(image, 1, (1, 2))))[1]
+    np.testing.assert_allclose(turned, np.rot90(found, 1, (1, 2)), atol=1e-5)
+    once = Model.together(*parts).detector
+    assert (
+        np.abs(once.predict(np.ascontiguousarray(image[..., ::-1]))[1][..., ::-1] - once.predict(image)[1]).max() > 0.01
+    )
+    # Sides that are no multiple of the steps that its parts go in.
+    volume = Volume.from_array((image[:, :37, :45] * 40 + 128).clip(0, 255).astype("u1"), (40, 8, 8))
+    chance = probability(volume, model=Model.load(both.save(tmp_path / "both.npz")))
+    np.testing.assert_allclose(chance[1:4, 9:31, 17:40].read(), chance.read()[1:4, 9:31, 17:40], atol=1e-6)
+
+
+def test_neighbouring_sections_have_their_weight() -> None:
+    image = np.random.default_rng(4).normal(size=(4, 32, 32)).astype("f4")
+    network = two_models(image)[1]
+    odds = [
+        np.log(p[1] / p[0])
+        for p in (network.detector.predict(image), Model.together(network, between=0.2).detector.predict(image))
+    ]
+    np.testing.assert_allclose(odds[1][1], 0.6 * odds[0][1] + 0.2 * (odds[0][0] + odds[0][2]), atol=1e-3)
+    np.testing.assert_allclose(odds[1][0], 0.8 * odds[0][0] + 0.2 * odds[0][1], atol=1e-3)
+    wrong: dict[str, Any]
+    for wrong in ({"turns": 3}, {"between": 0.5}):
+        with pytest.raises(BadRequest, match="turns"):
+            Model.together(network, **wrong)

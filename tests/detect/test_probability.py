@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ndlab
+from ndlab import detect, explore
 from ndlab.detect import Model, Rules, average_precision, evaluate, probability, synapses, voxels
 from ndlab.detect.working import Contrast, enlarged, reduced
 from ndlab.errors import BadRequest, ReadOnly
@@ -159,3 +160,18 @@ def test_what_cannot_be_done_is_said() -> None:
         synapses(BRAIN.volume("image"), threshold=1.5)
     with pytest.raises(ReadOnly):
         probability(BRAIN.volume("image")).write(ndlab.Box((0, 0, 0), (1, 1, 1)), 1)
+
+
+@pytest.mark.parametrize("verb", [probability, voxels, synapses, detect.membranes, detect.graph])
+def test_a_verb_is_a_form_and_its_code_repeats_it(verb: Any) -> None:
+    form = explore.cell(verb, BRAIN.volume("image"), workers=1, progress=False)
+    assert form.code.endswith(f"result = detect.{verb.__name__}(volume, workers=1, progress=False)")
+
+
+def test_a_form_of_probability_gives_what_the_call_gives() -> None:
+    brain = phantom((4, 64, 64), voxel_size=(40, 8, 8), seed=3).volume("image")
+    form = explore.cell(probability, brain, progress=False)
+    form.start()
+    assert np.array_equal(form.wait().read(), probability(brain).read())
+    assert form.receipt is not None
+    assert form.receipt.state == "done"

@@ -17,7 +17,7 @@ from ndlab.analyze.embedding import adjacency_embedding, elbow
 from ndlab.analyze.generators import KINDS, generate
 from ndlab.analyze.invariants import WHOLE
 from ndlab.errors import BadRequest, NotFound
-from ndlab.explore import graph_data, graph_files, graph_groups, graph_kinds, graph_raster
+from ndlab.explore import graph_data, graph_files, graph_groups, graph_kinds, graph_offers, graph_raster
 from ndlab.explore.graph_count import Count
 from ndlab.explore.graph_widget import GraphView
 from ndlab.graph import FORMATS, Graph, read
@@ -70,7 +70,7 @@ def test_a_file_is_opened_in_pieces_and_saved_as_it_was(
 def test_only_what_is_selected_is_saved_with_what_was_computed(
     view: GraphView, said: list[tuple[dict[str, Any], list[bytes]]], tmp_path: Path
 ) -> None:
-    view.set(color="communities: multilevel", size="pagerank")
+    view.set(color="communities: multilevel", size="pagerank", panel="numbers", plot=["articulation", ""])
     assert view.wait(120)
     view.selection = view.graph.ids[:10].tolist()
     ask(view, do="write", format="graphml", of="selected")
@@ -78,6 +78,7 @@ def test_only_what_is_selected_is_saved_with_what_was_computed(
     path.write_bytes(said[-1][1][0])
     found = read(path)
     assert found.n_nodes == 10
+    assert found.nodes["articulation"].dtype == bool
     expected = communities(view.graph, "multilevel")[:10]
     assert found.nodes["communities: multilevel"].tolist() == expected.tolist()
     assert np.allclose(found.nodes["pagerank"], graph_data.computed(view.graph, view.columns)["pagerank"][:10])
@@ -211,7 +212,7 @@ def test_groups_of_a_spectrum_take_how_many_and_in_how_many_dimensions(view: Gra
 
 
 def test_methods_are_compared_and_what_is_too_large_for_one_is_told_aside(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(graph_groups.PARTITIONS) == 11
+    assert len(graph_offers.PARTITIONS) == 11
     some = tuple(f"communities: {name}" for name in ("label_propagation", "walktrap", "multilevel"))
     monkeypatch.setattr(graph_groups, "PARTITIONS", some)
     large = Graph.of_rows(range(5_002), np.arange(5_001), np.arange(1, 5_002))

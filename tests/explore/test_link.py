@@ -142,7 +142,7 @@ def test_what_cannot_be_linked_is_said(linked: Linked) -> None:
         ({"graph": graph, "table": [1, 2]}, "a list was to be linked"),
     ):
         with pytest.raises(BadRequest, match=re.escape(words)):
-            explore.link(**arguments)  # type: ignore[arg-type]
+            explore.link(**arguments)
 
 
 def test_a_file_holds_all_of_it_or_says_why_not(linked: Linked) -> None:

@@ -41,3 +41,12 @@ def test_a_store_that_was_deleted_is_made_again_whole(raw: Volume, monkeypatch: 
         receipt = step.plan(block=(4, 4, 4), workers=1).run()
         assert (receipt.done, receipt.skipped) == (4, 0), "nothing of it is there any more"
         assert np.array_equal(open_volume("s3://volumes/out.zarr").read(), VOXELS + 1)
+
+
+def test_an_ingest_does_not_skip_what_a_deleted_store_had(raw: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(S3Server("volumes")) as s3:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", s3.url)
+        for _ in range(2):
+            made = ingest(VOXELS, "s3://volumes/in.zarr", voxel_size=(10, 10, 10), progress=False)
+            assert np.array_equal(made.read(), raw.read())
+            s3.objects.clear()

@@ -201,8 +201,10 @@ def _read(path: Path, options: dict[str, Any]) -> pd.DataFrame:
             return pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
         if ending in (".csv", ".tsv", ".txt"):
             options = {"sep": _separator(path)} | options
-            frame: pd.DataFrame = pd.read_csv(path, dtype_backend="numpy_nullable", **options)
-            return frame
+            found = pd.read_csv(path, dtype_backend="numpy_nullable", **options)
+            if not isinstance(found, pd.DataFrame):
+                raise TypeError("a table is read whole: leave chunksize= and iterator= out")
+            return found
     except (ValueError, pd.errors.ParserError, TypeError) as error:
         raise BadRequest(f"the table {path.name}", str(error), "say sep=, header=, quotechar= or na_values=") from error
     there = ", ".join(ENDINGS)

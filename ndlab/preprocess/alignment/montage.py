@@ -166,8 +166,8 @@ class Montage:
         >>> import numpy as np
         >>> whole = np.random.default_rng(0).normal(100, 20, (200, 320)).astype("u1")
         >>> found = place_tiles({"left": whole[:, :200], "right": whole[:, 140:]})
-        >>> found.volume((50, 4, 4))[0, :, :200].read().shape
-        (200, 200)
+        >>> found.volume((50, 4, 4))[0, :100, :200].read().shape
+        (100, 200)
         """
         if not self.tiles:
             raise BadRequest("a montage without its tiles was to be drawn", "only placements are kept",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -63,9 +64,9 @@ class Mosaic:
     first: int
     shape: tuple[int, int, int]
     calibration: Calibration
-    dtype: np.dtype[np.generic]
+    dtype: np.dtype[Any]
     step = "place tiles: draw"
-    kind = "image"
+    kind: ClassVar[Literal["image", "labels"]] = "image"
     name = "montage"
 
     @property

@@ -34,14 +34,45 @@ _TASK_VOXELS = 1 << 24
 class Drawn(Protocol):
     """What can be drawn block by block: an alignment of a volume, or a montage."""
 
-    shape: tuple[int, int, int]
-    calibration: Calibration
-    dtype: np.dtype[Any]
-    kind: Literal["image", "labels"]
-    name: str
-    step: str
-    identity: str
-    sources: dict[str, Volume]
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels (z, y, x)."""
+        ...
+
+    @property
+    def calibration(self) -> Calibration:
+        """Where they lie."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of a voxel."""
+        ...
+
+    @property
+    def kind(self) -> Literal["image", "labels"]:
+        """Whether voxels are names."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Of the result."""
+        ...
+
+    @property
+    def step(self) -> str:
+        """What draws, for records."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Digest of all that decides the voxels."""
+        ...
+
+    @property
+    def sources(self) -> dict[str, Volume]:
+        """Volumes that are read."""
+        ...
 
     def block(self, box: Box) -> Array:
         """Return the voxels of a box."""
@@ -66,7 +97,7 @@ class Drawing:
         return self.volume.dtype
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Literal["image", "labels"]:
         """Whether voxels are names."""
         return "labels" if self.volume.kind == "labels" else "image"
 
@@ -178,7 +209,7 @@ def drawn(drawing: Drawn, block: Sequence[int] | None) -> Volume:
                          meta=np.empty((0, 0, 0), drawing.dtype), name=name)  # fmt: skip
     named = xr.DataArray(lazy, dims=("z", "y", "x"))
     return Volume.from_array(named, drawing.calibration.voxel_size, offset=drawing.calibration.offset,
-                             kind=drawing.kind, name=drawing.name)  # type: ignore[arg-type]  # fmt: skip
+                             kind=drawing.kind, name=drawing.name)  # fmt: skip
 
 
 def _lazily(drawing: Drawn, block_info: Any = None) -> Array:
@@ -221,7 +252,7 @@ def _opened(drawing: Drawn, url: str, overwrite: bool, more: dict[str, Any]) -> 
     levels = plan(drawing.shape, drawing.dtype.itemsize, drawing.calibration.voxel_size,
                   nbytes=_TASK_VOXELS * drawing.dtype.itemsize)  # fmt: skip
     scales = tuple(Scale(str(i), drawing.calibration.coarser(one.factors)) for i, one in enumerate(levels))
-    about = Multiscale(("z", "y", "x"), scales, name=url.rstrip("/").rpartition("/")[2], kind=drawing.kind)  # type: ignore[arg-type]
+    about = Multiscale(("z", "y", "x"), scales, name=url.rstrip("/").rpartition("/")[2], kind=drawing.kind)
     create(url, about, [one.shape for one in levels], drawing.dtype, chunks=[one.chunk for one in levels],
            shards=[one.unit for one in levels], attrs={"made": made})  # fmt: skip
     return Volume(open_store(url))

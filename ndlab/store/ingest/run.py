@@ -131,6 +131,9 @@ def ingest(
         if given.overwrite:
             _start_over(plan, record)
             earlier = None
+        if earlier is None:
+            # A remote store's record is on this machine, and outlives a store that was deleted.
+            record.forget()
         if earlier is not None and earlier.get("complete") and _same(earlier, plan):
             return Ingested(open_store(plan.url), {**earlier, "skipped": "finished before"})
         stored = _begin(plan, earlier, resume)

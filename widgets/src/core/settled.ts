@@ -34,7 +34,8 @@ export class Settled<T> {
     this.model.off(`change:${this.trait}`, this.hear);
   }
 
-  private flush(): void {
+  /** Send what waits. */
+  flush(): void {
     if (this.clock !== null) clearTimeout(this.clock);
     const [value, now] = [this.pending, performance.now()];
     [this.clock, this.pending] = [null, null];

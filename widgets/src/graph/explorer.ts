@@ -132,7 +132,13 @@ export class Explorer {
 
   /** Show what was kept; the kernel says what of it this graph does not have. */
   restore(kept: Readonly<Record<string, unknown>>): void {
-    this.model.send({ do: "restore", state: kept });
+    this.ask({ do: "restore", state: kept });
+  }
+
+  /** Ask the kernel for something, after what it has not been told yet. */
+  ask(message: Readonly<Record<string, unknown>>, buffers: readonly ArrayBuffer[] = []): void {
+    this.sync.flush();
+    this.model.send(message, undefined, buffers);
   }
 
   hover(row: number | null): void {

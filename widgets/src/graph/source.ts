@@ -90,7 +90,7 @@ export class SourceTab {
     const state = file.name.toLowerCase().endsWith(".json") ? stateIn(bytes) : null;
     if (state !== null) return this.explorer.restore(state);
     const parts = pieces(bytes);
-    parts.forEach((piece, part) => this.explorer.model.send({ do: "open", name: file.name, part, parts: parts.length }, undefined, [piece]));
+    parts.forEach((piece, part) => this.explorer.ask({ do: "open", name: file.name, part, parts: parts.length }, [piece]));
   }
 
   // --- choose ------------------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ export class SourceTab {
       home.append(new Option(group === "" ? name : name.slice(group.length + 1), name));
     }
     menu.addEventListener("change", () => {
-      if (menu.value !== "") this.explorer.model.send({ do: "choose", name: menu.value });
+      if (menu.value !== "") this.explorer.ask({ do: "choose", name: menu.value });
     });
     this.catalog.replaceChildren(row("graph", menu));
   }
@@ -127,7 +127,7 @@ export class SourceTab {
     field.placeholder = "a folder that the kernel sees";
     field.setAttribute("aria-label", "Folder of graphs");
     const list = (): void => {
-      if (field.value.trim() !== "") this.explorer.model.send({ do: "folder", path: field.value.trim() });
+      if (field.value.trim() !== "") this.explorer.ask({ do: "folder", path: field.value.trim() });
     };
     field.addEventListener("keydown", (event) => {
       if (event.key === "Enter") list();
@@ -190,7 +190,7 @@ export class SourceTab {
       parameters[field.name] = value;
     }
     const seed = Math.round(this.seed.valueAsNumber) || 0;
-    this.explorer.model.send({ do: "make", kind: this.kind, seed, parameters });
+    this.explorer.ask({ do: "make", kind: this.kind, seed, parameters });
   }
 
   // --- save --------------------------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ export class SourceTab {
     const menu = new Select("format", formats.map((one) => [one, one] as const), (format) => (this.format = format));
     menu.show(this.format);
     const write = wordButton("save", "Save the graph with what was computed of its nodes", () =>
-      this.explorer.model.send({ do: "write", format: this.format, of: this.selectedOnly ? "selected" : "all" }));
+      this.explorer.ask({ do: "write", format: this.format, of: this.selectedOnly ? "selected" : "all" }));
     const { png, svg, state } = this.savers;
     return [
       row("graph", menu.element, write),

@@ -34,6 +34,21 @@ type Page = { Bokeh?: Record<string, Bokeh | undefined> };
 
 const there = (version: string): Bokeh | undefined => (globalThis as unknown as Page).Bokeh?.[version];
 
+/** Run a script as pages run scripts: a policy that forbids text as code allows the addresses widgets come from. */
+function run(source: DataView | undefined): Promise<void> {
+  const address = URL.createObjectURL(new Blob([source as BlobPart], { type: "text/javascript" }));
+  const script = document.createElement("script");
+  return new Promise<void>((resolve, reject) => {
+    script.onload = () => resolve();
+    script.onerror = () => reject(new Error("this page does not let BokehJS run"));
+    script.src = address;
+    document.head.append(script);
+  }).finally(() => {
+    URL.revokeObjectURL(address);
+    script.remove();
+  });
+}
+
 /** BokehJS of a version; asked from the kernel where the page has none. */
 export function bokehOf(model: Model, version: string): Promise<Bokeh> {
   const found = there(version);
@@ -43,14 +58,12 @@ export function bokehOf(model: Model, version: string): Promise<Bokeh> {
       if (message.t !== "bokeh") return;
       model.off("msg:custom", hear as never);
       // Another view may have been faster.
-      if (there(version) === undefined) {
-        const source = new TextDecoder().decode(buffers[0]);
-        // It puts itself on `this`.
-        new Function(source).call(globalThis);
-      }
-      const made = there(version);
-      if (made === undefined) reject(new Error(`BokehJS ${version} is wanted, and the kernel has ${message.version}`));
-      else resolve(made);
+      const ready = there(version) === undefined ? run(buffers[0]) : Promise.resolve();
+      void ready.then(() => {
+        const made = there(version);
+        if (made === undefined) reject(new Error(`BokehJS ${version} is wanted, and the kernel has ${message.version}`));
+        else resolve(made);
+      }, reject);
     };
     model.on("msg:custom", hear as never);
     model.send({ t: "bokeh" });
