@@ -230,6 +230,7 @@ def test_plots_of_the_kernel_are_joined_in_the_page(notebook: Notebook, iris: Ar
     assert shown.root.get_by_text("Against species").count() == 1
     shown.tab("Columns")
     assert shown.root.get_by_label("Statistics of petal width").is_checked()
+    notebook.page.wait_for_timeout(300)
     state, status = notebook.text(5).strip().splitlines()
     assert json.loads(state)["tab"] == "columns"
     assert "'trouble': ''" in status

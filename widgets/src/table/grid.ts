@@ -12,6 +12,9 @@ import { scrollTo, windowOf } from "./window";
 const ROW = 23;
 const WIDE = 112;
 const FIRST = 96;
+const WIDEST = 220;
+/** CSS pixels, in the heavier type of ids. */
+const DIGIT = 9;
 /** Cells beyond the edge, so that scrolling shows no gap. */
 const SPARE = 1;
 
@@ -115,7 +118,12 @@ export class Grid {
       return cell;
     });
     this.head.replaceChildren(...cells);
-    this.space.style.width = `${FIRST + WIDE * (names.length - 1)}px`;
+    // Ids of 64 bits are read to the last digit.
+    const { ids, count } = explorer;
+    const longest = Math.max(...[0, count >> 1, Math.max(0, count - 1)].map((row) => ids.text(row).length));
+    const first = Math.min(WIDEST, Math.max(FIRST, DIGIT * longest + 18));
+    this.element.style.setProperty("--ndt-first", `${first}px`);
+    this.space.style.width = `${first + WIDE * (names.length - 1)}px`;
   }
 
   private filter(by: string, text: string, numbers: boolean): void {
