@@ -180,7 +180,7 @@ def test_pixels_are_voxels(stand: Stand, page: Page, name: str) -> None:
 
 def test_the_widget_draws_under_a_policy_by_which_no_text_becomes_code(stand: Stand, page: Page) -> None:
     page.add_init_script("""window.broken = [];
-        document.addEventListener('securitypolicyviolation', 
+        document.addEventListener('securitypolicyviolation',
             (event) => window.broken.push(event.violatedDirective));""")
     state = stand.state({"id": "em"}, {"id": "ids"})
     stand.open(page, state, strict=True)
