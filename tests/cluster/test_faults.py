@@ -120,9 +120,9 @@ def test_ten_thousand_blocks_through_killed_workers_a_bad_network_and_a_lost_sch
             assert "run it again to resume" in str(lost.value)
             before = lost.value.done
             assert 4000 <= before < 10_000
-        # Another scheduler in its place, and workers for it; the network is as bad as before.
+        # Another scheduler in its place, and workers for it; the network is as bad as before, and they wait for it.
         machines.start_scheduler()
-        machines.add_workers(2)
+        machines.add_workers(4)
         with machines.client() as client:
             client.wait_for_workers(2, timeout=90)
             receipt = until_done(lambda: plan(raw, out, record, client, retries=2), before)
