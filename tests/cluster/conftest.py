@@ -47,8 +47,12 @@ def _marked(mark: str) -> list[psutil.Process]:
     found = []
     for one in psutil.process_iter():
         try:
-            if one.pid != os.getpid() and one.environ().get(_MARK) == mark and one.status() != psutil.STATUS_ZOMBIE:
-                found.append(one)
+            if one.pid == os.getpid() or one.environ().get(_MARK) != mark or one.status() == psutil.STATUS_ZOMBIE:
+                continue
+            # Python's own helper, one for each process, which ends with it.
+            if one.ppid() == os.getpid() and "multiprocessing.resource_tracker" in " ".join(one.cmdline()):
+                continue
+            found.append(one)
         except psutil.Error:
             continue
     return found

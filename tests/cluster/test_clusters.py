@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,7 +18,13 @@ from tests.cluster.gateway import gateway
 from tests.cluster.s3 import environment, moto
 from tests.cluster.slurm import slurm
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.cluster, pytest.mark.timeout(600),
+    # A Gateway that is closed closes itself once more when it is collected, by a loop that has ended.
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. .function Gateway.__del__:pytest.PytestUnraisableExceptionWarning"
+    ),
+]  # fmt: skip
 
 SHAPE, BLOCK = (48, 96, 96), (16, 32, 32)
 KINDS = ("processes", "gateway", "slurm")
@@ -54,6 +61,8 @@ def through_a_gateway() -> Iterator[Any]:
         with ours.new_cluster(shutdown_on_close=True) as cluster:
             cluster.scale(2)
             yield cluster
+    del wrong, ours, cluster
+    gc.collect()
 
 
 @contextmanager
