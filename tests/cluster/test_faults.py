@@ -107,7 +107,8 @@ def test_ten_thousand_blocks_through_killed_workers_a_bad_network_and_a_lost_sch
             run.start()
             until(run, 1000)
             machines.kill_worker()
-            machines.add_workers(2)
+            # They wait for the network more than they compute, so there may be more of them than cores.
+            machines.add_workers(3)
             faults.refused, faults.reset, faults.lost, faults.broken = 0.01, 0.005, 0.005, 0.005
             until(run, 2500)
             machines.kill_worker()
@@ -122,7 +123,7 @@ def test_ten_thousand_blocks_through_killed_workers_a_bad_network_and_a_lost_sch
             assert 4000 <= before < 10_000
         # Another scheduler in its place, and workers for it; the network is as bad as before, and they wait for it.
         machines.start_scheduler()
-        machines.add_workers(4)
+        machines.add_workers(6)
         with machines.client() as client:
             client.wait_for_workers(2, timeout=90)
             receipt = until_done(lambda: plan(raw, out, record, client, retries=2), before)
