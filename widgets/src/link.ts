@@ -1,6 +1,7 @@
 /** The widget `ndlab.explore.link`: joins views of a page, and says in one line what is selected. */
 
 import type { Model, RenderContext } from "./core/anywidget";
+import { dress } from "./core/sheet";
 import css from "./link.css";
 import { Bar } from "./link/bar";
 import { Hub } from "./link/hub";
@@ -18,16 +19,6 @@ function hubOf(model: Model): Hub {
   return hub;
 }
 
-function style(el: HTMLElement): void {
-  const root = el.getRootNode();
-  const home = root instanceof ShadowRoot ? root : document.head;
-  if (home.querySelector("style[data-ndlab-link]") !== null) return;
-  const sheet = document.createElement("style");
-  sheet.dataset["ndlabLink"] = "";
-  sheet.textContent = css;
-  home.append(sheet);
-}
-
 /** Views are joined from the first, even where this line is not shown. */
 function initialize({ model }: { readonly model: Model }): () => void {
   const hub = hubOf(model);
@@ -38,7 +29,7 @@ function initialize({ model }: { readonly model: Model }): () => void {
 }
 
 function render({ model, el }: RenderContext): () => void {
-  style(el);
+  dress(el, "link", css);
   const bar = new Bar(hubOf(model), model);
   el.append(bar.element);
   // What tests of the page and the console ask.

@@ -2,20 +2,11 @@
 
 import type { Model, RenderContext } from "./core/anywidget";
 import { Pulse } from "./core/pulse";
+import { dress } from "./core/sheet";
 import css from "./run.css";
 import { RunState } from "./run/state";
 import { RunView } from "./run/view";
 import { type Facts, type FromKernel, type Status, type ToKernel, isUnderWay } from "./run/wire";
-
-function style(el: HTMLElement): void {
-  const root = el.getRootNode();
-  const home = root instanceof ShadowRoot ? root : document.head;
-  if (home.querySelector("style[data-ndlab-run]") !== null) return;
-  const sheet = document.createElement("style");
-  sheet.dataset["ndlabRun"] = "";
-  sheet.textContent = css;
-  home.append(sheet);
-}
 
 const now = (): number => performance.now() / 1000;
 
@@ -55,7 +46,7 @@ function watchPage(view: RunView): () => void {
 }
 
 function render({ model, el }: RenderContext): () => void {
-  style(el);
+  dress(el, "run", css);
   const state = new RunState(model.get("status") as Status);
   const view = new RunView(model.get("facts") as Facts, state, (message) => model.send(message));
   const hello: ToKernel = { t: "hello" };

@@ -1,25 +1,16 @@
 /** The widget `ndlab.explore.table`: rows, and what statistics say of them. */
 
 import type { RenderContext } from "./core/anywidget";
+import { dress } from "./core/sheet";
 import graph from "./graph.css";
 import shared from "./image.css";
 import css from "./table.css";
 import { Controls } from "./table/controls";
 import { Explorer } from "./table/explorer";
 
-function style(el: HTMLElement): void {
-  const root = el.getRootNode();
-  const home = root instanceof ShadowRoot ? root : document.head;
-  if (home.querySelector("style[data-ndlab-table]") !== null) return;
-  const sheet = document.createElement("style");
-  sheet.dataset["ndlabTable"] = "";
-  // The look is that of images and graphs.
-  sheet.textContent = shared + graph + css;
-  home.append(sheet);
-}
-
 function render({ model, el }: RenderContext): () => void {
-  style(el);
+  // The look is that of images and graphs.
+  dress(el, "table", shared + graph + css);
   const explorer = new Explorer(model);
   const controls = new Controls(explorer);
   el.append(controls.element);

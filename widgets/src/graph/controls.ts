@@ -1,9 +1,9 @@
 /** Everything around the picture of a graph: lays it out, sends keys to what they mean, shows what changed. */
 
 import { help } from "../image/help";
-import { Choice, iconButton, press, repaint, wordButton } from "../image/parts";
+import { Choice, iconButton, press, wordButton } from "../image/parts";
 import { save } from "../image/shot";
-import { watchTheme, wear } from "../image/theme";
+import { nextTheme, showTheme, watchTheme, wear } from "../image/theme";
 import { make, say, visible } from "../run/dom";
 import { textOf } from "./data";
 import type { Explorer } from "./explorer";
@@ -17,8 +17,6 @@ import { Table } from "./table";
 
 const STEP = 60;
 const CLOSER = 1.25;
-const THEMES = { auto: "as the page is", dark: "dark", light: "light" } as const;
-const NEXT = { auto: "dark", dark: "light", light: "auto" } as const;
 const MOST_FACTS = 14;
 
 const NARROW = 700;
@@ -105,7 +103,7 @@ export class Controls {
       clear: () => (this.help.hidden ? explorer.update({ selection: [] }) : this.perform("help")),
       neighbours: () => this.addNeighbours(),
       edges: () => explorer.update({ edges: explorer.state.edges > 0 ? 0 : 1 }),
-      theme: () => explorer.update({ theme: NEXT[explorer.state.theme] }),
+      theme: () => explorer.update({ theme: nextTheme(explorer.state.theme) }),
       panel: () => visible(this.panel.element, this.panel.element.hidden),
       help: () => {
         visible(this.help, this.help.hidden);
@@ -168,8 +166,7 @@ export class Controls {
     for (const [view, { element }] of [["nodes", this.stage], ["matrix", this.matrix], ["table", this.table]] as const) visible(element, view === state.view);
     press(this.lasso, this.stage.lassoing);
     press(this.side, !this.panel.element.hidden);
-    repaint(this.theme, state.theme, `Theme: ${THEMES[state.theme]}`);
-    this.theme.title = `Theme: ${THEMES[state.theme]} (d)`;
+    showTheme(this.theme, state.theme);
     const [first, ...more] = status.busy;
     say(this.busy, first === undefined ? "" : `computing ${first.replaceAll("_", " ")}${more.length > 0 ? ` and ${more.length} more` : ""} …`);
     this.busy.title = status.busy.join(", ");

@@ -22,6 +22,7 @@ import {
   unhide,
   zoomAt,
 } from "./state";
+import { nextTheme } from "./theme";
 
 /** What a command has to know beside the state. */
 export interface Where {
@@ -70,11 +71,6 @@ export function apply(command: Command, state: ViewState, where: Where): ViewSta
     default:
       return state;
   }
-}
-
-/** As the page is, then dark, then light. */
-export function nextTheme(theme: ViewState["theme"]): ViewState["theme"] {
-  return theme === "auto" ? "dark" : theme === "dark" ? "light" : "auto";
 }
 
 /** Hide what is selected of a layer, and select it no more. */

@@ -1,7 +1,10 @@
 /** Dark or light: as the state says, else as the page around. */
 
 import { isDark } from "../run/palette";
+import { repaint } from "./parts";
 import type { Theme } from "./state";
+
+const SAID = { auto: "as the page is", dark: "dark", light: "light" } as const;
 
 /** Colours that people with any eyes tell apart (Okabe and Ito), white first. */
 export const COLORS: readonly (readonly [string, string])[] = [
@@ -19,6 +22,17 @@ export const COLORS: readonly (readonly [string, string])[] = [
 export function wear(element: HTMLElement, theme: Theme): void {
   element.classList.toggle("ndi-own", theme !== "auto");
   element.classList.toggle("ndl-dark", theme === "auto" ? isDark(element) : theme === "dark");
+}
+
+/** The theme that a press of its button leads to. */
+export function nextTheme(theme: Theme): Theme {
+  return theme === "auto" ? "dark" : theme === "dark" ? "light" : "auto";
+}
+
+/** Show a theme on its button. */
+export function showTheme(button: HTMLElement, theme: Theme): void {
+  repaint(button, theme, `Theme: ${SAID[theme]}`);
+  button.title = `Theme: ${SAID[theme]} (d)`;
 }
 
 /** Call `changed` when the page changes its theme; returns how to stop that. */

@@ -5,8 +5,9 @@ import type { Desk, Held } from "./desk";
 import type { Explorer } from "./explorer";
 import { parsePosition, positionText } from "./goto";
 import type { Command } from "./keys";
-import { Choice, iconButton, press, repaint, wordButton } from "./parts";
+import { Choice, iconButton, press, wordButton } from "./parts";
 import { type Layout, type Tool, goto } from "./state";
+import { showTheme } from "./theme";
 
 const LAYOUTS: readonly (readonly [Layout, string, string])[] = [
   ["xy", "1", "Planes in x and y"],
@@ -24,7 +25,6 @@ const TOOLS: readonly (readonly [Tool, string, string])[] = [
   ["brush", "n", "Paint labels"],
 ];
 
-const THEMES = { auto: "as the page is", dark: "dark", light: "light" } as const;
 
 export class Toolbar {
   readonly element = make("div", "ndi-toolbar");
@@ -80,9 +80,7 @@ export class Toolbar {
     press(this.cross, this.desk.now.cross);
     press(this.side, this.desk.now.side);
     press(this.views, this.desk.now.views);
-    const theme = THEMES[state.theme];
-    repaint(this.theme, state.theme, `Theme: ${theme}`);
-    this.theme.title = `Theme: ${theme} (d)`;
+    showTheme(this.theme, state.theme);
     if (rootOf(this.field).activeElement !== this.field) {
       const text = positionText(state, infos);
       if (this.field.value !== text) this.field.value = text;

@@ -1,9 +1,9 @@
 /** Everything around the rows and the plots: tabs, what is asked, keys, and what changed. */
 
 import { help } from "../image/help";
-import { Select, iconButton, press, repaint, wordButton } from "../image/parts";
+import { Select, iconButton, press, wordButton } from "../image/parts";
 import { save } from "../image/shot";
-import { watchTheme, wear } from "../image/theme";
+import { nextTheme, showTheme, watchTheme, wear } from "../image/theme";
 import { make, say, visible } from "../run/dom";
 import { Asked } from "./asked";
 import { Columns } from "./columns";
@@ -15,8 +15,6 @@ import { Stage } from "./stage";
 
 const STEP = 60;
 const CLOSER = 1.25;
-const NEXT = { auto: "dark", dark: "light", light: "auto" } as const;
-const THEMES = { auto: "as the page is", dark: "dark", light: "light" } as const;
 /** Classes that a menu has room for: text of few kinds, whole numbers of few values, and all that was computed. */
 const MOST_CLASSES = 200;
 const OPEN = 0.36;
@@ -88,7 +86,7 @@ export class Controls {
       },
       clear: () => (this.help.hidden ? explorer.select(new Uint8Array(explorer.count)) : this.perform("help")),
       invert: () => explorer.select(explorer.passing.map((there, row) => (there && !explorer.mask[row] ? 1 : 0))),
-      theme: () => explorer.update({ theme: NEXT[explorer.state.theme] }),
+      theme: () => explorer.update({ theme: nextTheme(explorer.state.theme) }),
       rows: () => explorer.update({ split: explorer.state.split > 0 ? 0 : OPEN }),
       help: () => {
         visible(this.help, this.help.hidden);
@@ -170,8 +168,7 @@ export class Controls {
     for (const one of [this.lasso, this.fit, this.camera]) visible(one, points);
     press(this.lasso, this.stage.lassoing);
     press(this.side, state.split > 0);
-    repaint(this.theme, state.theme, `Theme: ${THEMES[state.theme]}`);
-    this.theme.title = `Theme: ${THEMES[state.theme]} (d)`;
+    showTheme(this.theme, state.theme);
     this.element.style.setProperty("--ndt-split", `${100 * state.split}%`);
     visible(this.grid.element, state.split > 0);
     visible(this.splitter, state.split > 0);
