@@ -12,7 +12,7 @@ import pytest
 
 from ndlab.cli import main
 from ndlab.doctor import Finding, Report, installation
-from ndlab.doctor.live import _versions
+from ndlab.doctor.cluster import _versions
 from ndlab.errors import NotFound
 from ndlab.samples import toy
 from ndlab.serve.app import make_site, serving
@@ -106,7 +106,7 @@ def test_a_scheduler_with_workers_and_without() -> None:
 
 def test_workers_of_other_versions_are_told() -> None:
     """The versions of workers come from them; here two are made up, of which one lacks ndlab."""
-    from ndlab.doctor.live import _about_worker
+    from ndlab.doctor.cluster import _about_worker
 
     here = _about_worker()
     assert here["python"] == f"{sys.version_info[0]}.{sys.version_info[1]}"

@@ -29,7 +29,7 @@ def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _doctor(args: argparse.Namespace) -> int:
     from ndlab.doctor import diagnose, environment, installation
-    from ndlab.doctor.live import is_scheduler
+    from ndlab.doctor.cluster import is_scheduler
 
     if args.sample is not None and args.sample < 1:
         raise BadRequest(f"--sample {args.sample}", "a number of chunks is at least 1", "leave it out to look at all")

@@ -1,4 +1,4 @@
-"""Whether an installation that runs is fit: a hub, a Jupyter server, `ndlab serve`, or the scheduler of a cluster."""
+"""Whether an installation that runs is fit: a hub, a Jupyter server or `ndlab serve`, or a cluster."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ndlab.doctor.report import Finding, Report, Status
+from ndlab.doctor.cluster import is_scheduler, scheduler
+from ndlab.doctor.report import Finding, Report
 from ndlab.errors import BadRequest, NotFound
 
-__all__ = ["TOKEN", "installation", "is_scheduler"]
+__all__ = ["TOKEN", "installation"]
 
 TOKEN = "NDLAB_TOKEN"
 _SECONDS = 15
@@ -21,17 +22,6 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # A route of ndlab's extension of a Jupyter server, with the name of a kernel that nobody has.
 _EXTENSION = f"ndlab/v1/k/{32 * '0'}/hello"
 Answer = tuple[int, Mapping[str, str], bytes]
-
-
-def is_scheduler(address: str) -> bool:
-    """Tell whether an address is one of Dask's schedulers.
-
-    Examples
-    --------
-    >>> is_scheduler("tcp://10.0.0.5:8786"), is_scheduler("https://hub.example.org")
-    (True, False)
-    """
-    return address.startswith(("tcp://", "tls://", "ucx://"))
 
 
 def installation(address: str, *, token: str | None = None) -> Report | None:
@@ -62,7 +52,7 @@ def installation(address: str, *, token: str | None = None) -> Report | None:
     (True, 'ndlab serve')
     """
     if is_scheduler(address):
-        return Report(f"the scheduler at {address}", tuple(_scheduler(address)))
+        return Report(f"the scheduler at {address}", tuple(scheduler(address)))
     if not address.startswith(("http://", "https://")):
         raise BadRequest(
             f"an installation at {address!r}", "there are tcp:// and tls:// schedulers, http and https servers"
@@ -223,80 +213,3 @@ def _transport(address: str) -> Iterator[Finding]:
 def _root(base: str) -> str:
     parts = urlsplit(base)
     return f"{parts.scheme}://{parts.netloc}"
-
-
-# --- clusters -------------------------------------------------------------------------------------------------
-
-
-def _scheduler(address: str) -> Iterator[Finding]:
-    from distributed import Client
-
-    try:
-        client = Client(address, timeout=_SECONDS, set_as_default=False)
-    except (OSError, TimeoutError) as error:
-        raise NotFound(
-            f"no Dask scheduler at {address}", str(error) or "nothing answers", "check the address"
-        ) from None
-    with client:
-        about = client.scheduler_info(n_workers=-1)
-        workers = about["workers"]
-        yield Finding("scheduler", "ok", f"answers; dashboard {client.dashboard_link}")
-        if not workers:
-            yield Finding("workers", "problem", "there is none", "cluster.scale(2), or start some")
-            return
-        yield from _workers(workers)
-        yield from _versions(client.run(_about_worker))
-
-
-def _workers(workers: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
-    from ndlab.describe import si_bytes
-
-    threads = sum(one["nthreads"] for one in workers.values())
-    memory = sum(one["memory_limit"] or 0 for one in workers.values())
-    hosts = {one["host"] for one in workers.values()}
-    words = f"{len(workers)} with {threads} threads on {len(hosts)} machines, {si_bytes(memory)} in all"
-    yield Finding("workers", "ok", words)
-    small = [one["name"] for one in workers.values() if 0 < (one["memory_limit"] or 0) < 1 << 30]
-    if small:
-        yield Finding(
-            "memory", "note", f"{len(small)} workers have less than 1 GiB", "give them more, or plan with small blocks"
-        )
-
-
-def _about_worker() -> dict[str, Any]:
-    """Say what a worker has; run there."""
-    import platform
-    import tempfile
-    from importlib import metadata
-
-    found: dict[str, Any] = {"python": ".".join(platform.python_version_tuple()[:2])}
-    for name in ("ndlab", "numpy", "zarr", "tensorstore", "dask", "distributed"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = None
-    found["temporary"] = os.access(tempfile.gettempdir(), os.W_OK)
-    return found
-
-
-def _versions(found: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
-    here = _about_worker()
-    lacking = sorted(address for address, one in found.items() if one["ndlab"] is None)
-    if lacking:
-        yield Finding("ndlab", "problem", f"{len(lacking)} of {len(found)} workers lack it, as {lacking[0]}",
-                      "start the workers in the environment, or the image, of this notebook")  # fmt: skip
-    wrong = 0
-    for name in ("python", "ndlab", "numpy", "zarr", "tensorstore", "dask", "distributed"):
-        others = sorted({str(one[name]) for one in found.values() if one[name] is not None and one[name] != here[name]})
-        if others:
-            wrong += 1
-            # Code travels as bytes of one Python; other packages mostly agree in what they pickle.
-            status: Status = "problem" if name in ("python", "ndlab", "distributed") else "note"
-            yield Finding("versions", status, f"{name} is {here[name]} here and {', '.join(others)} on workers",
-                          "use one image or one lock for both")  # fmt: skip
-    if not wrong and not lacking:
-        yield Finding("versions", "ok", "workers have the versions of this environment")
-    if bad := [address for address, one in found.items() if not one["temporary"]]:
-        yield Finding(
-            "temporary", "problem", f"{len(bad)} workers cannot write their temporary folder", "set TMPDIR there"
-        )

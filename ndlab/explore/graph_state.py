@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ndlab.errors import BadRequest
+from ndlab.explore.stated import known, listed, number, one_of
 
 __all__ = ["COMMUNITIES", "FIRST", "OFFERS", "State", "checked"]
 
@@ -75,12 +75,7 @@ def checked(state: Any, offers: Mapping[str, Sequence[str]]) -> State:
     >>> checked({"color": "kind"}, offers)["color"]
     'kind'
     """
-    if not isinstance(state, Mapping):
-        raise BadRequest(f"the state {state!r}", "it is a mapping, as view.state is")
-    strange = sorted(map(str, set(state) - set(FIRST)))
-    if strange:
-        raise BadRequest(f"the state has {', '.join(strange)}", f"its parts are {', '.join(FIRST)}")
-    asked = FIRST | dict(state)
+    asked = FIRST | dict(known(state, FIRST))
     offers = dict.fromkeys(OFFERS, ()) | dict(offers)
     return {
         "layout": _one_of(asked, "layout", offers["layouts"]),
@@ -114,30 +109,19 @@ def checked(state: Any, offers: Mapping[str, Sequence[str]]) -> State:
 
 
 def _one_of(state: Mapping[str, Any], name: str, choices: Sequence[Any]) -> Any:
-    if state[name] not in choices:
-        there = ", ".join(str(one) for one in choices if one != "")
-        raise BadRequest(f"{name} {state[name]!r}", f"there is {there or 'none'}", f'"{name}" takes one of these')
-    return state[name]
+    return one_of(name, state[name], choices)
 
 
 def _each_of(name: str, values: Sequence[Any], choices: Sequence[Any]) -> list[Any]:
-    return [_one_of({name: one}, name, choices) for one in values]
+    return [one_of(name, one, choices) for one in values]
 
 
 def _number(state: Mapping[str, Any], name: str, above: float | None = None) -> float:
-    value = state[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise BadRequest(f"{name} {value!r}", "it is a number")
-    if above is not None and value <= above:
-        raise BadRequest(f"{name} {value!r}", f"it is more than {above:g}")
-    return float(value)
+    return float(number(name, state[name], above))
 
 
 def _list(state: Mapping[str, Any], name: str) -> Sequence[Any]:
-    if not isinstance(state[name], list | tuple):
-        raise BadRequest(f"{name} {state[name]!r}", "it is a list")
-    found: Sequence[Any] = state[name]
-    return found
+    return listed(name, state[name])
 
 
 def _count(state: Mapping[str, Any], name: str) -> int | None:
@@ -152,7 +136,7 @@ def _some(state: Mapping[str, Any], name: str, many: int) -> Sequence[Any]:
 
 
 def _numbers(state: Mapping[str, Any], name: str, many: int = 2) -> list[float]:
-    return [_number({name: one}, name) for one in _some(state, name, many)]
+    return [float(number(name, one)) for one in _some(state, name, many)]
 
 
 def _filter(one: Any, offers: Mapping[str, Sequence[str]]) -> State:

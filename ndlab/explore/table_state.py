@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ndlab.errors import BadRequest
+from ndlab.explore.stated import known, listed, number, one_of
 from ndlab.explore.table_options import KEPT, TABS, Option
 
 __all__ = ["THEMES", "State", "checked"]
@@ -41,22 +41,19 @@ def checked(
     >>> checked({"tab": "heat", "heat": {"scaling": "rank"}}, ["a", "b"], ["a", "b"])["heat"]["scaling"]
     'rank'
     """
-    if not isinstance(state, Mapping):
-        raise BadRequest(f"the state {state!r}", "it is a mapping, as view.state is")
-    if strange := sorted(set(map(str, state)) - set(_PARTS)):
-        raise BadRequest(f"the state has {', '.join(strange)}", f"its parts are {', '.join(_PARTS)}")
+    state = known(state, _PARTS)
     first = measures if features is None else features
     found: State = {
-        "tab": _one_of("tab", state.get("tab", "points"), list(TABS)),
-        "classes": _one_of("classes", state.get("classes", ""), ["", *columns]),
-        "missing": _one_of("missing", state.get("missing", "remove"), KEPT),
-        "features": [_one_of("features", one, measures) for one in _list("features", state.get("features", first))],
-        "shown": [_one_of("shown", one, columns) for one in _list("shown", state.get("shown", []))],
+        "tab": one_of("tab", state.get("tab", "points"), list(TABS)),
+        "classes": one_of("classes", state.get("classes", ""), ["", *columns]),
+        "missing": one_of("missing", state.get("missing", "remove"), KEPT),
+        "features": [one_of("features", one, measures) for one in listed("features", state.get("features", first))],
+        "shown": [one_of("shown", one, columns) for one in listed("shown", state.get("shown", []))],
         "sort": _sort(state.get("sort"), columns),
-        "filters": [_filter(one, columns) for one in _list("filters", state.get("filters", []))],
+        "filters": [_filter(one, columns) for one in listed("filters", state.get("filters", []))],
         "view": _view(state.get("view")),
-        "split": min(0.8, max(0.0, _number("split", state.get("split", 0.36)))),
-        "theme": _one_of("theme", state.get("theme", "auto"), THEMES),
+        "split": min(0.8, max(0.0, number("split", state.get("split", 0.36)))),
+        "theme": one_of("theme", state.get("theme", "auto"), THEMES),
     }
     for tab, (_, options) in TABS.items():
         found[tab] = _options(tab, state.get(tab, {}), options, columns, measures)
@@ -77,34 +74,15 @@ def _options(
 def _value(said: str, option: Option, asked: Mapping[str, Any], columns: Sequence[str], measures: Sequence[str]) -> Any:
     if option.kind == "measure":
         there = measures or [""]
-        return _one_of(said, asked.get(option.name, there[min(option.first, len(there) - 1)]), there)
+        return one_of(said, asked.get(option.name, there[min(option.first, len(there) - 1)]), there)
     value = asked.get(option.name, option.first)
     if option.kind == "choice":
-        return _one_of(said, value, [one for one, _ in option.choices])
+        return one_of(said, value, [one for one, _ in option.choices])
     if option.kind == "tick":
-        return _one_of(said, value, (True, False))
+        return one_of(said, value, (True, False))
     low, high, step = option.span
-    number = min(high, max(low, _number(said, value)))
-    return round(number) if float(step).is_integer() else number
-
-
-def _one_of(name: str, value: Any, choices: Sequence[Any]) -> Any:
-    if value not in choices:
-        there = ", ".join(str(one) for one in choices[:40] if one != "")
-        raise BadRequest(f"{name} {value!r}", f"there is {there or 'none'}", f'"{name}" takes one of these')
-    return value
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise BadRequest(f"{name} {value!r}", "it is a number")
-    return value
-
-
-def _list(name: str, value: Any) -> Sequence[Any]:
-    if not isinstance(value, list | tuple):
-        raise BadRequest(f"{name} {value!r}", "it is a list")
-    return value
+    within = min(high, max(low, number(said, value)))
+    return round(within) if float(step).is_integer() else within
 
 
 def _sort(value: Any, columns: Sequence[str]) -> State | None:
@@ -113,21 +91,21 @@ def _sort(value: Any, columns: Sequence[str]) -> State | None:
     if not isinstance(value, Mapping) or set(value) != {"by", "down"}:
         raise BadRequest(f"sort {value!r}", "it has by and down", 'for instance {"by": "size", "down": True}')
     # The ids can be sorted by, too.
-    return {"by": _one_of("sort", value["by"], ["", *columns]), "down": bool(value["down"])}
+    return {"by": one_of("sort", value["by"], ["", *columns]), "down": bool(value["down"])}
 
 
 def _filter(one: Any, columns: Sequence[str]) -> State:
     if not isinstance(one, Mapping) or "by" not in one or not set(one) <= _FILTER:
         raise BadRequest(f"the filter {one!r}", "it has by, and low, high or text",
                          'for instance {"by": "size", "low": 2, "high": None}')  # fmt: skip
-    ends = {end: None if one.get(end) is None else _number(end, one[end]) for end in ("low", "high")}
-    return {"by": _one_of("by", one["by"], ["", *columns]), **ends, "text": str(one.get("text") or "")}
+    ends = {end: None if one.get(end) is None else number(end, one[end]) for end in ("low", "high")}
+    return {"by": one_of("by", one["by"], ["", *columns]), **ends, "text": str(one.get("text") or "")}
 
 
 def _view(value: Any) -> list[float] | None:
     if value is None:
         return None
-    ends = [float(_number("view", one)) for one in _list("view", value)]
+    ends = [float(number("view", one)) for one in listed("view", value)]
     if len(ends) != 4 or ends[0] >= ends[1] or ends[2] >= ends[3]:
         raise BadRequest(f"view {ends}", "it is left, right, bottom and top", "None shows all of it")
     return ends

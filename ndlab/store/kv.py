@@ -312,7 +312,7 @@ class Kv:
         return bytes(result.value) if result.state == "value" else None
 
     def _silent(self, error: Exception) -> NotFound:
-        said = str(error).splitlines()[0][:300]
+        said = str(error).partition("\n")[0][:300]
         return NotFound(f"{self.url} does not answer", said, "check the address and the network")
 
     def read_json(self, key: str) -> dict[str, Any] | None:
