@@ -1,6 +1,6 @@
 """R83: every tab of the Vector Explorer on Fisher's flowers, with the numbers that are known of them.
 
-Those are what R prints of ``iris`` by ``prcomp``, ``cor``, ``kmeans``, ``hclust`` with ``cutree``, ``dist`` and ``tapply``,
+Those are what R prints of ``iris``: ``prcomp``, ``cor``, ``kmeans``, ``hclust`` with ``cutree``, ``dist``, ``tapply``,
 and mclust's VVV as the BIC of two Gaussians; R is not run here. Outliers are held against another start of
 scikit-learn's.
 """
