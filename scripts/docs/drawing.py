@@ -24,7 +24,7 @@ back end | cuboid index: Morton order | RAMON: annotation rows | jobs: Celery, g
 hardware | database nodes: MySQL, Cassandra,/DynamoDB | cache nodes: Redis on SSD | object store: S3
 """
 NOW = """
-widgets | explore: image, graph, run;/WebGL2, in the wheel | notebook, CLI: verbs as functions/of volumes | other viewers: neuroglancer,/napari
+widgets | explore: image, graph, table;/WebGL2, in the wheel | notebook, CLI: verbs as functions/of volumes | other viewers: neuroglancer,/napari
 serve | serve: Tornado. Tiles, cut-outs, Zarr, the founding URLs;/alone, in a kernel, inside Jupyter's server
 engine | three nouns: Volume, Annotations,/Graph | pipeline: one task a block;/receipts, resume | cluster: Dask. Processes,/SLURM, gateway
 store | OME-Zarr: chunks in shards;/TensorStore | SQLite + journal: or PostgreSQL | files, objects: disk, S3, GCS, http;/no server needed
