@@ -128,8 +128,8 @@ def _text(views: list[dict[str, Any]], beside: list[str], below: list[str], titl
     names = dict.fromkeys(one["module"] for one in views)
     modules = "\n".join(f'<script type="module">{_module(name)}</script>' for name in names)
     said = "Made with ndlab. This page holds its data; it asks no server." if caption is None else caption
-    # In a script an end tag would end it, wherever it stands.
-    data = json.dumps(views, default=_plain, separators=(",", ":")).replace("</", "<\\/")
+    # In a script a tag or a comment means something, wherever it stands: no name in the data may be one.
+    data = json.dumps(views, default=_plain, separators=(",", ":")).replace("<", "\\u003c")
     return _PAGE.format(
         title=html.escape(title), caption=html.escape(said), views=data, modules=modules, page=_script("page"),
         beside="".join(f'<div id="{one}"></div>' for one in beside),

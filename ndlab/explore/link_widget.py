@@ -98,7 +98,7 @@ class Linked(ipywidgets.VBox):  # type: ignore[misc]
         if self.image is not None:
             self._write_image(follows)
         if self.graph is not None:
-            known = set(self.graph.state["selection"]) | {str(one) for one in self.graph.graph.ids.tolist()}
+            known = {str(one) for one in self.graph.graph.ids.tolist()}
             self.graph.set(selection=[one for one in follows["neurons"] if one in known])
         if self.table is not None:
             self.table.selected = follows["rows"]

@@ -161,3 +161,19 @@ def test_a_file_holds_all_of_it_or_says_why_not(linked: Linked) -> None:
         linked.to_html(limit_mb=0.1)
     with pytest.raises(TooLarge, match="of voxels in one HTML file"):
         linked.to_html(limit_mb=1e-4)
+
+
+def test_no_name_in_a_file_is_taken_for_a_tag() -> None:
+    # After these two a page takes the next end tag of a script for text.
+    hostile = "<!--<script>"
+    table = pd.DataFrame({"id": [1, 2], "pre": [hostile, "a"], "post": ["b", hostile]})
+    graph = explore.graph(Graph.from_edges(table.pre, table.post), layout="circle")
+    assert graph.wait(60)
+    linked = explore.link(graph=graph, table=table)
+    linked.selection.neurons = [hostile]
+    text = linked.to_html()
+    linked.close()
+    graph.close()
+    data = re.search(r'id="ndlab-views">(.*?)</script>', text, re.DOTALL).group(1)  # type: ignore[union-attr]
+    assert "<" not in data
+    assert json.loads(data)[0]["traits"]["chosen"] == {"noun": "neurons", "ids": [hostile]}
