@@ -177,7 +177,8 @@ class TableView(LiveWidget):
                 self._refuse([one for one in wanted.tolist() if not str(one).lstrip("-").isdigit()] or wanted.tolist())
         else:
             wanted = np.array([str(one) for one in wanted.tolist()], dtype=object)
-        mask = np.isin(own, wanted) if own.dtype.kind in "iu" else np.array([one in set(wanted) for one in own], bool)
+        names = set(wanted.tolist())
+        mask = np.isin(own, wanted) if own.dtype.kind in "iu" else np.array([one in names for one in own], bool)
         there = set(own[mask].tolist())
         if unknown := [one for one in wanted.tolist() if one not in there]:
             self._refuse(unknown)

@@ -50,11 +50,6 @@ def values(view: TableView, name: str) -> Any:
     return np.frombuffer(one["values"], "<" + one["dtype"]), one
 
 
-def chosen(view: TableView) -> Any:
-    """What is selected; a checker would take it for what was given last."""
-    return view.selected
-
-
 def test_columns_reach_the_page_small_and_whole(view: TableView, frame: pd.DataFrame) -> None:
     assert (view.ids_kind, view.offers["id"], view.offers["count"]) == ("u8", "id", ROWS)
     assert np.array_equal(np.frombuffer(view.ids_bytes, "<u8"), frame["id"])
@@ -112,12 +107,12 @@ def test_the_selection_holds_ids_of_the_tables_own_kind(view: TableView) -> None
     heard: list[Any] = []
     view.observe(lambda event: heard.append(event["new"].tolist()), "selected")
     view.selected = [BIG + 3, str(BIG + 1)]
-    assert chosen(view).dtype == np.uint64
-    assert chosen(view).tolist() == [BIG + 1, BIG + 3], "in the order of the table"
+    assert view.selected.dtype == np.uint64
+    assert view.selected.tolist() == [BIG + 1, BIG + 3], "in the order of the table"
     assert np.flatnonzero(view.mask).tolist() == [1, 3]
     # As the page does it: bits, in a view of its message.
     view.set_state({"picked": memoryview(bytes([0b10000000, 1]))})
-    assert chosen(view).tolist() == [BIG + 7, BIG + 8]
+    assert view.selected.tolist() == [BIG + 7, BIG + 8]
     view.selected = []
     assert heard == [[BIG + 1, BIG + 3], [BIG + 7, BIG + 8], []]
     for wrong in ([5], ["axon"], [-1], [2**70]):
@@ -133,13 +128,13 @@ def test_text_ids_and_ids_of_several_rows() -> None:
     assert view.mask.tolist() == [True, False, True]
     # The page may choose one of them; what is heard is the id, and the page is not overruled.
     view.set_state({"picked": bytes([1])})
-    assert (chosen(view).tolist(), view.mask.tolist()) == (["a"], [True, False, False])
+    assert (view.selected.tolist(), view.mask.tolist()) == (["a"], [True, False, False])
     with pytest.raises(NotFound, match="c"):
         view.selected = ["a", "c"]
     view.close()
     plain = explore.table({"x": [1, 2]})
     plain.selected = [1]
-    assert chosen(plain).tolist() == [1]
+    assert plain.selected.tolist() == [1]
     plain.close()
 
 
