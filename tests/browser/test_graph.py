@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.browser.lab import Lab, Notebook
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, JSHandle
+    from playwright.sync_api import Browser, JSHandle, Page
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -158,7 +159,38 @@ def test_page_and_kernel_select_for_each_other(lab: Lab, browser: Browser, pictu
     shown.until("v => v.explorer.state.selection.length === 0")
     page.wait_for_timeout(300)
     assert json.loads(notebook.text(3))["selection"] == []
+
+    # What is dragged is copied from a larger picture, as long as that reaches: the pixels are those drawn anew.
+    copied = []
+    for x, y in ((40, 30), (-60, 20), (280, -190)):
+        before = shown.pixels()
+        copied.append(dragged(page, shown, x, y))
+        found = shown.pixels()
+        shown.ask("v => { v.stage.sheet.held = null; }")
+        assert np.mean(found != shown.pixels()) < 1e-3
+        assert np.mean(found != before) > 0.01
+        # The browser has it, too, and not only the card.
+        seen = np.asarray(Image.open(io.BytesIO(shown.stage.screenshot())).convert("RGB"))
+        assert len(np.unique(seen.reshape(-1, 3), axis=0)) > 50
+    assert copied == [True, True, False]
     page.close()
+
+
+def dragged(page: Page, shown: Shown, x: float, y: float) -> bool:
+    """Drag from the middle; return whether nothing was drawn anew in the second half."""
+    shown.stage.scroll_into_view_if_needed()
+    box = shown.stage.bounding_box()
+    assert box is not None
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + x / 2, middle[1] + y / 2, steps=4)
+    shown.ask("v => { v.stage.drawNow(); globalThis.held = v.stage.sheet.held; }")
+    page.mouse.move(middle[0] + x, middle[1] + y, steps=4)
+    found: bool = shown.ask("v => { v.stage.drawNow(); return globalThis.held === v.stage.sheet.held; }")
+    page.mouse.up()
+    page.mouse.move(1, 1)
+    return found
 
 
 CHANGE = "view.set(filters=[{'of': 'edges', 'by': 'weight', 'low': 3, 'high': None}], color='communities: multilevel')"
@@ -201,8 +233,6 @@ print(other.state == view.state, view.wait(300))
     kept(notebook, "dark.png", pictures)
     with notebook.page.expect_download() as download:
         notebook.page.get_by_label("Save the picture").click()
-    from PIL import Image
-
     saved = Image.open(io.BytesIO(download.value.path().read_bytes()))
     assert saved.size == (shown.ask("v => v.stage.canvas.width"), shown.ask("v => v.stage.canvas.height"))
 

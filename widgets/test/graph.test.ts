@@ -5,6 +5,7 @@ import { KEYS, commandOf } from "../src/graph/keys";
 import { Pace, edgeAlpha, meanLength } from "../src/graph/lod";
 import { CATEGORIES, OTHER, colors, filtered, mapColor, sizes } from "../src/graph/look";
 import { inside, pick, search } from "../src/graph/pick";
+import { sameButPlace } from "../src/graph/sheet";
 import { type Filter, type Pair, refiltered, same, selected } from "../src/graph/state";
 
 /** Numbers from 0 to 1 that are the same in each run. */
@@ -164,11 +165,22 @@ describe("edges", () => {
 
   it("are left out while slow frames move, and come back at rest", () => {
     const pace = new Pace();
-    expect([0, 16, 32, 48].map((now) => pace.edges(true, now))).toEqual([true, true, true, true]);
-    expect([148, 248, 260, 276].map((now) => pace.edges(true, now))).toEqual([true, false, false, false]);
-    expect(pace.edges(false, 300)).toBe(true);
+    /** Frames that take so long, one after the other: whether each had edges. */
+    const frames = (...took: readonly number[]): readonly boolean[] =>
+      took.map((ms, i) => {
+        const had = pace.edges;
+        pace.draws(1000 * i);
+        pace.begins(1000 * i + ms);
+        return had;
+      });
+    expect(frames(16, 16, 16, 100, 100, 12, 16)).toEqual([true, true, true, true, true, false, false]);
+    pace.rests();
+    expect(pace.edges).toBe(true);
     // One slow frame among quick ones is none.
-    expect([400, 500, 516, 616, 632].map((now) => pace.edges(true, now))).not.toContain(false);
+    expect(frames(16, 100, 16, 100, 16)).not.toContain(false);
+    // A pause between two frames of which neither was drawn anew says nothing.
+    for (const now of [10_000, 10_900, 11_800]) pace.begins(now);
+    expect(pace.edges).toBe(true);
   });
 });
 
@@ -253,4 +265,20 @@ it("has each key once, and leaves chords to the browser", () => {
   expect(press("r")).toBe("fit");
   expect(press("r", true)).toBeNull();
   expect(press("toString")).toBeNull();
+});
+
+describe("a frame", () => {
+  const flat = new Float32Array([0, 0, 1, 1]);
+  const frame = {
+    flat, ends: new Uint32Array([0, 1]), chosen: new Uint32Array(0), look: null, density: null, colors: new Uint8Array(8), sizes: new Float32Array(2),
+    roles: new Uint8Array(2), camera: { centre: [0, 0], scale: 1 }, alpha: 1, strong: 1, faded: 0, paper: [1, 1, 1], ink: [0, 0, 0],
+  } as const;
+
+  it("is another picture of the same where only its middle differs", () => {
+    expect(sameButPlace(frame, { ...frame, camera: { centre: [4, 5], scale: 1 }, paper: [1, 1, 1] })).toBe(true);
+    expect(sameButPlace(frame, { ...frame, camera: { centre: [0, 0], scale: 2 } })).toBe(false);
+    expect(sameButPlace(frame, { ...frame, roles: new Uint8Array(2) })).toBe(false);
+    expect(sameButPlace(frame, { ...frame, ink: [0, 0, 0.1] })).toBe(false);
+    expect(sameButPlace(frame, { ...frame, alpha: 0 })).toBe(false);
+  });
 });

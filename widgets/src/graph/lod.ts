@@ -38,18 +38,31 @@ export function edgeAlpha(edges: number, length: number, box: Bounds | null, sca
 /** Leaves edges out as long as the picture moves and frames with them take too long. */
 export class Pace {
   private slow = 0;
-  private last: number | null = null;
+  private drawn: number | null = null;
 
-  /** Whether to draw edges in a frame at this time [ms]. */
-  edges(moving: boolean, now: number): boolean {
-    if (!moving) {
-      [this.slow, this.last] = [0, null];
-      return true;
-    }
-    const gap = this.last === null ? 0 : now - this.last;
-    this.last = now;
-    // One may be a hiccup of the page.
-    if (this.slow < 2) this.slow = gap > SLOW_MS ? this.slow + 1 : 0;
+  /** Whether a frame of a motion is drawn with edges. */
+  get edges(): boolean {
     return this.slow < 2;
+  }
+
+  /** A frame begins [ms]: what the one before drew took until now. */
+  begins(now: number): void {
+    // One may be a hiccup of the page.
+    if (this.drawn !== null && this.edges) this.slow = now - this.drawn > SLOW_MS ? this.slow + 1 : 0;
+    this.drawn = null;
+  }
+
+  /** A frame is drawn, and not copied; the next is to follow at once. */
+  draws(now: number): void {
+    this.drawn = now;
+  }
+
+  /** Whether the next frame is to tell how long the last took. */
+  get measuring(): boolean {
+    return this.drawn !== null;
+  }
+
+  rests(): void {
+    [this.slow, this.drawn] = [0, null];
   }
 }

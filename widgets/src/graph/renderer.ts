@@ -52,17 +52,19 @@ export class Renderer {
     [this.points, this.lines, this.ribbons, this.nothing] = [array(), array(), array(), array()];
   }
 
+  /** Draw on what is bound, of this size in its own pixels, `ratio` of them for each CSS pixel. */
   draw(frame: Frame, { width, height }: Size, ratio: number): void {
     const { gl } = this.gl;
-    gl.viewport(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight);
+    gl.viewport(0, 0, width, height);
     gl.clearColor(...frame.paper, 1);
     gl.clear(gl.COLOR_BUFFER_BIT);
     if (frame.flat.length === 0) return;
     this.place(frame.flat);
     gl.enable(gl.BLEND);
-    gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);
-    const scale = frame.camera.scale;
-    const perPixel = [2 / (scale * Math.max(1, width)), 2 / (scale * Math.max(1, height))] as const;
+    // It stays opaque.
+    gl.blendFuncSeparate(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA, gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    const pixel = ratio / frame.camera.scale;
+    const perPixel = [(2 * pixel) / Math.max(1, width), (2 * pixel) / Math.max(1, height)] as const;
     const chosen = frame.chosen.length > 0;
     const alpha = chosen ? frame.alpha * 0.3 : frame.alpha;
     if (frame.density !== null) this.drawDensity(frame.density, frame, perPixel, frame.alpha > 0 ? (chosen ? 0.5 : 0.9) : 0);

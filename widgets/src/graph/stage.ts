@@ -9,8 +9,9 @@ import { Pace, edgeAlpha } from "./lod";
 import { Dense } from "./dense";
 import { memo } from "./memo";
 import { inside, pick } from "./pick";
-import { Renderer } from "./renderer";
+import type { Frame } from "./renderer";
 import { type Spot, byLargest, roomFor } from "./room";
+import { Sheet } from "./sheet";
 import { MOST_LINES, svgOf } from "./svg";
 import { type Pair, selected } from "./state";
 
@@ -25,6 +26,8 @@ const MOST_NAMES = 120;
 const STRONG = 0.75;
 /** The most edges that are drawn smoothly. */
 const SMOOTH = 20_000;
+/** The same each time: what is another object is drawn anew. */
+const NONE = { flat: new Float32Array(0), roles: new Uint8Array(0) };
 
 interface Press {
   readonly from: Pair;
@@ -42,20 +45,22 @@ export class Stage {
   private readonly line = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   private readonly trace = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
   private gl: Gl | null;
-  private renderer: Renderer | null;
+  private sheet: Sheet | null = null;
   private readonly pace = new Pace();
   private readonly dense: Dense;
   private readonly largest = memo((sizes: Float32Array, degrees: Float64Array) => byLargest(degrees.map((one, row) => (sizes[row] ?? 0) * 1e6 + one)));
   private press: Press | null = null;
   private lasso: Pair[] = [];
   private movedAt = -Infinity;
+  /** Whether edges were left out. */
+  private bare = false;
   private frame: number | null = null;
+  private rest: ReturnType<typeof setTimeout> | null = null;
   private readonly sized: ResizeObserver;
 
   constructor(private readonly explorer: Explorer) {
-    // Where edges are many and faint, nobody sees their steps, and smoothing them costs several times as much.
-    this.gl = Gl.of(this.canvas, explorer.data.ends.length > 0 && explorer.data.ends.length / 2 <= SMOOTH);
-    this.renderer = this.gl === null ? null : new Renderer(this.gl);
+    this.gl = Gl.of(this.canvas);
+    this.begin();
     this.dense = new Dense(explorer);
     this.line.setAttribute("class", "ndg-lasso");
     this.line.append(this.trace);
@@ -73,6 +78,7 @@ export class Stage {
     this.sized.disconnect();
     this.dense.close();
     if (this.frame !== null) cancelAnimationFrame(this.frame);
+    if (this.rest !== null) clearTimeout(this.rest);
     this.gl?.gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
 
@@ -83,24 +89,38 @@ export class Stage {
 
   /** Draw now; the pixels can be had until the page goes on. */
   drawNow(nodes = true): void {
-    const { explorer } = this;
+    const { explorer, sheet, pace } = this;
     // Before it stands on the page it has no size.
-    if (this.renderer === null || explorer.size.width <= 1) return;
-    const { width, height } = explorer.size;
-    const moving = performance.now() - this.movedAt < REST_MS;
-    const edges = this.pace.edges(moving, performance.now());
-    const strength = edges && explorer.placed ? explorer.state.edges : 0;
-    this.renderer.draw(
-      {
-        flat: explorer.placed ? explorer.flat : new Float32Array(0),
-        ends: explorer.ends, chosen: explorer.chosen, look: explorer.edgeLook, density: explorer.sampled ? this.dense.density : null,
-        colors: explorer.colors, sizes: explorer.sizes, roles: nodes ? explorer.roles : new Uint8Array(0),
-        camera: explorer.camera, alpha: this.alpha * strength, strong: STRONG * strength, faded: explorer.some ? 0.6 : 0,
-        paper: fromHex(this.color("--ndg-paper")), ink: fromHex(this.color("--ndg-ink")),
-      },
-      { width, height },
-      this.canvas.width / Math.max(1, width),
-    );
+    if (sheet === null || explorer.size.width <= 1) return;
+    const size = { width: this.canvas.width, height: this.canvas.height };
+    const ratio = size.width / explorer.size.width;
+    const now = performance.now();
+    const moving = now - this.movedAt < REST_MS;
+    if (!moving) pace.rests();
+    let frame = this.seen(nodes, 1);
+    this.bare = moving && !pace.edges && !sheet.has(frame, size, ratio);
+    if (this.bare) frame = this.seen(nodes, 0);
+    if (moving && !sheet.has(frame, size, ratio)) pace.draws(now);
+    sheet.show(frame, size, ratio);
+  }
+
+  /** What a frame shows, with so much of the edges. */
+  private seen(nodes: boolean, share: number): Frame {
+    const { explorer } = this;
+    const strength = explorer.placed ? explorer.state.edges * share : 0;
+    return {
+      flat: explorer.placed ? explorer.flat : NONE.flat,
+      ends: explorer.ends, chosen: explorer.chosen, look: explorer.edgeLook, density: explorer.sampled ? this.dense.density : null,
+      colors: explorer.colors, sizes: explorer.sizes, roles: nodes ? explorer.roles : NONE.roles,
+      camera: explorer.camera, alpha: this.alpha * strength, strong: STRONG * strength, faded: explorer.some ? 0.6 : 0,
+      paper: fromHex(this.color("--ndg-paper")), ink: fromHex(this.color("--ndg-ink")),
+    };
+  }
+
+  private begin(): void {
+    const { length } = this.explorer.data.ends;
+    // Where edges are many and faint, nobody sees their steps, and smoothing them costs several times as much.
+    this.sheet = this.gl === null ? null : new Sheet(this.gl, length > 0 && length / 2 <= SMOOTH);
   }
 
   private color(name: string): string {
@@ -155,10 +175,16 @@ export class Stage {
 
   private draw(now: number): void {
     this.frame = null;
+    this.pace.begins(now);
     this.drawNow();
     this.drawLabels();
+    const left = this.movedAt + REST_MS - performance.now();
+    // The next frame tells how long this one took.
+    if (this.pace.measuring) this.redraw();
     // What was left out while it moved comes back when it rests.
-    if (now - this.movedAt < 2 * REST_MS) this.redraw();
+    if (!this.bare) return;
+    if (this.rest !== null) clearTimeout(this.rest);
+    this.rest = setTimeout(() => this.redraw(), Math.max(0, left) + 1);
   }
 
   /** Where names stand: those of the selection in any case, and of others where there is room. */
@@ -218,7 +244,7 @@ export class Stage {
       if (this.gl === null) return;
       // All that was compiled and uploaded is gone.
       this.gl = new Gl(this.gl.gl);
-      this.renderer = new Renderer(this.gl);
+      this.begin();
       this.redraw();
     });
   }
