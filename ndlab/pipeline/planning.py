@@ -84,8 +84,9 @@ def plan(
             block = block or recorded_block(step.sink.record_path(step.name), step.name)
     place = room(workers, client)
     place = place if memory is None else replace(place, nbytes=memory)
-    new = None if step.output is None or step.sink is not None else _new(step, place)
+    new = None if step.output is None or step.sink is not None else _new(step, place, block)
     tiling = _tiling(step, block, place) if new is None else Tiling(step.home, block or new.block)
+    _refuse_shared(step, tiling, new)
     estimate = estimate_of(step, tiling, place, new)
     if check:
         estimate.check(1.0 if step.sink is None else step.sink.compressed)
@@ -130,6 +131,29 @@ def _refuse_output(step: BlockStep, client: Any) -> None:
         )
 
 
+def _refuse_shared(step: BlockStep, tiling: Tiling, new: _New | None) -> None:
+    """Refuse blocks that share what a remote store writes as a whole.
+
+    Each would read all of it, change its part, and write it back on the condition that nobody else has: a file system
+    has locks for that, but not every server of buckets keeps such a condition, and where it does not, blocks are lost.
+    """
+    if new is not None:
+        url, unit = str(step.output), new.options["shards"]
+    elif step.sink is not None:
+        url, unit = step.sink.url, step.sink.unit
+    else:
+        return
+    whole = [n < 2 or b % u == 0 for b, u, n in zip(tiling.block, unit, tiling.counts, strict=True)]
+    if "://" not in url or all(whole):
+        return
+    unit = tuple(int(n) for n in unit)
+    raise BadRequest(
+        f"step {step.name!r} would write blocks of {tiling.block} to {url}",
+        f"it is written in pieces of {unit}, so blocks would share one, and bucket servers may lose a write to it",
+        f"pass block={unit} or multiples of it, or make the output with shards={tiling.block}",
+    )
+
+
 @dataclass(frozen=True)
 class _New:
     """The store that a step will make: type and axes of what its function returns, and a shard for each block."""
@@ -140,7 +164,7 @@ class _New:
     options: dict[str, Any]
 
 
-def _new(step: BlockStep, place: Room) -> _New:
+def _new(step: BlockStep, place: Room, given: Int3 | None) -> _New:
     first, lead, options = step.volumes[0], step.lead(), dict(step.options)
     if step.dtype is not None and step.axes == "zyx":
         piece = np.empty((0, 0, 0), step.dtype)
@@ -157,8 +181,12 @@ def _new(step: BlockStep, place: Room) -> _New:
         options["chunks"] = [
             min(c, 1 << max(0, n - 1).bit_length()) for c, n in zip(cube, first.box.shape, strict=True)
         ]
+        if given is not None:
+            options["chunks"] = [min(c, b) for c, b in zip(options["chunks"], given, strict=True)]
     unit = options["shards"] if "shards" in options else options["chunks"]
     block = choose_block(first.box.shape, unit, place.tasks, _most_voxels(step, place, dtype.itemsize * together))
+    if given is not None and all(b % u == 0 for b, u in zip(given, unit, strict=True)):
+        block = given
     options.setdefault("shards", block)
     return _New(dtype, (*kept, "z", "y", "x"), block, options)
 

@@ -62,7 +62,7 @@ def source(address: str, blocks: int) -> tuple[ndlab.Volume, np.ndarray[Any, Any
 
 def like(raw: ndlab.Volume, address: str) -> ndlab.Volume:
     """An empty volume of which every block is an object."""
-    return raw.like(address, chunks=BLOCK, shards=None, codec=None, levels=1)
+    return raw.like(address, chunks=BLOCK, shards=BLOCK, codec=None, levels=1)
 
 
 def plan(raw: ndlab.Volume, out: ndlab.Volume, record: Path, client: Any, **options: Any) -> Run:
