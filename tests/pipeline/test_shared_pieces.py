@@ -38,7 +38,8 @@ def test_blocks_within_a_shard(raw: Volume, tmp_path: Path, monkeypatch: pytest.
         out = raw.like("s3://volumes/out.zarr", chunks=(4, 4, 4), shards=(8, 8, 8), levels=1)
         said = (
             "would write blocks of (4, 4, 4) to s3://volumes/out.zarr. it is written in pieces of (8, 8, 8), so blocks "
-            "would share one, and bucket servers may lose a write to it. pass block=(8, 8, 8) or multiples of it, or make the output with shards=(4, 4, 4)"
+            "would share one, and bucket servers may lose a write to it. pass block=(8, 8, 8) or multiples of it, or "
+            "make the output with shards=(4, 4, 4)"
         )
         before = dict(s3.objects)
         with pytest.raises(BadRequest, match=re.escape(said)):
