@@ -365,8 +365,18 @@ def test_the_panel_of_jupyterlab_starts_a_cluster_as_it_is_configured(
     dashboard = cluster["dashboard_link"].partition("/hubbase/")[2]
     assert re.fullmatch(r"user/ada/proxy/\d+/status", dashboard)
     assert running.ask(dashboard, token=tokens["ada"])[0] == 200
-    # The panel's own way to it is a handler that has no decorator, so only the strict switch guards it.
-    for path in (dashboard, f"user/ada/dask/dashboard/{cluster['id']}/status"):
+    # Its buttons open plots, by the link.
+    listed.click()
+    page.locator(".dask-DashboardListing-item button[value='Workers']").click()
+    page.frame_locator("iframe[src*='/proxy/']").locator("canvas").first.wait_for()
+    # The panel has a way of its own to a dashboard, for links that do not lead through this server. It goes to the host
+    # of the link and forgets the path, so under this link it ends nowhere, and the panel does not take it.
+    own = f"user/ada/dask/dashboard/{cluster['id']}/"
+    assert running.ask(f"{own}status", token=tokens["ada"])[0] == 404
+    assert not [one.url for one in asked if "/dask/dashboard/" in one.url]
+    assert not [one.url for one in asked if one.status == 404 and ("/proxy/" in one.url or "/dask/" in one.url)]
+    # Its handler has no decorator, so only the strict switch guards it.
+    for path in (dashboard, f"{own}status"):
         assert running.ask(path, token="")[0] in (302, 403)
         assert running.ask(path, token=tokens["ben"])[0] == 403
     assert running.ask(f"user/ada/dask/clusters/{cluster['id']}", "DELETE", token=tokens["ada"])[0] == 204
