@@ -11,7 +11,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system widgets check test cluster-test napari-test deploy-test test-newer soak paper docs lab sbom bench lock clean
+.PHONY: help setup system widgets check test cluster-test napari-test deploy-test image test-newer soak paper docs lab sbom bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -81,6 +81,9 @@ deploy-test: setup ## the files of deploy/, by the tools that read them, in an e
 	@$(BIN)/python scripts/system.py system-packages-deploy.txt
 	@$(BIN)/python scripts/setup.py --venv .venv-deploy --lock constraints/deploy.txt --uv "$(UV)"
 	.venv-deploy/bin/python -m pytest -m deploy tests/deploy $(ARGS)
+
+image: ## the image of deploy/ as an OCI layout in build/image, built without an engine and started (root on Debian)
+	@deploy/build-image.sh
 
 sbom: setup ## what ndlab is made of, into build/: a CycloneDX list, licences; fails at copyleft in the core
 	@$(BIN)/python scripts/sbom.py $(ARGS)

@@ -57,6 +57,15 @@ def test_a_lock_has_hashes_and_no_address(lock: Path) -> None:
     assert [pin.split()[0] for pin in pins if "==" not in pin.split()[0] or "--hash=sha256:" not in pin] == []
 
 
+def test_a_pin_has_the_same_hashes_in_every_lock() -> None:
+    """A lock that lists the one wheel of the machine that wrote it installs on no other Python or platform."""
+    every: dict[str, set[str]] = {}
+    for lock in LOCKS:
+        for pin in re.split(r"\n(?=\S)", lock.read_text().strip()):
+            every.setdefault(pin.split()[0], set()).add(" ".join(sorted(re.findall(r"--hash=(\S+)", pin))))
+    assert [pin for pin, hashes in every.items() if len(hashes) > 1] == []
+
+
 def pins(lock: str) -> dict[str, list[Requirement]]:
     """The pins of a lock by canonical name; one name has several where Python versions differ."""
     found: dict[str, list[Requirement]] = {}

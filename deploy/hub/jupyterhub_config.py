@@ -24,7 +24,8 @@ c.Spawner.args = [
     "--LabApp.extension_manager=readonly",
 ]
 c.Spawner.environment = {
-    # A scheduler of Dask is seen through the user's own server, so it asks for the user's login.
+    # A scheduler of Dask is seen through the user's own server, so it asks for the user's login. By the part proxy/ the
+    # Dask panel knows that plots open by this link; its other way to them forgets the path, and ends in a 404.
     "DASK_DISTRIBUTED__DASHBOARD__LINK": "{JUPYTERHUB_SERVICE_PREFIX}proxy/{port}/status",
     # What the Dask panel of JupyterLab starts: small, on the loopback only, on ports that collide with nobody's. For
     # clusters of a gateway name the module dask_gateway and the class GatewayCluster.

@@ -30,6 +30,8 @@ def _synapses_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threshold", type=float, help="of a voxel's probability; else the model's own, or 0.5")
     parser.add_argument("--min-volume", type=float, metavar="NM3", help="of a synapse [nm³]")
     parser.add_argument("--min-sections", type=int, metavar="N", help="that a synapse appears in")
+    parser.add_argument("--min-area", type=float, metavar="NM2", help="that a piece of one has in a section [nm²]")
+    parser.add_argument("--max-area", type=float, metavar="NM2", help="that a piece of one has in a section [nm²]")
     parser.add_argument(
         "--work", metavar="FOLDER", help="where probabilities and labels are kept, to go on after a stop"
     )
@@ -45,8 +47,8 @@ def _synapses(args: argparse.Namespace) -> int:
     volume = open_volume(args.volume, **opening(args))
     found = synapses(
         volume, out=args.out, model=args.model, threshold=args.threshold, min_volume=args.min_volume,
-        min_sections=args.min_sections, work=args.work, overwrite=args.overwrite, workers=args.workers,
-        progress=False if args.quiet else None,
+        min_sections=args.min_sections, min_area=args.min_area, max_area=args.max_area, work=args.work,
+        overwrite=args.overwrite, workers=args.workers, progress=False if args.quiet else None,
     )  # fmt: skip
     model = None if volume.dtype.kind == "f" else Model.of(args.model)
     warning = "" if model is None else str(model.notes.get("warning", ""))

@@ -15,7 +15,7 @@ from ndlab.detect.partners import partners
 from ndlab.detect.probability import probability
 from ndlab.detect.segments import segments
 from ndlab.detect.sides import LiesIn
-from ndlab.detect.synapses import synapses
+from ndlab.detect.synapses import synapses, tuned
 from ndlab.detect.working import flat_view
 from ndlab.errors import Conflict, NotFound
 from ndlab.graph import Graph
@@ -118,8 +118,7 @@ def graph(
     walls = _once(notes, "membranes", lambda: membranes(view, model=membrane_model, out=where["membranes"], **how))
     cells = segments(walls, out=where["segments"], **{**how, **(segment or {})})
     chance = _once(notes, "synapses", lambda: probability(view, model=synapse_model, out=where["synapses"], **how))
-    settings = dict(synapse or {})
-    settings.setdefault("threshold", Model.of(synapse_model).notes.get("rules", {}).get("threshold", 0.5))
+    settings = {"threshold": 0.5, **tuned(models[1]), **(synapse or {})}
     found = _synapses(chance, folder, {**how, **settings})
     table = partners(found, cells, objects=chance, threshold=settings["threshold"], vesicles=vesicles, lies_in=lies_in,
                      block=block, workers=workers, client=client, progress=progress)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from ndlab.detect.model import Model
+from ndlab.detect.object_labels import in_memory, object_labels
+from ndlab.detect.objects import Rules
 from ndlab.detect.probability import probability
 from ndlab.detect.working import flat_view
 from ndlab.errors import BadRequest
@@ -19,10 +22,11 @@ if TYPE_CHECKING:
     from ndlab.measure import Table
     from ndlab.volume import Volume
 
-__all__ = ["synapses"]
+__all__ = ["synapses", "tuned"]
 
 _THRESHOLD, _VOLUME = 0.5, 1.5e6  # a probability; nm³, about 110 nm across
 _IN_MEMORY = 1 << 27  # voxels
+_ROUND = 1e-6  # of a voxel: what is lost when a number of voxels goes through nm
 
 
 def synapses(
@@ -33,6 +37,8 @@ def synapses(
     threshold: float | None = None,
     min_volume: Annotated[float, "nm³"] | None = None,
     min_sections: int | None = None,
+    min_area: Annotated[float, "nm²"] | None = None,
+    max_area: Annotated[float, "nm²"] | None = None,
     work: str | os.PathLike[str] | None = None,
     block: int | Sequence[int] | None = None,
     overwrite: bool = False,
@@ -42,7 +48,7 @@ def synapses(
 ) -> Annotations:
     """Find synapses and return them as `Annotations`: centroid, bounds, confidence, number of voxels.
 
-    Objects are joined over the faces of blocks, so there are the same ones for any blocks.
+    Objects are those of `objects` by the same rules, joined over the faces of blocks: the same ones for any blocks.
 
     Parameters
     ----------
@@ -55,12 +61,16 @@ def synapses(
     threshold : float, optional
         Voxels above it are part of a synapse; what the model's notes say, or else 0.5.
     min_volume : float, optional
-        Objects have at least this volume [nm³]; what the model's notes say, or else that of a ball of 140 nm.
+        Pieces, connected by faces, have at least this volume [nm³]; what the model's notes say, or else that of a ball
+        of 140 nm. Those left that touch by an edge, too, are one object.
     min_sections : int, optional
-        Objects appear in at least so many sections; what the model's notes say, or else 1.
+        Pieces appear in at least so many sections; what the model's notes say, or else 1.
+    min_area, max_area : float, optional
+        What is smaller or larger than this in a single section [nm²] is dropped before all else; what the model's notes
+        say, or else nothing is.
     work : str or path, optional
-        A folder in which probabilities and labels are kept, so that a call that was stopped goes on. Without it they
-        are beside `out` if the volume is large, else in memory.
+        A folder in which probabilities and labels are kept, so that a call that was stopped goes on; one with other
+        rules needs another. Without it they are beside `out` if the volume is large, else in memory.
     block, overwrite, workers, client, progress
         As for `probability`.
 
@@ -69,6 +79,16 @@ def synapses(
     Annotations
         `confidence` is the mean probability of an object's voxels. Every object has the keys ``voxel_count``, ``peak``
         (the highest probability) and ``model`` (its digest); the history says what was chosen.
+
+    Raises
+    ------
+    BadRequest
+        If nothing could be above the threshold, or of an area within the limits.
+
+    Notes
+    -----
+    A model's ``notes["rules"]`` may hold the fields of `Rules`, in voxels of the volume that it was trained on, and
+    `min_volume` [nm³] in place of `min_size`.
 
     Examples
     --------
@@ -83,36 +103,63 @@ def synapses(
     how = {"workers": workers, "client": client, "progress": progress}
     ready = view.dtype.kind == "f"
     chosen = None if ready else Model.of(model)
-    settings = _settings(chosen, threshold, min_volume, min_sections)
+    given = {"threshold": threshold, "min_volume": min_volume, "min_sections": min_sections, "min_area": min_area,
+             "max_area": max_area}  # fmt: skip
+    settings = _settings(chosen, given)
+    rules = _rules(settings, view)
     folder = _folder(view, out, work)
     if ready:
         # What is computed where it is read would be computed for each of three passes.
-        chance = _held(view) if view.codec == "computed" and view.size <= _IN_MEMORY else view
+        chance = in_memory(view) if view.codec == "computed" and view.size <= _IN_MEMORY else view
     else:
         place = None if folder is None else f"{folder}/probability.ome.zarr"
         chance = probability(view, model=chosen, out=place, block=block, overwrite=overwrite, **how)
-        chance = _held(chance) if place is None else chance
-    labels = measure.components(
-        chance, connectivity=2, threshold=settings["threshold"], overwrite=overwrite, block=block,
-        out=None if folder is None else f"{folder}/pieces.ome.zarr", **how,
-    )  # fmt: skip
+        chance = in_memory(chance) if place is None else chance
+    labels = object_labels(chance, rules, folder, overwrite=overwrite, block=block, **how)
     table = measure.regions(labels, chance, **how)
     return _annotated(table, view, settings, chosen, out, overwrite)
 
 
-def _settings(model: Model | None, threshold: Any, min_volume: Any, min_sections: Any) -> dict[str, float]:
-    """Choose what was not given: as the model's notes say, for they were tuned with it."""
-    tuned = dict(model.notes.get("rules", {})) if model is not None else {}
-    found = {
-        "threshold": (threshold, _THRESHOLD),
-        "min_volume": (min_volume, _VOLUME),
-        "min_sections": (min_sections, 1),
-    }
-    settings = {name: float(given if given is not None else tuned.get(name, usual))
-                for name, (given, usual) in found.items()}  # fmt: skip
+def tuned(model: Model) -> dict[str, float]:
+    """Return the keywords of `synapses` that a model's notes speak of: they were tuned with it.
+
+    Examples
+    --------
+    >>> from dataclasses import asdict, replace
+    >>> model = replace(Model.load(), voxel_size=(40, 8, 8), notes={"rules": asdict(Rules(0.6, 10, 500, 100, 2))})
+    >>> {name: float(value) for name, value in tuned(model).items()}
+    {'threshold': 0.6, 'min_volume': 256000.0, 'min_sections': 2.0, 'min_area': 640.0, 'max_area': 32000.0}
+    """
+    rules = dict(model.notes.get("rules", {}))
+    z, y, x = model.voxel_size
+    if "min_size" in rules:
+        rules.setdefault("min_volume", rules["min_size"] * z * y * x)
+    units = {"threshold": 1, "min_volume": 1, "min_sections": 1, "min_area": y * x, "max_area": y * x}
+    return {name: rules[name] * unit for name, unit in units.items() if name in rules}
+
+
+def _settings(model: Model | None, given: dict[str, Any]) -> dict[str, float]:
+    """Choose what was not given."""
+    usual = {"threshold": _THRESHOLD, "min_volume": _VOLUME, "min_sections": 1, "min_area": 0, "max_area": math.inf}
+    chosen = {**usual, **({} if model is None else tuned(model))}
+    settings = {name: float(chosen[name] if given[name] is None else given[name]) for name in usual}
     if not 0 <= settings["threshold"] < 1:
-        raise BadRequest(f"threshold={threshold!r}", "a probability is from 0 to 1, and some are to be above it")
+        raise BadRequest(f"threshold={settings['threshold']:g}",
+                         "a probability is from 0 to 1, and some are to be above it")  # fmt: skip
+    low, high = settings["min_area"], settings["max_area"]
+    if not 0 <= low <= high:
+        raise BadRequest(f"pieces of {low:g} to {high:g} nm² in a section", "no piece is so",
+                         "let min_area be 0 or more, and max_area no smaller")  # fmt: skip
     return settings
+
+
+def _rules(settings: dict[str, float], view: Volume) -> Rules:
+    """Say the same in whole voxels."""
+    z, y, x = view.voxel_size
+    least, volume = (math.ceil(settings[name] / unit - _ROUND)
+                     for name, unit in (("min_area", y * x), ("min_volume", z * y * x)))  # fmt: skip
+    most = min(settings["max_area"] / (y * x) + _ROUND, max(least, math.prod(view.shape[1:])))
+    return Rules(settings["threshold"], least, math.floor(most), volume, math.ceil(settings["min_sections"]))
 
 
 def _folder(view: Volume, out: Any, work: Any) -> str | None:
@@ -123,20 +170,11 @@ def _folder(view: Volume, out: Any, work: Any) -> str | None:
     return None
 
 
-def _held(volume: Volume) -> Volume:
-    """Compute a lazy volume once, into memory."""
-    from ndlab.volume import Volume as Made
-
-    return Made.from_array(volume.read(), volume.voxel_size, offset=volume.offset, name=volume.name)
-
-
 def _annotated(
-    table: Table, view: Volume, settings: dict[str, float], model: Model | None, out: Any, overwrite: bool
+    rows: Table, view: Volume, settings: dict[str, float], model: Model | None, out: Any, overwrite: bool
 ) -> Annotations:
     from ndlab.annotations import Annotations, Synapse
 
-    large = table["size"] * float(np.prod(view.voxel_size)) >= settings["min_volume"]
-    rows = table[large & (table["z1"] - table["z0"] >= settings["min_sections"])]
     size, offset = np.array(view.voxel_size), np.array(view.offset)
     made = Annotations.temporary(view) if out is None else Annotations.create(out, view, overwrite=overwrite)
     digest = "" if model is None else model.digest
@@ -157,5 +195,6 @@ def _note(settings: dict[str, float], model: Model | None) -> str:
     """Say what found them."""
     by = "given probabilities" if model is None else f"model {model.kind} {model.digest}"
     warning = "" if model is None or "warning" not in model.notes else f", {model.notes['warning']}"
-    chosen = ", ".join(f"{name} {value:g}" for name, value in settings.items())
+    unlimited = {"min_area": 0, "max_area": math.inf}
+    chosen = ", ".join(f"{name} {value:g}" for name, value in settings.items() if value != unlimited.get(name))
     return f"detect.synapses by {by}{warning}; {chosen}"

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from ndlab.errors import BadRequest
 from ndlab.geometry import Box, Grid, NmBox
@@ -25,6 +25,7 @@ def components(
     volume: Voxels,
     *,
     connectivity: int = 1,
+    within: Literal["sections"] | None = None,
     threshold: float | None = None,
     by_label: bool | None = None,
     box: Box | NmBox | None = None,
@@ -49,6 +50,9 @@ def components(
         (z, y, x); a volume with time points or channels is narrowed with `isel` first.
     connectivity : {1, 2, 3}
         Voxels belong together that share a face (6 neighbours), also an edge (18), or also a corner (26).
+    within : "sections", optional
+        Keep to single sections: voxels of different z never belong together, and of the neighbours above those in the
+        section are left (4, or 8 with an edge).
     threshold : float, optional
         Label the voxels above it. Without it, those that are not 0.
     by_label : bool, optional
@@ -75,7 +79,8 @@ def components(
     Raises
     ------
     BadRequest
-        If the connectivity is not 1 to 3, or values with a fraction are to be told apart by label.
+        If the connectivity is not 1 to 3, `within` is something else, or values with a fraction are to be told apart by
+        label.
     Conflict
         If something else is at `out`, or another run holds it.
     TooLarge
@@ -91,13 +96,15 @@ def components(
     (3, 1)
     >>> components(toy().volume("image"), threshold=180).provenance["components"]
     5
+    >>> components(toy().volume("synapse_labels"), within="sections").provenance["components"]
+    4
     """
     volume = volume_of(volume)
     view = part(volume, box)
     if by_label is None:
         ids = volume.dtype.kind in "ui" and (volume.kind == "labels" or volume.dtype.itemsize >= 4)
         by_label = ids and threshold is None
-    _check(view, connectivity, threshold, by_label)
+    _check(view, connectivity, within, threshold, by_label)
     grid = Grid(view.shape, _side(view, block))
     settings = {
         "connectivity": connectivity,
@@ -106,9 +113,10 @@ def components(
         "block": list(grid.block),
         "source": view.url or view.name,
         "box": [list(view.box.start), list(view.box.stop), view.level_index],
+        **({} if within is None else {"within": within}),
     }
     how = How(workers, client, progress).near(view)
-    work = Work(view, grid, connectivity, threshold, by_label, settings)
+    work = Work(view, grid, connectivity, threshold, by_label, settings, within is not None)
     if out is None:
         return _in_memory(work, replace(how, client=False))
     identity = fingerprint([settings, identity_of(view)])
@@ -128,13 +136,16 @@ def _side(view: Volume, block: int | Sequence[int] | None) -> Sequence[int]:
     return plan(view.shape, 8, (1, 1, 1))[0].unit if block is None else sides(block)
 
 
-def _check(view: Volume, connectivity: int, threshold: float | None, by_label: bool) -> None:
+def _check(view: Volume, connectivity: int, within: str | None, threshold: float | None, by_label: bool) -> None:
     if connectivity not in (1, 2, 3):
         raise BadRequest(
             f"connectivity={connectivity!r}",
             "neighbours share a face (1), at most an edge (2) or at most a corner (3)",
             "pass connectivity=1, 2 or 3 for 6, 18 or 26 neighbours",
         )
+    if within not in (None, "sections"):
+        raise BadRequest(f"components within {within!r}", "they are those of the volume, or of each section",
+                         'leave within out, or pass within="sections"')  # fmt: skip
     if by_label and threshold is not None:
         raise BadRequest("by_label=True with a threshold", "above a threshold voxels are no longer told apart",
                          "leave one of them out")  # fmt: skip

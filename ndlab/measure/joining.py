@@ -21,20 +21,22 @@ __all__ = ["Forest", "Planes", "before", "meeting", "numbered"]
 Planes = Mapping[str, Array]
 
 
-def before(connectivity: int) -> Iterator[Int3]:
+def before(connectivity: int, sections: bool = False) -> Iterator[Int3]:
     """Yield the steps to those neighbouring blocks that come earlier in C order and can share a component.
 
     Examples
     --------
     >>> list(before(1)), len(list(before(2))), len(list(before(3)))
     ([(-1, 0, 0), (0, -1, 0), (0, 0, -1)], 9, 13)
+    >>> list(before(1, sections=True))
+    [(0, -1, 0), (0, 0, -1)]
     """
     for z, y, x in product((-1, 0, 1), repeat=3):
-        if (z, y, x) < (0, 0, 0) and abs(z) + abs(y) + abs(x) <= connectivity:
+        if (z, y, x) < (0, 0, 0) and abs(z) + abs(y) + abs(x) <= connectivity and not (sections and z):
             yield z, y, x
 
 
-def meeting(mine: Planes, theirs: Planes, step: Int3, connectivity: int) -> Array:
+def meeting(mine: Planes, theirs: Planes, step: Int3, connectivity: int, sections: bool = False) -> Array:
     """Pairs of pieces that touch across the border between a block and its neighbour at `step`.
 
     Parameters
@@ -45,6 +47,8 @@ def meeting(mine: Planes, theirs: Planes, step: Int3, connectivity: int) -> Arra
     step : tuple of 3 int
         From my block to theirs, each -1, 0 or 1.
     connectivity : int
+    sections : bool
+        Whether only voxels of one section touch.
 
     Returns
     -------
@@ -55,11 +59,11 @@ def meeting(mine: Planes, theirs: Planes, step: Int3, connectivity: int) -> Arra
     left = connectivity - (3 - len(free))
     found = []
     for shift in product((-1, 0, 1), repeat=len(free)):
-        if sum(map(abs, shift)) > left:
-            continue
         by = [0, 0, 0]
         for axis, s in zip(free, shift, strict=True):
             by[axis] = s
+        if sum(map(abs, shift)) > left or (sections and by[0]):
+            continue
         p = a[tuple(slice(max(0, -s), n - max(0, s)) for s, n in zip(by, a.shape, strict=True))].reshape(-1)
         q = b[tuple(slice(max(0, s), n - max(0, -s)) for s, n in zip(by, b.shape, strict=True))].reshape(-1)
         both = (p != 0) & (q != 0)

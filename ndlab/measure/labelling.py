@@ -52,6 +52,7 @@ class Work:
     threshold: float | None
     by_label: bool
     settings: Mapping[str, Any]
+    sections: bool = False
     identity: str = ""
     scratch: str = ""
 
@@ -72,7 +73,7 @@ class Work:
             values = values != 0
         values = unsigned(values)
         labels = np.empty(values.shape, np.uint32)
-        first = label(values, self.connectivity, labels)
+        first = label(values, self.connectivity, self.sections, labels)
         at = np.unravel_index(first, block.shape) if len(first) else (first, first, first)
         index = [i.astype(np.uint64) + np.uint64(a) for i, a in zip(at, block.start, strict=True)]
         _, ny, nx = map(np.uint64, self.grid.shape)
@@ -117,7 +118,9 @@ def join_pieces(work: Work, record: Record | None, how: How) -> Receipt:
 def join_block(block: Box, work: Work) -> None:
     """Find which pieces of a block go on in the blocks before it."""
     index = work.index(block)
-    places = [(step, [a + b for a, b in zip(index, step, strict=True)]) for step in before(work.connectivity)]
+    places = [
+        (step, [a + b for a, b in zip(index, step, strict=True)]) for step in before(work.connectivity, work.sections)
+    ]
     steps = {work.number(place): step for step, place in places if work.has(place)}
     number = work.number(index)
     mine, *others = work.kv.read_many([f"planes/{n}" for n in (number, *steps)])
@@ -125,7 +128,7 @@ def join_block(block: Box, work: Work) -> None:
         return
     own = unpacked(mine)
     found = [
-        meeting(own, unpacked(raw), step, work.connectivity)
+        meeting(own, unpacked(raw), step, work.connectivity, work.sections)
         for raw, step in zip(others, steps.values(), strict=True)
         if raw is not None
     ]

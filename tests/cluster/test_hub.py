@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,13 @@ import numpy as np
 import pytest
 from hypothesis import strategies
 
+from ndlab.cli import main
+from ndlab.doctor import Finding, installation
+from ndlab.errors import NotFound
 from ndlab.serve.jupyter import routes
 from tests.browser.lab import Notebook
 from tests.cluster.hub import Hub, hub
+from tests.cluster.processes import free_port
 from tests.serve.jupyter_server import Jupyter
 
 if TYPE_CHECKING:
@@ -116,6 +121,60 @@ def test_each_user_runs_the_first_notebook(running: Hub, tokens: dict[str, str],
     seen = theirs.execute(kernel, "print([one.name for one in Path.cwd().parent.iterdir()])")
     assert seen.strip() == str([name]), "nobody's home but one's own is there"
     assert running.ask(f"user/{name}/api/kernels/{kernel}", "DELETE", token=tokens[name])[0] == 204
+
+
+# --- as the doctor sees it --------------------------------------------------------------------------------------------
+
+
+def findings(address: str, token: str | None) -> dict[str, Finding]:
+    """What the doctor finds of each thing that it looks at, in order."""
+    report = installation(address, token=token)
+    assert report is not None
+    return {one.what: one for one in report.findings}
+
+
+def test_the_doctor_finds_a_hub_that_is_well(running: Hub, tokens: dict[str, str]) -> None:
+    found = findings(running.url, tokens["ada"])
+    assert list(found) == ["JupyterHub", "users", "token", "login", "routes", "kernels", "extension"]
+    assert {one.status for one in found.values()} == {"ok"}, found
+    assert found["JupyterHub"].detail == f"version {version('jupyterhub')} answers"
+    assert found["token"].detail == "it is ada's"
+    assert found["users"].detail.endswith("refused without a token (403)")
+    assert found["kernels"].detail == "python3"
+
+
+def test_the_doctor_looks_no_further_than_a_token_opens(
+    running: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("NDLAB_TOKEN", raising=False)
+    bare = findings(running.url, None)
+    assert {what: one.status for what, one in bare.items()} == {"JupyterHub": "ok", "users": "ok", "token": "note"}
+    assert "--token" in bare["token"].remedy
+    wrong = findings(running.url, "wrong")
+    assert (wrong["token"].status, wrong["token"].detail) == ("problem", "the hub answers 403 to it")
+    assert main(["doctor", running.url, "--token", "wrong"]) == 1
+    assert "-> make a new one on the hub's page" in capsys.readouterr().out
+    dead = f"http://127.0.0.1:{free_port()}/hubbase/"
+    with pytest.raises(NotFound, match="nothing answers"):
+        installation(dead, token="wrong")
+    assert main(["doctor", dead]) == 2
+    assert "check the address, and that it runs" in capsys.readouterr().err
+
+
+def test_the_doctor_says_what_a_users_server_lacks(running: Hub) -> None:
+    off = {"ServerApp": {"jpserver_extensions": {"ndlab.serve.jupyter": False}}}
+    config = running.homes / "dan" / ".config" / "jupyter" / "jupyter_server_config.json"
+    config.parent.mkdir(parents=True)
+    config.write_text(json.dumps(off))
+    assert running.ask("hub/api/users/dan", "POST")[0] == 201
+    token = running.ask("hub/api/users/dan/tokens", "POST", {"expires_in": 3600})[1]["token"]
+    assert findings(running.url, token)["server"].detail.startswith("none runs")
+    running.start("dan")
+    found = findings(running.url, token)
+    assert "server" not in found
+    assert {what for what, one in found.items() if one.status == "problem"} == {"extension"}
+    assert "ndlab[lab]" in found["extension"].remedy
+    assert running.ask("hub/api/users/dan/server", "DELETE")[0] in (202, 204)
 
 
 # --- in a browser -----------------------------------------------------------------------------------------------------
@@ -291,6 +350,8 @@ def test_the_panel_of_jupyterlab_starts_a_cluster_as_it_is_configured(
     running: Hub, tokens: dict[str, str], shown: dict[str, Shown]
 ) -> None:
     page = shown["ada"][0].context.new_page()
+    asked: list[Response] = []
+    page.on("response", lambda answer: asked.append(answer))
     # In a workspace of its own: that of the page which is open already would send it elsewhere.
     page.goto(f"{running.url}user/ada/lab/workspaces/panel")
     page.wait_for_function("() => window.jupyterapp?.shell")
@@ -304,8 +365,18 @@ def test_the_panel_of_jupyterlab_starts_a_cluster_as_it_is_configured(
     dashboard = cluster["dashboard_link"].partition("/hubbase/")[2]
     assert re.fullmatch(r"user/ada/proxy/\d+/status", dashboard)
     assert running.ask(dashboard, token=tokens["ada"])[0] == 200
-    # The panel's own way to it is a handler that has no decorator, so only the strict switch guards it.
-    for path in (dashboard, f"user/ada/dask/dashboard/{cluster['id']}/status"):
+    # Its buttons open plots, by the link.
+    listed.click()
+    page.locator(".dask-DashboardListing-item button[value='Workers']").click()
+    page.frame_locator("iframe[src*='/proxy/']").locator("canvas").first.wait_for()
+    # The panel has a way of its own to a dashboard, for links that do not lead through this server. It goes to the host
+    # of the link and forgets the path, so under this link it ends nowhere, and the panel does not take it.
+    own = f"user/ada/dask/dashboard/{cluster['id']}/"
+    assert running.ask(f"{own}status", token=tokens["ada"])[0] == 404
+    assert not [one.url for one in asked if "/dask/dashboard/" in one.url]
+    assert not [one.url for one in asked if one.status == 404 and ("/proxy/" in one.url or "/dask/" in one.url)]
+    # Its handler has no decorator, so only the strict switch guards it.
+    for path in (dashboard, f"{own}status"):
         assert running.ask(path, token="")[0] in (302, 403)
         assert running.ask(path, token=tokens["ben"])[0] == 403
     assert running.ask(f"user/ada/dask/clusters/{cluster['id']}", "DELETE", token=tokens["ada"])[0] == 204

@@ -77,6 +77,16 @@ def test_what_the_container_file_copies_is_there_and_let_through() -> None:
     assert (ROOT / "constraints" / "hub.txt").exists()
 
 
+def test_the_script_of_the_image_is_clean_and_says_what_it_lacks(tmp_path: Path) -> None:
+    script = DEPLOY / "build-image.sh"
+    assert said("shellcheck", script) == (0, "")
+    assert said("shellcheck", broken(script, tmp_path, '"BASE=$base"', "BASE=$base"))[0]
+    (tmp_path / "bin").mkdir()
+    for tool in ("dirname", "mktemp", "rm", "sh"):
+        (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)))
+    assert said(script, env={"PATH": str(tmp_path / "bin")}) == (2, "no buildah: apt-get install buildah mmdebstrap\n")
+
+
 # ---------------------------------------------------------------------------------------------------- compose
 def compose(path: Path, *profiles: str) -> tuple[int, str]:
     words = [word for one in profiles for word in ("--profile", one)]

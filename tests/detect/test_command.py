@@ -41,6 +41,9 @@ def test_train_find_and_score(stores: Path, capsys: pytest.CaptureFixture[str]) 
     facts = json.loads(capsys.readouterr().out)
     assert facts["f1"] > 0.8  # it has seen this very volume
     assert facts["f1_interval"][0] <= facts["f1"] <= facts["f1_interval"][1]
+    chance, none = str(stores / "work" / "probability.ome.zarr"), str(stores / "none")
+    assert main(["detect", "synapses", chance, none, "--min-area", "1", "--max-area", "64", "--quiet", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["synapses"] == 0  # nothing is a single voxel in all of its sections
     assert main(["detect", "evaluate", truth, truth]) == 0
     assert "F1 1.000" in capsys.readouterr().out
 

@@ -76,6 +76,20 @@ def test_pieces_of_each_label(values: Array, block: tuple[int, int, int], connec
         np.testing.assert_array_equal(found, skimage_label(values, connectivity=connectivity, background=0))
 
 
+@given(label_arrays(), BLOCKS, CONNECTIVITY)
+@settings(max_examples=25)
+def test_pieces_of_each_section(values: Array, block: tuple[int, int, int], connectivity: int) -> None:
+    volume, count = labels_volume(values), 0
+    found = measure.components(volume, connectivity=connectivity, within="sections", block=block).read()
+    above = measure.components(volume, connectivity=connectivity, within="sections", by_label=False, block=block).read()
+    flat = ndimage.generate_binary_structure(3, connectivity) & np.array([False, True, False])[:, None, None]
+    np.testing.assert_array_equal(above, ndimage.label(values != 0, flat)[0])
+    for section, one in zip(values, found, strict=True):
+        expected = pieces_of_each_label(section[None], connectivity)[0]
+        np.testing.assert_array_equal(one, np.where(expected, expected + count, 0))
+        count += expected.max()
+
+
 @given(label_arrays(), BLOCKS)
 def test_labels_taken_together(values: Array, block: tuple[int, int, int]) -> None:
     found = measure.components(labels_volume(values), by_label=False, block=block).read()

@@ -32,7 +32,7 @@ def join(parent: Array, i: Any, j: Any) -> Any:
 
 
 @jit
-def label(values: Array, connectivity: int, labels: Array) -> Array:
+def label(values: Array, connectivity: int, sections: bool, labels: Array) -> Array:
     """Label the components of equal non-zero `values` in `labels` and return the flat index of each one's first voxel.
 
     Voxels are visited in C order and a set's root is its smallest member, which was made at the set's first voxel: so
@@ -43,6 +43,8 @@ def label(values: Array, connectivity: int, labels: Array) -> Array:
     values : array, (z, y, x)
     connectivity : int
         1, 2 or 3: neighbours share a face, an edge or a corner.
+    sections : bool
+        Whether only voxels of one section are neighbours.
     labels : array of uint32, (z, y, x)
         Takes the result; 0 where `values` is 0.
     """
@@ -68,7 +70,7 @@ def label(values: Array, connectivity: int, labels: Array) -> Array:
                     found = np.int64(labels[z, y, x - 1]) - 1
                 for r in range(4 if connectivity > 1 else 2):
                     zr, yr = z + row_z[r], y + row_y[r]
-                    if zr < 0 or yr < 0 or yr >= ny:
+                    if zr < 0 or yr < 0 or yr >= ny or (sections and zr < z):
                         continue
                     above = values[zr, yr, x] == v
                     if above:
