@@ -144,6 +144,7 @@ export class Grid {
     this.frame = null;
     const { explorer, scroll, heads } = this;
     const { rows, mask, hovered } = explorer;
+    const pointed = new Set(explorer.pointed);
     const all = windowOf(rows.length, ROW, scroll.scrollTop, this.seen);
     const from = Math.max(1, Math.floor((scroll.scrollLeft - SPARE * WIDE) / WIDE) + 1);
     const to = Math.min(heads.length, from + Math.ceil(scroll.clientWidth / WIDE) + 1 + 2 * SPARE);
@@ -163,7 +164,7 @@ export class Grid {
       line.dataset["place"] = String(place);
       line.setAttribute("role", "row");
       line.setAttribute("aria-selected", String(mask[row] === 1));
-      if (row === hovered) line.classList.add("ndt-hovered");
+      if (row === hovered || pointed.has(row)) line.classList.add("ndt-hovered");
       shown.push(line);
     }
     this.body.replaceChildren(...shown);
