@@ -28,7 +28,7 @@ export interface Offers {
 }
 
 /** What else the kernel tells. */
-const TOLD = ["status", "numbers", "scree", "refused", "density", "catalog", "title"] as const;
+const TOLD = ["status", "numbers", "scree", "tree", "refused", "density", "catalog", "title"] as const;
 /** Of edges that are wide and have no colour of their own: it stands out on both black and white. */
 const GREY = [128, 134, 142] as const;
 

@@ -156,7 +156,8 @@ export class Controls {
   private refresh(change: Change): void {
     const { explorer } = this;
     if (change === "selection" || change === "hover") {
-      this.grid.refresh();
+      if (change === "hover") this.grid.point();
+      else this.grid.refresh();
       if (change === "selection") this.plots.select();
       if (explorer.state.tab === "points") this.stage.refresh();
       return;
