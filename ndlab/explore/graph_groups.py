@@ -12,7 +12,7 @@ from ndlab.explore.graph_state import COMMUNITIES
 from ndlab.graph import Graph
 from ndlab.graph.columns import Column
 
-__all__ = ["made", "options", "scree", "scree_of", "wanted"]
+__all__ = ["made", "options", "scree", "scree_of", "shown", "wanted"]
 
 # Options of the methods that look at a spectrum, by their own names.
 _SPECTRAL = {"rdpg": ("parts", "dims"), "laplacian": ("parts", "dims"), "tsne": ("parts",)}
@@ -22,13 +22,18 @@ _OWN_NAMES = {"parts": "blocks", "dims": "dim"}
 def wanted(state: Mapping[str, Any]) -> list[str]:
     """Return the names of the columns that somebody sees something of, the most urgent first."""
     found = [state["color"], state["size"]]
-    if state["view"] == "matrix" or state["panel"] == "groups":
+    if shown(state):
         found.append(state["groups"])
     if state["panel"] == "groups":
         found += [state["against"], *(PARTITIONS if state["compared"] else ())]
     if state["panel"] == "numbers":
         found += state["plot"]
     return [name for name in dict.fromkeys(found) if name]
+
+
+def shown(state: Mapping[str, Any]) -> bool:
+    """Return whether somebody sees groups."""
+    return bool(state["view"] == "matrix" or state["panel"] == "groups")
 
 
 def options(state: Mapping[str, Any], name: str) -> dict[str, Any]:

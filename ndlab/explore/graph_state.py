@@ -39,6 +39,7 @@ FIRST: State = {
     "groups": COMMUNITIES + "multilevel",  # What the matrix is ordered by, and its blocks are.
     "against": "",  # Groups that they are compared with.
     "compared": False,  # Whether all methods are.
+    "tree": False,  # Whether groups stand by their tree in the matrix, and not by their sizes.
     "parts": None,  # How many groups a spectral method makes, and in how many dimensions; None has it find both.
     "dims": None,
     "cells": None,  # What of the matrix is seen: first row, first column, how many of each; None is all.
@@ -97,6 +98,7 @@ def checked(state: Any, offers: Mapping[str, Sequence[str]]) -> State:
         "groups": _one_of(asked, "groups", (FIRST["groups"], *offers["groups"])),
         "against": _one_of(asked, "against", ("", *offers["groups"])),
         "compared": _one_of(asked, "compared", (False, True)),
+        "tree": _one_of(asked, "tree", (False, True)),
         "parts": _count(asked, "parts"),
         "dims": _count(asked, "dims"),
         "cells": None if asked["cells"] is None else _numbers(asked, "cells", 3),

@@ -11,7 +11,16 @@ import traitlets
 
 from ndlab.analyze.layouts import layout
 from ndlab.errors import NotFound
-from ndlab.explore import graph_data, graph_files, graph_groups, graph_kinds, graph_offers, graph_raster, graph_state
+from ndlab.explore import (
+    graph_data,
+    graph_files,
+    graph_groups,
+    graph_kinds,
+    graph_offers,
+    graph_raster,
+    graph_state,
+    graph_tree,
+)
 from ndlab.explore.graph_count import Counts
 from ndlab.explore.graph_desk import Desk
 from ndlab.explore.graph_state import State
@@ -27,6 +36,7 @@ HEIGHT = 480
 # What in the state may have to be computed.
 _COMPUTED = (
     "layout", "dim", "seed", "color", "size", "view", "panel", "groups", "against", "compared", "parts", "dims", "plot",
+    "tree",
 )  # fmt: skip
 # What of the state holds for any graph.
 _STAYS = ("dim", "seed", "named", "grow", "edges", "view", "panel", "theme")
@@ -66,6 +76,7 @@ class GraphView(LiveWidget):
     title = traitlets.Unicode().tag(**_SYNC)
     numbers = traitlets.Dict().tag(**_SYNC)
     scree = traitlets.Dict().tag(**_SYNC)
+    tree = traitlets.Dict().tag(**_SYNC)
     refused = traitlets.Dict().tag(**_SYNC)
     density: Any = traitlets.Dict().tag(**_SYNC)
     catalog: Any = traitlets.List().tag(**_SYNC)
@@ -106,12 +117,14 @@ class GraphView(LiveWidget):
             found.append(graph_data.column("degree", Column.of(graph.degrees())))
         self._own = {one["name"] for one in found}
         self._asked: dict[str, Any] = {}
+        self._treed: Any = None
         sent = graph_raster.sampled(graph)
         found += graph_data.columns_of(sent.edges, "edges")
         return {
             "names": graph_data.names_json(names), "ends": graph_data.ends_of(sent), "columns": found, "positions": b"",
             "offers": graph_offers.offers(found, given is not None), "directed": graph.directed, "total": graph.n_edges,
-            "title": str(graph.attributes.get("name", "")), "numbers": {}, "scree": {}, "refused": {}, "density": {},
+            "title": str(graph.attributes.get("name", "")), "numbers": {}, "scree": {}, "tree": {}, "refused": {},
+            "density": {},
         }  # fmt: skip
 
     def show(self, graph: Graph, *, positions: Any = None) -> None:
@@ -199,6 +212,11 @@ class GraphView(LiveWidget):
         method = graph_groups.scree_of(state)
         if method is not None and method != self.scree.get("of"):
             self.begin("singular values", partial(self._add_scree, self.graph, method))
+        treed = (state["groups"], graph_groups.options(state, state["groups"]))
+        if state["tree"] and graph_groups.shown(state) and treed != self._treed:
+            self._treed = treed
+            # After the groups themselves, which are computed in the same thread.
+            self.begin("tree of groups", partial(self._add_tree, self.graph, *treed))
         self._count()
 
     def begin(self, name: str, function: Callable[[], None]) -> None:
@@ -236,6 +254,12 @@ class GraphView(LiveWidget):
         found = graph_groups.scree(graph, method)
         if self.graph is graph:
             self.scree = found
+
+    def _add_tree(self, graph: Graph, name: str, how: dict[str, Any]) -> None:
+        column = next((one for one in self.columns if (one["of"], one["name"]) == ("nodes", name)), None)
+        found = {} if column is None else graph_tree.tree(graph, column)
+        if self.graph is graph and self._treed == (name, how):
+            self.tree = found
 
     def _count(self) -> None:
         """Have counted what is wanted and not there; what nobody wants any more ends."""

@@ -10,11 +10,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ndlab.errors import TooLarge
+from ndlab.errors import NdlabError, TooLarge
 from ndlab.explore.live import STATIC
 
 if TYPE_CHECKING:
     from ndlab.explore.link_widget import Linked
+    from ndlab.explore.table_widget import TableView
 
 __all__ = ["LIMIT_MB", "to_html"]
 
@@ -23,6 +24,8 @@ LIMIT_MB = 50.0
 _PACKS = 8
 # What no page without a kernel has a use for.
 _LEFT_OUT = ("layout", "tabbable", "tooltip", "endpoint", "reader", "transport")
+_WHY = "Other tabs are drawn by a kernel, which this file has none of."
+_THEN = "Drawn when this file was written: of the rows, and with the classes, of then."
 _EXPORT = re.compile(r"export\s*\{\s*([\w$]+) as default\s*\};?")
 
 _PAGE = """<!doctype html>
@@ -65,7 +68,8 @@ def to_html(
 
     The views show what they show now, and all that the page does by itself goes on: pan, zoom, layers, colours by what
     was computed, and the selection from view to view. What a kernel does is missing: other layouts, drawing, metadata
-    of ids. The voxels are in the file, each volume with the levels above `level`.
+    of ids. Of the table all columns are in the file, with its points and the tab that it shows, once that is drawn; the
+    file offers no other tabs, and says so. The voxels are in the file, each volume with the levels above `level`.
 
     Parameters
     ----------
@@ -105,10 +109,11 @@ def to_html(
             views.append(_view("image", image, "ndlab-image", **files))
         beside.append("ndlab-image")
     if linked.graph is not None:
-        views.append(_view("graph", linked.graph, "ndlab-graph", offers=_computed(linked.graph)))
+        more = {"offers": _computed(linked.graph), "tree": _tree(linked.graph)}
+        views.append(_view("graph", linked.graph, "ndlab-graph", **more))
         beside.append("ndlab-graph")
     if linked.table is not None:
-        views.append(_view("table", linked.table, "ndlab-table"))
+        views.append(_view("table", linked.table, "ndlab-table", **_drawn(linked.table)))
         below.append("ndlab-table")
     text = _text(views, beside, below, title, caption)
     size = len(text.encode()) / 1e6
@@ -127,6 +132,8 @@ def to_html(
 def _text(views: list[dict[str, Any]], beside: list[str], below: list[str], title: str, caption: str | None) -> str:
     names = dict.fromkeys(one["module"] for one in views)
     modules = "\n".join(f'<script type="module">{_module(name)}</script>' for name in names)
+    if any("item" in one["traits"].get("plot", ()) for one in views):
+        modules = f"<script>{_bokeh()}</script>\n{modules}"
     said = "Made with ndlab. This page holds its data; it asks no server." if caption is None else caption
     # In a script a tag or a comment means something, wherever it stands: no name in the data may be one.
     data = json.dumps(views, default=_plain, separators=(",", ":")).replace("<", "\\u003c")
@@ -147,9 +154,47 @@ def _computed(graph: Any) -> dict[str, Any]:
     here = [one["name"] for one in graph.columns if one["of"] == "nodes"]
     offers = dict(graph.offers)
     offers["layouts"] = [graph.state["layout"]]
-    for name in ("colors", "sizes"):
+    for name in ("colors", "sizes", "groups"):
         offers[name] = [one for one in offers[name] if one in here]
     return offers
+
+
+def _tree(graph: Any) -> dict[str, Any]:
+    """Return the tree of the groups on show, which the page may be asked for; none where they are not there."""
+    from ndlab.explore.graph_tree import tree
+
+    of = ("nodes", graph.state["groups"])
+    column = next((one for one in graph.columns if (one["of"], one["name"]) == of), None)
+    return {} if column is None else tree(graph.graph, column)
+
+
+def _drawn(view: TableView) -> dict[str, Any]:
+    """Return what lets a page show a table by itself: every column, and of the tabs those that are drawn already."""
+    from ndlab.explore.table_data import column_bytes, column_facts
+
+    tab = view.state["tab"]
+    try:
+        # What is on show may still be on its way.
+        view.wait()
+        drawn = view.plot.get("tab") == tab
+    except (NdlabError, ValueError):
+        drawn = False
+    table, tabs = view.table, ["points", tab] if drawn else ["points"]
+    columns = [column_bytes(table, name) for name in table.columns]
+    return {
+        "state": view.state | {"tab": tabs[-1]},
+        "plot": view.plot | {"notes": [*view.plot.get("notes", []), _THEN]} if drawn else {},
+        "facts": [column_facts(table, name) for name in table.columns],
+        "columns": [facts | {"values": values} for facts, values in columns],
+        "offers": view.offers | {"tabs": [one for one in view.offers["tabs"] if one["name"] in tabs], "why": _WHY},
+        "status": {"busy": [], "trouble": ""},
+    }
+
+
+def _bokeh() -> str:
+    from ndlab.explore.table_plots.source import bokeh_source
+
+    return bokeh_source().decode().replace("</script", "<\\/script")
 
 
 def _plain(value: Any) -> Any:

@@ -29,10 +29,14 @@ class LinkBar(LiveWidget):
     mapping = traitlets.Dict().tag(**_SYNC)
     chosen = traitlets.Dict().tag(**_SYNC)
     named = traitlets.Dict().tag(**_SYNC)
+    # Whether some view shows segments, which can be shown alone.
+    segments = traitlets.Bool(False).tag(**_SYNC)
 
-    def __init__(self, channel: str, selection: Selection, tables: LinkTables) -> None:
+    def __init__(self, channel: str, selection: Selection, tables: LinkTables, segments: bool) -> None:
         self._tables = tables
-        super().__init__(channel=channel, mapping=tables.wire(), chosen=selection.now, named=selection.named)
+        super().__init__(
+            channel=channel, mapping=tables.wire(), chosen=selection.now, named=selection.named, segments=segments
+        )
         self.layout.width = "100%"
 
     @traitlets.validate("chosen")
@@ -65,7 +69,7 @@ class Linked(ipywidgets.VBox):  # type: ignore[misc]
         self.image, self.graph, self.table, self.tables = image, graph, table, tables
         self.parts = dict(parts)
         self.selection = Selection(tables)
-        self.bar = LinkBar(uuid.uuid4().hex, self.selection, tables)
+        self.bar = LinkBar(uuid.uuid4().hex, self.selection, tables, "neurons" in parts)
         self.selection.written, self.selection.renamed = self._write, self._rename
         self.bar.observe(self._hear, "chosen")
         self.bar.observe(self._hear_names, "named")

@@ -175,6 +175,29 @@ def test_r81_matrix_groups_plots_table_and_files(notebook: Notebook, pictures: P
     shown.until("v => v.explorer.state.selection.length === 30")
     assert shown.selected() == {str(one) for one in np.flatnonzero(graph.nodes["block"] == 1)}
 
+    # By their tree groups stand beside those with which edges are densest.
+    shown.cell.get_by_label("matrix by their tree").check()
+    shown.until("v => v.explorer.derived.tree !== null")
+    places = shown.ask("v => v.explorer.derived.order.codes")
+    assert set(places[:2]) == {0, 1} or set(places[1:]) == {0, 1}
+    order = shown.ask("v => [...v.explorer.derived.order.nodes]")
+    assert [int(one) for one in dict.fromkeys(graph.nodes["block"][order].tolist())] == places
+    page.locator(".ndi-of", has_text="the first two at a chance of").wait_for()
+    square = shown.ask("v => v.matrix.square")
+    beside = shown.ask(
+        """v => { const {canvas, square: {x, y, side}} = v.matrix, r = canvas.width / v.matrix.size.width;
+                  const {data} = canvas.getContext("2d").getImageData((x + side + 9) * r, y * r, 74 * r, side * r);
+                  return data.filter((one, i) => i % 4 === 3 && one > 0).length; }"""
+    )
+    assert beside > 100, "the tree is drawn"
+    page.screenshot(path=str(pictures / "tree.png"))
+    page.mouse.click(box["x"] + square["x"] - 6, box["y"] + square["y"] + 2 * square["side"] / 90)
+    size = BLOCKS["sizes"][places[0]]
+    shown.until("(v, size) => v.explorer.state.selection.length === size", size)
+    assert shown.selected() == {str(one) for one in np.flatnonzero(graph.nodes["block"] == places[0])}
+    shown.cell.get_by_label("matrix by their tree").uncheck()
+    assert shown.ask("v => v.explorer.derived.order.codes") == [0, 1, 2]
+
     # Another method, compared with the planted blocks: bits as `analyze` has them.
     shown.choose("groups", "communities: multilevel")
     shown.choose("against", "block")

@@ -57,7 +57,23 @@ end = time.time() + 300
 while time.time() < end and not Path("stop").exists():
     time.sleep(0.05)
 """
+# How often the page speaks to the kernel for a widget.
+COUNTED = """() => {
+    const send = WebSocket.prototype.send;
+    globalThis.ndlabSent = 0;
+    WebSocket.prototype.send = function (data) {
+        if ((typeof data === "string" ? data : new TextDecoder().decode(data)).includes("comm_msg")) ndlabSent++;
+        return send.call(this, data);
+    }; }"""
 FROM_PYTHON = "linked.selection.synapses = [1, 2, 3]; linked.selection.save('three')"
+DRAWN = ("heat", "spread", "outliers", "relations", "pairs", "embedding", "clusters")
+TABS = f"""
+for tab in {DRAWN}:
+    table.set(tab=tab, features=["x_um", "y_um", "z_um", "psd_px"])
+    linked.to_html(tab + ".html", level=1)
+table.set(tab="points")
+print("written")
+"""
 WRITTEN = "linked.to_html('linked.html', title='Kasthuri et al. 2015', level=1).name"
 
 
@@ -117,10 +133,40 @@ class Shown:
         }
         return found
 
+    def pointed(self) -> dict[str, Any]:
+        """What each view lights up because another one points at it."""
+        rings = "v => v.picture.parentElement.querySelectorAll('.ndi-pointed.ndi-over').length"
+        found: dict[str, Any] = {
+            "segments": self.image.evaluate("v => v.elsewhere.segments"),
+            "rings": self.image.evaluate(rings),
+            "lines": self.page.locator(".ndg-hints line").count(),
+            "names": self.page.locator(".ndg-hints text").all_text_contents(),
+            "rows": self.table.evaluate("v => [...v.explorer.pointed]"),
+            "lit": self.table.evaluate("v => v.stage.roles.reduce((sum, one) => sum + (one === 3 ? 1 : 0), 0)"),
+        }
+        return found
+
+    def show_points(self, visible: bool) -> None:
+        self.image.evaluate(
+            "(v, visible) => v.update((s) => ({...s, "
+            "layers: s.layers.map((l) => l.id === 'synapses' ? {...l, visible} : l)}))",
+            visible,
+        )
+        self.image.evaluate("v => v.idle()")
+
+    def green(self) -> list[int]:
+        found: list[int] = self.image.evaluate("v => [...v.pixels().data.filter((_, i) => i % 4 === 1)]")
+        return found
+
     def shot(self, pictures: Path, name: str) -> None:
         self.corner(".ndl-link")
         self.page.mouse.move(2, 2)
         self.image.evaluate("v => v.idle()")
+        self.page.wait_for_timeout(200)
+        self.page.screenshot(path=str(pictures / name))
+
+    def shot_here(self, pictures: Path, name: str) -> None:
+        """With the pointer where it is."""
         self.page.wait_for_timeout(200)
         self.page.screenshot(path=str(pictures / name))
 
@@ -149,7 +195,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def notebook(lab: Lab, browser: Browser) -> Iterator[Notebook]:
     """Return one notebook with linked views, for all tests."""
-    found = lab.open(browser, "link", SETUP, HEARD, BUSY, FROM_PYTHON, WRITTEN)
+    found = lab.open(browser, "link", SETUP, HEARD, BUSY, FROM_PYTHON, WRITTEN, TABS)
     found.page.set_viewport_size({"width": 1500, "height": 1250})
     found.run(0)
     yield found
@@ -249,10 +295,7 @@ def test_image_to_graph_and_table(notebook: Notebook, lab: Lab, shown: Shown) ->
 
     # Without the points over it a click means the segment.
     x, y, width, height = shown.corner(".ndl-picture")
-    shown.image.evaluate(
-        "v => v.update((s) => ({...s, layers: s.layers.map((l) => ({...l, visible: l.id !== 'synapses'}))}))"
-    )
-    shown.image.evaluate("v => v.idle()")
+    shown.show_points(False)
     shown.page.mouse.click(x + width / 2, y + height / 2)
     shown.until(shown.graph, "v => v.explorer.state.selection.length === 1")
     found = shown.state()
@@ -263,6 +306,102 @@ def test_image_to_graph_and_table(notebook: Notebook, lab: Lab, shown: Shown) ->
     # What was picked among others is not shown alone.
     assert not found["alone"]
     assert found["rows"] == len(found["image"]["synapses"])
+    # It is by a click on the line above, and all are there again by another.
+    shown.page.locator(".ndl-link").get_by_text("Isolate").click()
+    shown.until(shown.image, "v => v.state.layers.find((l) => l.id === 'neurites').isolated")
+    shown.page.locator(".ndl-link").get_by_text("Show all").click()
+    shown.until(shown.image, "v => !v.state.layers.find((l) => l.id === 'neurites').isolated")
+    assert shown.state()["nodes"] == found["nodes"]
+
+
+NOTHING = {"segments": [], "rings": 0, "lines": 0, "names": [], "rows": [], "lit": 0}
+
+
+def test_what_lies_under_the_pointer_is_lit_everywhere(
+    notebook: Notebook, lab: Lab, shown: Shown, pictures: Path
+) -> None:
+    """In each direction, while the kernel is busy and hears nothing of it; nothing is selected by that."""
+    own = samples.kasthuri_spreadsheet()
+    page = shown.page
+    shown.table.evaluate("v => v.explorer.fly(6)")
+    shown.until(shown.image, "v => v.state.marker !== null")
+    shown.show_points(True)
+    page.locator(".ndl-link").get_by_text("Clear").click()
+    shown.until(shown.table, "v => v.explorer.mask.every((one) => one === 0)")
+    x, y, width, height = shown.corner(".ndl-picture")
+    middle = x + width / 2, y + height / 2
+    page.mouse.move(2, 2)
+    # What was selected before is with the kernel by then.
+    page.wait_for_timeout(500)
+    page.evaluate(COUNTED)
+    with busy(notebook, lab):
+        sent = page.evaluate("ndlabSent")
+        before = shown.state()
+        x, y, width, height = shown.corner(".ndl-picture")
+        middle = x + width / 2, y + height / 2
+        # A synapse in the image: its edge in the graph, its row in the table.
+        page.mouse.move(*middle)
+        shown.until(shown.table, "v => v.explorer.pointed.length === 1")
+        assert shown.pointed() == NOTHING | {"lines": 1, "rows": [6], "lit": 1}
+        shown.shot_here(pictures, "hover-synapse.png")
+        page.mouse.move(2, 2)
+        shown.until(shown.table, "v => v.explorer.pointed.length === 0")
+        assert shown.pointed() == NOTHING
+
+        # A segment in the image: its node, and the rows of all its synapses.
+        shown.show_points(False)
+        page.mouse.move(*middle)
+        shown.until(shown.graph, "v => v.explorer.pointedNode !== null")
+        found = shown.pointed()
+        (name,) = found["names"]
+        rows = np.flatnonzero((own.pre_id == int(name)) | (own.post_id == int(name))).tolist()
+        assert found == NOTHING | {"names": [name], "rows": rows, "lit": len(rows)}
+        page.mouse.move(2, 2)
+        shown.until(shown.graph, "v => v.explorer.pointedNode === null")
+
+        # A node in the graph: its segment has a rim, which goes away again.
+        still = shown.green()
+        shown.graph.evaluate("({explorer: e}, name) => e.hover(e.data.rows.get(name))", name)
+        shown.until(shown.image, "v => v.elsewhere.segments.length === 1")
+        rimmed = shown.green()
+        assert sum(a != b for a, b in zip(still, rimmed, strict=True)) > 20
+        assert shown.pointed() == NOTHING | {"segments": [name], "rows": rows, "lit": len(rows)}
+        shown.graph.evaluate("({explorer: e}) => e.hover(null)")
+        shown.until(shown.image, "v => v.elsewhere.segments.length === 0")
+        assert shown.green() == still
+        node, at, up = shown.free_node()
+        page.mouse.move(at, up)
+        shown.until(shown.image, "(v, node) => v.elsewhere.segments[0] === node", node)
+        page.mouse.move(2, 2)
+        shown.until(shown.image, "v => v.elsewhere.segments.length === 0")
+
+        # A row of the table: its place, if it is in view, and its edge.
+        shown.table.evaluate("v => v.explorer.hover(6)")
+        shown.until(shown.image, "v => v.pointed !== null")
+        assert shown.pointed() == NOTHING | {"rings": 1, "lines": 1, "lit": 1}
+        shown.shot_here(pictures, "hover-row.png")
+        far = int(np.abs(samples.kasthuri_synapses()["z_um"] - samples.kasthuri_synapses()["z_um"][6]).argmax())
+        shown.table.evaluate("(v, row) => v.explorer.hover(row)", far)
+        shown.until(shown.image, "(v, z) => Math.abs(v.pointed[0] - z) < 1",
+                    float(samples.kasthuri_synapses()["z_um"][far] * 1000))  # fmt: skip
+        assert shown.pointed() == NOTHING | {"lines": 1, "lit": 1}
+        shown.table.evaluate("v => v.explorer.hover(null)")
+        shown.until(shown.image, "v => v.pointed === null")
+        row = page.locator(".ndt-row").nth(2)
+        row.hover()
+        shown.until(shown.image, "v => v.pointed !== null")
+        page.mouse.move(2, 2)
+        shown.until(shown.image, "v => v.pointed === null")
+        assert shown.pointed() == NOTHING
+        shown.show_points(True)
+        page.wait_for_timeout(300)
+        assert shown.state() == before
+        # Layers were shown and hidden, which the kernel has to know; of the rest it heard nothing.
+        assert page.evaluate("ndlabSent") - sent <= 2
+        # A click it hears of.
+        row.click()
+        page.wait_for_timeout(500)
+        assert page.evaluate("ndlabSent") - sent > 2
 
 
 def test_python_to_all_views(notebook: Notebook, shown: Shown) -> None:
@@ -278,17 +417,24 @@ def test_python_to_all_views(notebook: Notebook, shown: Shown) -> None:
     shown.until(shown.table, "v => v.explorer.mask.reduce((sum, one) => sum + one, 0) === 3")
 
 
+def opened(browser: Browser, path: Path) -> tuple[Page, list[str]]:
+    """Return a page without a network that shows a file, and where what goes wrong in it is told."""
+    page = browser.new_page(viewport={"width": 1500, "height": 1250}, offline=True)
+    page.set_default_timeout(90_000)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda one: complaints.append(one.text) if one.type == "error" else None)
+    page.on("request", lambda one: None if one.url.startswith(("file:", "blob:")) else complaints.append(one.url))
+    page.goto(path.as_uri())
+    return page, complaints
+
+
 def test_one_file_without_kernel_and_network(notebook: Notebook, lab: Lab, browser: Browser, pictures: Path) -> None:
     # What a page has said is with the kernel a little later: the selection comes from Python, and is waited for.
     notebook.run(3)
     assert json.loads(notebook.text(1))[0] == {"noun": "synapses", "ids": ["1", "2", "3"]}
     assert "linked.html" in notebook.text(4)
-    page = browser.new_page(viewport={"width": 1500, "height": 1250}, offline=True)
-    page.set_default_timeout(90_000)
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda one: None if one.url.startswith(("file:", "blob:")) else complaints.append(one.url))
-    page.goto((lab.folder / "linked.html").as_uri())
+    page, complaints = opened(browser, lab.folder / "linked.html")
     alone = Shown(page)
     # What was selected in the notebook is so here.
     alone.until(alone.table, "v => v.explorer.mask.reduce((sum, one) => sum + one, 0) === 3")
@@ -304,3 +450,36 @@ def test_one_file_without_kernel_and_network(notebook: Notebook, lab: Lab, brows
     assert alone.state()["alone"]
     assert complaints == []
     page.close()
+
+
+def test_each_tab_that_a_file_offers_works(notebook: Notebook, lab: Lab, browser: Browser, pictures: Path) -> None:
+    assert "written" in notebook.text(5)
+    for tab in DRAWN:
+        page, complaints = opened(browser, lab.folder / f"{tab}.html")
+        table = page.locator(".ndl-table")
+        table.locator(".ndt-target .bk-Figure").first.wait_for()
+        offered = table.get_by_role("tab")
+        assert offered.count() == 2
+        assert table.locator(".ndt-why").inner_text().startswith("Other tabs are drawn by a kernel")
+        assert table.get_by_role("button", name="report").count() == 0
+        assert not table.locator(".ndt-asked").is_visible()
+        assert "Drawn when this file was written" in table.locator(".ndt-notes").inner_text()
+        # What is selected in the rows is so in the marks, where these stand for rows.
+        table.locator(".ndt-row").nth(3).click()
+        page.locator(".ndl-link-said", has_text="synapse 4 of 2 neurons").wait_for()
+        marks = table.evaluate(
+            """e => { while (e && !e.ndlabTable) e = e.parentElement;
+                      return e.ndlabTable.plots.joined.map(({source}) => source.selected.indices.length); }"""
+        )
+        assert tab in ("spread", "relations") or max(marks) >= 1, (tab, marks)
+        if tab in ("heat", "embedding"):
+            page.screenshot(path=str(pictures / f"file-{tab}.png"))
+        # The points are drawn here, and back again nothing waits.
+        offered.first.click()
+        table.locator(".ndt-area").wait_for()
+        assert table.locator(".ndt-asked").is_visible()
+        offered.last.click()
+        table.locator(".ndt-target .bk-Figure").first.wait_for()
+        assert "waiting" not in table.inner_text()
+        assert complaints == []
+        page.close()

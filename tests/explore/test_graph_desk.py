@@ -15,6 +15,7 @@ from ndlab import explore, samples
 from ndlab.analyze import block_model, communities, invariants, variation_of_information
 from ndlab.analyze.embedding import adjacency_embedding, elbow
 from ndlab.analyze.generators import KINDS, generate
+from ndlab.analyze.hierarchy import group_tree
 from ndlab.analyze.invariants import WHOLE
 from ndlab.errors import BadRequest, NotFound
 from ndlab.explore import graph_data, graph_files, graph_groups, graph_kinds, graph_offers, graph_raster
@@ -209,6 +210,41 @@ def test_groups_of_a_spectrum_take_how_many_and_in_how_many_dimensions(view: Gra
     assert words == communities(view.graph, "rdpg", blocks=3, dim=2).tolist()
     assert len(column["categories"]) == 3
     assert variation_of_information(words, block_model(view.graph, 2).labels) > 0
+
+
+def test_the_tree_of_groups_comes_when_it_is_asked_for() -> None:
+    near = np.full((4, 4), 0.02)
+    near[:2, :2] = near[2:, 2:] = 0.25
+    np.fill_diagonal(near, 0.6)
+    graph = generate("block_model", sizes=[40, 30, 50, 20], p=near.tolist(), seed=3)
+    graph = graph.with_nodes({"place": [["north", "south", None, "west"][one] for one in graph.nodes["block"]]})
+    view = explore.graph(graph, layout="circle")
+    view.set(view="matrix", groups="block")
+    assert view.wait(120)
+    assert view.tree == {}
+    view.set(tree=True)
+    assert view.wait(120)
+    found = view.tree
+    assert found["of"] == "block"
+    assert {frozenset(found["leaves"][:2]), frozenset(found["leaves"][2:])} == {frozenset("01"), frozenset("23")}
+    merged = sorted(max(heights) for heights in found["up"])
+    assert len(merged) == 3
+    # Edges are dense within both pairs, and rare between them.
+    assert merged[0] < merged[1] < 0.4 < merged[2] < 1
+    assert found["top"] == group_tree(graph, graph.nodes["block"]).top
+    assert 0.005 < found["root"] < 0.05
+    # Nodes of no group are in no leaf; one group has no tree, and that is said.
+    view.set(groups="place")
+    assert view.wait(120)
+    assert sorted(view.tree["leaves"]) == ["north", "south", "west"]
+    view.set(groups="communities: rdpg", parts=1)
+    assert view.wait(120)
+    assert view.tree["none"] == "no tree of one group: it is drawn of 2 to 200"
+    # Groups that are made otherwise have another tree.
+    view.set(parts=3)
+    assert view.wait(120)
+    assert (len(view.tree["leaves"]), view.tree["none"]) == (3, "")
+    view.close()
 
 
 def test_methods_are_compared_and_what_is_too_large_for_one_is_told_aside(monkeypatch: pytest.MonkeyPatch) -> None:

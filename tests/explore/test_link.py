@@ -163,6 +163,47 @@ def test_a_file_holds_all_of_it_or_says_why_not(linked: Linked) -> None:
         linked.to_html(limit_mb=1e-4)
 
 
+def test_a_file_offers_of_a_table_what_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    # All columns are in the file, those as well that a page in a notebook would ask for.
+    monkeypatch.setattr("ndlab.explore.table_widget._WITH_OPENING", 0)
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame({"id": np.arange(60), "pre_id": 1, "post_id": np.arange(60) % 4 + 2})
+    rows = rows.assign(size=rng.normal(size=60), length=rng.normal(size=60), kind=rng.choice(["a", "b"], 60))
+    graph = explore.graph(Graph.from_edges(rows.pre_id, rows.post_id), layout="circle")
+    table = explore.table(rows, id="id", classes="kind", noun="synapses")
+    assert graph.wait(60)
+    linked = explore.link(graph=graph, table=table)
+
+    def file() -> tuple[dict[str, Any], str]:
+        text = linked.to_html()
+        views = json.loads(re.search(r'id="ndlab-views">(.*?)</script>', text, re.DOTALL).group(1))  # type: ignore[union-attr]
+        return views[-1]["traits"], text
+
+    traits, text = file()
+    assert [one["name"] for one in traits["offers"]["tabs"]] == ["points"]
+    assert traits["offers"]["why"] == "Other tabs are drawn by a kernel, which this file has none of."
+    assert len(table.columns) < len(traits["columns"])
+    assert {one["name"] for one in traits["columns"]} == set(rows)
+    assert "Bokeh Contributors" not in text
+    # What was computed is a column of the file as any other; the tab on show goes along once it is drawn.
+    table.set(tab="clusters")
+    traits, text = file()
+    assert [one["name"] for one in traits["offers"]["tabs"]] == ["points", "clusters"]
+    assert (traits["state"]["tab"], traits["plot"]["tab"]) == ("clusters", "clusters")
+    assert "of then" in traits["plot"]["notes"][-1]
+    assert {one["name"] for one in traits["columns"]} == {one["name"] for one in traits["facts"]} > set(rows)
+    assert not any("derived" in one for one in traits["facts"])
+    assert "Bokeh Contributors" in text
+    # What cannot be drawn is not offered.
+    table.set(tab="outliers", features=[])
+    traits, _ = file()
+    assert ([one["name"] for one in traits["offers"]["tabs"]], traits["plot"]) == (["points"], {})
+    assert traits["state"]["tab"] == "points"
+    linked.close()
+    table.close()
+    graph.close()
+
+
 def test_no_name_in_a_file_is_taken_for_a_tag() -> None:
     # After these two a page takes the next end tag of a script for text.
     hostile = "<!--<script>"

@@ -11,6 +11,7 @@ import { joined, pieces } from "../src/graph/pieces";
 import { byLargest, roomFor } from "../src/graph/room";
 import { sorted } from "../src/graph/sort";
 import { escaped, svgOf } from "../src/graph/svg";
+import { rowAt, treeOf } from "../src/graph/tree";
 
 function chance(seed: number): () => number {
   let at = seed >>> 0;
@@ -287,5 +288,30 @@ describe("the SVG", () => {
     const pixels = svgOf({ ...drawing, image: "data:image/png;base64,AA" });
     expect(pixels).toContain('href="data:image/png;base64,AA"');
     expect(pixels).not.toContain("M50 25");
+  });
+});
+
+describe("the tree of groups", () => {
+  const groups = groupsOf(words("b", "a", "a", "a", "c", "c"), 6);
+  // a and b first, then c: the leaves stand as b, a, c.
+  const told = { of: "kind", leaves: ["b", "a", "c"], across: [[5, 5, 15, 15], [10, 10, 25, 25]], up: [[0, 0.2, 0.2, 0], [0.2, 1, 1, 0]], top: 0.5, root: 0.01 };
+
+  it("puts groups in its order, each beside its leaf", () => {
+    const tree = treeOf(told, "kind", groups);
+    expect(groups?.names).toEqual(["a", "c", "b"]);
+    expect(tree?.codes).toEqual([2, 0, 1]);
+    const order = orderOf(groups, [1, 1, 9, 1, 1, 1], 6, tree?.codes);
+    expect([...order.nodes]).toEqual([0, 2, 1, 3, 4, 5]);
+    expect([order.codes, order.begins]).toEqual([[2, 0, 1], [0, 1, 4, 6]]);
+    expect([0, 1, 2, 0.5, 1.25].map((place) => rowAt(order, place))).toEqual([0.5, 2.5, 5, 1.5, 3.125]);
+    expect(tree?.brackets[1]).toEqual([[0.5, 0.2], [0.5, 1], [2, 1], [2, 0]]);
+  });
+
+  it("is none of other groups, or of those that are not told yet", () => {
+    expect(treeOf({}, "kind", groups)).toBeNull();
+    expect(treeOf(told, "other", groups)).toBeNull();
+    expect(treeOf(told, "kind", null)).toBeNull();
+    expect(treeOf({ ...told, leaves: ["b", "a", "x"] }, "kind", groups)).toBeNull();
+    expect(treeOf({ ...told, across: [] }, "kind", groups)).toBeNull();
   });
 });

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import type { Model } from "../src/core/anywidget";
 import { type Selection, bus, edgeId } from "../src/core/bus";
-import { lit } from "../src/graph/lit";
-import { said, told } from "../src/image/linked";
+import { joins, lit } from "../src/graph/lit";
+import { NOWHERE, pointed, pointedAt, said, told } from "../src/image/linked";
 import { complete, newLayer } from "../src/image/state";
 import { Hub } from "../src/link/hub";
 import { Mapping, type Told } from "../src/link/mapping";
@@ -67,6 +67,7 @@ it("lights up edges either way round where they have no direction", () => {
   const ends = new Uint32Array([0, 1, 1, 2, 2, 0]);
   expect([...lit(ends, [edgeId("b", "a"), edgeId("c", "a"), edgeId("a", "x")], rows, true)]).toEqual([2, 0]);
   expect([...lit(ends, [edgeId("b", "a")], rows, false)]).toEqual([0, 1]);
+  expect([joins(ends, 0, 1, true), joins(ends, 1, 0, true), joins(ends, 1, 0, false), joins(ends, 1, 1, false)]).toEqual([true, false, true, false]);
 });
 
 it("says what Python says", () => {
@@ -131,6 +132,32 @@ it("tells every other view at once, and the kernel once it has settled", async (
   expect(heard.at(-1)?.source).toBe("test");
 });
 
+it("tells what passes of every noun, and nothing of it stays", async () => {
+  const kernel = model("passing");
+  const hub = new Hub(kernel);
+  const heard: Selection[] = [];
+  bus("passing").subscribe((one) => heard.push(one));
+  const said = (): unknown[] => heard.splice(0).filter(({ source }) => source !== "test").map(({ kind, noun, ids, at }) => [kind, noun, ids, at]);
+  bus("passing").publish(click("rows", ["3"], "hover"));
+  const place = [40, 5, 5];
+  expect(said()).toEqual([
+    ["hover", "rows", ["3"], place], ["hover", "synapses", ["3"], place], ["hover", "neurons", [], place],
+    ["hover", "edges", [edgeId("b", "d")], place],
+  ]);
+  bus("passing").publish(click("neurons", ["a"], "hover"));
+  expect(said()).toEqual([
+    ["hover", "rows", ["1", "2"], undefined], ["hover", "synapses", ["1", "2"], undefined], ["hover", "neurons", ["a"], undefined],
+    ["hover", "edges", [], undefined],
+  ]);
+  bus("passing").publish(click("synapses", [], "hover"));
+  expect(said().map((one) => (one as unknown[])[2])).toEqual([[], [], [], []]);
+  await new Promise((resolve) => setTimeout(resolve, 130));
+  expect([hub.chosen.ids, bus("passing").current("rows")?.ids, kernel.saved]).toEqual([[], [], 0]);
+  hub.alone(["a"]);
+  expect(said()).toEqual([["alone", "neurons", ["a"], undefined]]);
+  hub.close();
+});
+
 // --- the picture ------------------------------------------------------------------------------------------------------
 
 const PARTS = { neurons: "cells", synapses: "synapses" };
@@ -154,4 +181,30 @@ it("tells what was picked in it, and nothing where nothing was", () => {
   expect(said(picked, { ...picked, t: 1 }, PARTS)).toBeNull();
   expect(said(picked, { ...picked, selection: { ...picked.selection, other: ["1"] } }, PARTS)).toBeNull();
   expect(said({ ...STATE, selection: { cells: ["1"], synapses: ["5"] } }, STATE, PARTS)).toEqual({ noun: "neurons", ids: [] });
+});
+
+it("shows neurons alone when asked, and all again with those that were hidden", () => {
+  const picked = { ...STATE, selection: { cells: ["7"] } };
+  const alone = told(picked, PARTS, { ...click("neurons", ["7"]), kind: "alone" });
+  expect([alone.layers[0], alone.selection]).toEqual([{ ...STATE.layers[0], isolated: true }, { cells: ["7"] }]);
+  const hidden = { ...alone, layers: alone.layers.map((one) => (one.kind === "labels" ? { ...one, hidden: ["3"] } : one)) };
+  const all = told(hidden, PARTS, { ...click("neurons", []), kind: "alone" });
+  expect([all.layers, all.selection]).toEqual([STATE.layers, { cells: ["7"] }]);
+  expect(told(picked, {}, { ...click("neurons", ["7"]), kind: "alone" })).toBe(picked);
+});
+
+it("takes of what passes the segment, and the place of one synapse", () => {
+  const one = pointed(NOWHERE, { ...click("neurons", ["7"], "hover") });
+  expect(one).toEqual({ segments: ["7"], at: null });
+  expect(pointed(one, { ...click("neurons", ["7"], "hover") })).toBe(one);
+  expect(pointed(one, { ...click("synapses", ["1"], "hover"), at: [1, 2, 3] })).toEqual({ segments: ["7"], at: [1, 2, 3] });
+  expect(pointed(one, { ...click("synapses", ["1", "2"], "hover"), at: [1, 2, 3] })).toBe(one);
+  expect(told(STATE, PARTS, click("neurons", ["7"], "hover"))).toBe(STATE);
+});
+
+it("points at the topmost thing that others know", () => {
+  const hit = (layer: string, id: string | null) => ({ layer, id, kind: "labels", voxel: [0, 0, 0], level: 0, value: null }) as const;
+  expect(pointedAt([hit("synapses", "5"), hit("cells", "7")], PARTS)).toEqual({ noun: "synapses", ids: ["5"] });
+  expect(pointedAt([hit("other", "5"), hit("synapses", null), hit("cells", "7")], PARTS)).toEqual({ noun: "neurons", ids: ["7"] });
+  expect(pointedAt([hit("cells", "0")], PARTS).ids).toEqual([]);
 });

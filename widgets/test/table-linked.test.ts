@@ -1,6 +1,8 @@
 import { expect, it } from "vitest";
 import type { Model } from "../src/core/anywidget";
+import { bus } from "../src/core/bus";
 import { Explorer } from "../src/table/explorer";
+import { frame } from "./frames";
 
 const FIRST = 2n ** 60n;
 
@@ -36,7 +38,9 @@ it("selects in every table of a channel, exactly, and says nothing to the kernel
   one.select(Uint8Array.of(0, 1, 1));
   expect([[...two.mask], [...three.mask], a.sent, b.sent]).toEqual([[0, 1, 1], [0, 0, 0], [], []]);
   one.hover(2);
-  expect([two.hovered, three.hovered]).toEqual([2, null]);
+  expect(two.hovered).toBeNull();
+  frame();
+  expect([two.hovered, three.hovered, one.pointed]).toEqual([2, null, []]);
   two.fly(0);
   expect([one.aim.row, three.aim.row]).toEqual([0, -1]);
   // What the kernel of one selects is told to the others.
@@ -60,4 +64,24 @@ it("tells what the kernel selects once nothing of its own is under way", async (
   expect([a.sent, b.sent]).toEqual([[], ["saved"]]);
   one.close();
   two.close();
+});
+
+it("lights the rows that another view points at, and says something of one alone", () => {
+  const one = new Explorer(model("meadow"));
+  const told: string[] = [];
+  one.on((change) => told.push(change));
+  const point = (...ids: bigint[]): void => bus("meadow").publish({ kind: "hover", noun: "rows", ids: ids.map(String), source: "test" });
+  point(FIRST, FIRST + 2n);
+  expect([one.pointed, one.hovered, [...one.mask]]).toEqual([[0, 2], null, [0, 0, 0]]);
+  point(FIRST + 2n);
+  expect([one.pointed, one.hovered]).toEqual([[2], 2]);
+  // Its own pointer comes first, and what the others make of that is known here.
+  one.hover(1);
+  frame();
+  point(FIRST + 1n);
+  expect([one.pointed, one.hovered]).toEqual([[], 1]);
+  one.hover(null);
+  frame();
+  expect([one.hovered, new Set(told)]).toEqual([null, new Set(["hover"])]);
+  one.close();
 });

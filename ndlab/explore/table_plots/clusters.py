@@ -23,7 +23,7 @@ from ndlab.explore.table_plots.drawing import (
 )
 from ndlab.explore.table_plots.embedding import components_of
 from ndlab.explore.table_plots.theme import CATEGORIES, OTHER, diverging, ink, over
-from ndlab.explore.table_plots.trees import branches
+from ndlab.explore.trees import branches
 
 __all__ = ["CLUSTER", "draw"]
 

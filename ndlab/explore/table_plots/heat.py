@@ -10,7 +10,7 @@ from ndlab.analyze.tables import kmeans, merge_tree, scaled
 from ndlab.explore.table_job import Job
 from ndlab.explore.table_plots.drawing import Drawn, figure, said, sample
 from ndlab.explore.table_plots.theme import colors_of, diverging, ink, sequential
-from ndlab.explore.table_plots.trees import branches
+from ndlab.explore.trees import branches
 
 __all__ = ["draw", "row_order"]
 

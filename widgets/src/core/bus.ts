@@ -8,13 +8,16 @@ import type { Model } from "./anywidget";
 export interface Selection {
   /** Exact decimal text; names, where a graph has those; of edges what `edgeId` makes of both ends. */
   readonly ids: readonly string[];
-  /** "select" stays; "hover" passes, and ends with no ids; "fly" asks that one be brought into sight. */
-  readonly kind: "select" | "hover" | "fly";
+  /**
+   * "select" stays; "hover" passes, and ends with no ids; "fly" asks that one be brought into sight; "alone" that nothing
+   * else be shown, or all again, with no ids.
+   */
+  readonly kind: "select" | "hover" | "fly" | "alone";
   /** Who says it. */
   readonly source: string;
   /** What the ids are of: "rows", "synapses", "neurons", "edges". */
   readonly noun: string;
-  /** nm, z, y, x: where to fly, if who says it knows. */
+  /** nm, z, y, x: where it lies, if who says it knows. */
   readonly at?: readonly [number, number, number];
 }
 

@@ -90,20 +90,24 @@ export interface Order {
   readonly nodes: Uint32Array;
   /** The row of each node. */
   readonly rows: Uint32Array;
-  /** Where each group begins, and where the last one ends; what is in none stands behind. */
+  /** The group at each place, from top to bottom. */
+  readonly codes: readonly number[];
+  /** Where each of them begins, and where the last one ends; what is in none stands behind. */
   readonly begins: readonly number[];
 }
 
-/** Rows by group, the largest first, and within one by a number, the largest first. */
-export function orderOf(groups: Groups | null, weight: ArrayLike<number>, count: number): Order {
+/** Rows by group, in an order of groups or else the largest first, and within one by a number, the largest first. */
+export function orderOf(groups: Groups | null, weight: ArrayLike<number>, count: number, leaves: readonly number[] | null = null): Order {
   const nodes = Uint32Array.from({ length: count }, (_, i) => i);
-  const code = (i: number): number => groups?.codes[i] ?? 0;
-  nodes.sort((a, b) => code(a) - code(b) || (weight[b] ?? 0) - (weight[a] ?? 0) || a - b);
+  const codes = leaves ?? (groups?.names ?? []).map((_, code) => code);
+  const places = new Map(codes.map((code, place) => [code, place]));
+  const place = (i: number): number => places.get(groups?.codes[i] ?? NONE) ?? NONE;
+  nodes.sort((a, b) => place(a) - place(b) || (weight[b] ?? 0) - (weight[a] ?? 0) || a - b);
   const rows = new Uint32Array(count);
   nodes.forEach((node, row) => (rows[node] = row));
   const begins = [0];
-  for (const size of groups?.sizes ?? []) begins.push((begins[begins.length - 1] ?? 0) + size);
-  return { nodes, rows, begins };
+  for (const code of codes) begins.push((begins[begins.length - 1] ?? 0) + (groups?.sizes[code] ?? 0));
+  return { nodes, rows, codes, begins };
 }
 
 /** The numbers of edges at each node. */

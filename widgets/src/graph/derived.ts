@@ -5,14 +5,18 @@ import { type Column, columnOf } from "./data";
 import type { Explorer } from "./explorer";
 import { CATEGORIES, OTHER } from "./look";
 import { memo } from "./memo";
+import { type ToldTree, type Tree, treeOf } from "./tree";
 
 type Rgb = readonly [number, number, number];
+
+const NO_TREE: ToldTree = {};
 
 export class Derived {
   private readonly one = memo((column: Column | null, count: number) => groupsOf(column, count));
   private readonly other = memo((column: Column | null, count: number) => groupsOf(column, count));
   private readonly blocksMade = memo((groups: Groups, ends: Uint32Array, directed: boolean) => blocksOf(groups, ends, directed));
-  private readonly orderMade = memo((groups: Groups | null, degrees: Float64Array) => orderOf(groups, degrees, degrees.length));
+  private readonly orderMade = memo((groups: Groups | null, degrees: Float64Array, tree: Tree | null) => orderOf(groups, degrees, degrees.length, tree?.codes));
+  private readonly treeMade = memo((told: ToldTree, of: string, groups: Groups | null) => treeOf(told, of, groups));
   private readonly degreesMade = memo((ends: Uint32Array, count: number) => degreesOf(ends, count));
   private readonly apart = memo((a: Groups, b: Groups) => variation(a.codes, b.codes));
   private readonly table = memo((columns: readonly Column[], count: number) => {
@@ -60,7 +64,25 @@ export class Derived {
   }
 
   get order(): Order {
-    return this.orderMade(this.groups, this.degrees);
+    return this.orderMade(this.groups, this.degrees, this.tree);
+  }
+
+  /** How groups are merged, if that is asked for and there. */
+  get tree(): Tree | null {
+    const { state } = this.explorer;
+    return state.tree ? this.treeMade(this.told, state.groups, this.groups) : null;
+  }
+
+  /** Why there is no tree of these groups, though one is asked for; else empty. */
+  get treeless(): string {
+    const { state, status } = this.explorer;
+    if (!state.tree) return "";
+    if (this.told.of === state.groups) return this.told.none ?? "";
+    return status.busy.length > 0 ? "" : "there is no tree of these groups yet";
+  }
+
+  private get told(): ToldTree {
+    return (this.explorer.model.get("tree") ?? NO_TREE) as ToldTree;
   }
 
   /** Names of nodes of a group. */

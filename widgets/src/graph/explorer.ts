@@ -1,18 +1,19 @@
 /** A graph, what is shown of it, and what follows from both; tells whoever listens what changed. */
 
 import type { Model } from "../core/anywidget";
-import { Joint, type Selection } from "../core/bus";
+import { Joint, type Selection, endsOf } from "../core/bus";
+import { Pointing } from "../core/pointing";
 import { same } from "../core/same";
 import { Settled } from "../core/settled";
 import { type Bounds, type Camera, type Size, bounds, fit, turned } from "./camera";
 import { type Data, bytesOf, columnOf, columnsOf, dataOf, textOf } from "./data";
 import { Derived } from "./derived";
 import { Glide } from "./glide";
-import { lit } from "./lit";
+import { joins, lit } from "./lit";
 import { meanLength } from "./lod";
 import { type EdgeLook, type Legend, colors, edgeLook, filtered, kept, sizes } from "./look";
 import { memo } from "./memo";
-import type { GraphState } from "./state";
+import type { GraphState, Pair } from "./state";
 
 export interface Offers {
   readonly layouts: readonly string[];
@@ -27,7 +28,7 @@ export interface Offers {
 }
 
 /** What else the kernel tells. */
-const TOLD = ["status", "numbers", "scree", "refused", "density", "catalog", "title"] as const;
+const TOLD = ["status", "numbers", "scree", "tree", "refused", "density", "catalog", "title"] as const;
 /** Of edges that are wide and have no colour of their own: it stands out on both black and white. */
 const GREY = [128, 134, 142] as const;
 
@@ -44,8 +45,12 @@ export class Explorer {
   private places: Float32Array;
   private readonly sync: Settled<GraphState>;
   private readonly joint: Joint;
-  /** Edges that another view points at. */
+  private readonly pointing: Pointing;
+  /** Edges that another view has selected. */
   private pointed: readonly string[] = [];
+  /** What lies under the pointer of another view. */
+  private elsewhere: Readonly<Record<"neurons" | "edges", readonly string[]>> = { neurons: [], edges: [] };
+  private readonly watchers = new Set<() => void>();
   private readonly listeners = new Set<() => void>();
   private readonly flatOf = memo((places: Float32Array, yaw: number, pitch: number) => turned(places, [yaw, pitch]));
   private readonly boundsOf = memo((flat: Float32Array, shown: Uint8Array) => bounds(flat, shown));
@@ -59,7 +64,7 @@ export class Explorer {
   });
   private readonly rolesOf = memo((shown: Uint8Array, picked: Uint8Array, hovered: number | null, lights: Uint32Array) => {
     const roles = shown.map((there, row) => (there === 0 ? 0 : row === hovered ? 3 : picked[row] ? 2 : 1));
-    // At the ends of edges that another view points at.
+    // At the ends of edges that another view has selected.
     for (const row of lights) if (roles[row] === 1) roles[row] = 4;
     return roles;
   });
@@ -84,6 +89,7 @@ export class Explorer {
     this.sync = new Settled<GraphState>(model, "state", (state) => this.take(state));
     this.state = this.sync.first();
     this.joint = new Joint(model, "graph", (selection) => this.follow(selection));
+    this.pointing = new Pointing(this.joint);
     this.pointed = this.joint.current("edges")?.ids ?? [];
     model.on("change:positions", this.onPositions);
     model.on("change:columns", this.onColumns);
@@ -92,6 +98,7 @@ export class Explorer {
   }
 
   close(): void {
+    this.pointing.close();
     this.joint.close();
     this.sync.close();
     this.model.off("change:positions", this.onPositions);
@@ -100,10 +107,16 @@ export class Explorer {
     for (const name of TOLD) this.model.off(`change:${name}`, this.tell);
     this.glide.stop();
     this.listeners.clear();
+    this.watchers.clear();
   }
 
   on(listener: () => void): void {
     this.listeners.add(listener);
+  }
+
+  /** Be told when another view points at something else: nothing of the picture itself changes by that. */
+  onPointed(listener: () => void): void {
+    this.watchers.add(listener);
   }
 
   readonly tell = (): void => this.listeners.forEach((listener) => listener());
@@ -144,6 +157,7 @@ export class Explorer {
   hover(row: number | null): void {
     if (row === this.hovered) return;
     this.hovered = row;
+    this.pointing.at("neurons", row === null ? [] : [this.data.names[row] ?? ""]);
     this.tell();
   }
 
@@ -237,9 +251,24 @@ export class Explorer {
     return this.chosenOf(this.ends, this.pickedOf(this.data, this.state.selection), this.state.selection.length > 0);
   }
 
-  /** Edges that another view points at, of those that are shown. */
+  /** Edges that another view has selected, of those that are shown. */
   get lights(): Uint32Array {
     return this.litOf(this.ends, this.pointed, this.data);
+  }
+
+  /** The node that another view points at, if it is shown. */
+  get pointedNode(): number | null {
+    const row = this.data.rows.get(this.elsewhere.neurons[0] ?? "");
+    return row === undefined || !this.shown[row] ? null : row;
+  }
+
+  /** Both ends of each edge that another view points at, if it is shown; of a sample nobody knows which edges are. */
+  get pointedEdges(): readonly Pair[] {
+    return this.elsewhere.edges.flatMap((edge) => {
+      const [a, b] = endsOf(edge).map((end) => this.data.rows.get(end));
+      if (a === undefined || b === undefined || !this.shown[a] || !this.shown[b]) return [];
+      return this.sampled || joins(this.ends, a, b, this.directed) ? [[a, b] as const] : [];
+    });
   }
 
   /** Whether some of it is selected, here or elsewhere, and the rest is to be paler. */
@@ -262,11 +291,21 @@ export class Explorer {
 
   /** Another view selected something. */
   private follow({ kind, noun, ids }: Selection): void {
+    if (kind === "hover") return this.watch(noun, ids);
     if (kind !== "select") return;
     if (noun === "neurons") this.show({ selection: ids.filter((id) => this.data.rows.has(id)) });
     if (noun !== "edges" || same(ids, this.pointed)) return;
     this.pointed = ids;
     this.tell();
+  }
+
+  private watch(noun: string, ids: readonly string[]): void {
+    if (noun !== "neurons" && noun !== "edges") return;
+    // While the pointer is here, what others say follows from what lies under it.
+    const next = this.pointing.there ? [] : ids;
+    if (same(next, this.elsewhere[noun])) return;
+    this.elsewhere = { ...this.elsewhere, [noun]: next };
+    this.watchers.forEach((watcher) => watcher());
   }
 
   // --- what comes from the kernel ----------------------------------------------------------------------------------

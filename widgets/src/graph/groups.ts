@@ -24,6 +24,8 @@ export class GroupsTab {
   private readonly apart = make("div", "ndg-apart");
   private readonly all = make("div", "ndi-body");
   private readonly compared: Tick;
+  private readonly tree: Tick;
+  private readonly merged = make("div", "ndi-of");
   private readonly parts: ReturnType<typeof number>;
   private readonly dims: ReturnType<typeof number>;
   private readonly against = make("div", "ndi-body");
@@ -35,11 +37,12 @@ export class GroupsTab {
     const card = (title: string, ...inside: HTMLElement[]): HTMLElement =>
       make("section", "ndi-card", make("h5", "ndg-title", title), make("div", "ndi-inside-card", ...inside));
     this.compared = new Tick("all methods with each other", (compared) => explorer.update({ compared }));
+    this.tree = new Tick("matrix by their tree", (tree) => explorer.update({ tree, cells: null }));
     this.parts = number("Groups, empty for as many as fit best", 1, (parts) => explorer.update({ parts }));
     this.dims = number("Dimensions, empty for as many as stand out", 1, (dims) => explorer.update({ dims }));
     this.spectral.append(row("groups", this.parts.element), row("dimensions", this.dims.element), this.scree);
     this.element.append(
-      card("Groups", this.by, this.spectral, this.list),
+      card("Groups", this.by, this.spectral, this.list, this.tree.element, this.merged),
       card("Chance of an edge", this.blocks),
       card("Compare", this.against, this.apart, this.compared.element, this.all),
     );
@@ -56,6 +59,8 @@ export class GroupsTab {
     this.parts.show(state.parts);
     this.dims.show(state.dims);
     this.compared.show(state.compared);
+    this.tree.show(state.tree);
+    this.tellTree();
     const told = [derived.groups, explorer.ends, derived.against, data.columns, status, state.compared, explorer.model.get("scree"), explorer.model.get("refused")];
     if (told.every((one, i) => one === this.told[i]) && this.told.length > 0) return;
     this.told = told;
@@ -74,6 +79,13 @@ export class GroupsTab {
     this.menus = [{ menu: by, key: "groups" }, { menu: against, key: "against" }];
     this.by.replaceChildren(row("by", by.element));
     this.against.replaceChildren(row("with", against.element));
+  }
+
+  private tellTree(): void {
+    const { tree, treeless } = this.explorer.derived;
+    const said = tree === null ? treeless : `where edges between them are dense they are near: the first two at a chance of ${short(tree.top)}, all at ${short(tree.root)}`;
+    say(this.merged, said);
+    visible(this.merged, said !== "");
   }
 
   private tellGroups(): void {

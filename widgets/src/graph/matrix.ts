@@ -10,12 +10,15 @@ import { css, groupColor } from "./derived";
 import { OTHER } from "./look";
 import type { Explorer } from "./explorer";
 import { memo } from "./memo";
+import { rowAt } from "./tree";
 import { type Cells, type Pair, selected } from "./state";
 
 const STRIP = 7;
 const GAP = 3;
 const NAMES = 96;
 const MARK = 5;
+/** How wide the tree is. */
+const TREE = 72;
 const STILL = 4;
 /** Groups lower than this, in CSS pixels, have no name and no line. */
 const LOW = 12;
@@ -86,10 +89,15 @@ export class Matrix {
     return seen(this.explorer.state.cells, this.explorer.data.names.length);
   }
 
+  /** Of the tree, if there is one. */
+  private get room(): number {
+    return this.explorer.derived.tree === null ? 0 : TREE + GAP;
+  }
+
   get square(): Square {
     const { width, height } = this.size;
-    const side = Math.max(1, Math.min(width - NAMES - 2 * STRIP - 24, height - 2 * STRIP - 32));
-    return { x: Math.max(NAMES + STRIP, (width - side) / 2), y: STRIP + GAP + 10, side };
+    const side = Math.max(1, Math.min(width - NAMES - 2 * STRIP - 24 - this.room, height - 2 * STRIP - 32));
+    return { x: Math.max(NAMES + STRIP, (width - side - this.room) / 2), y: STRIP + GAP + 10, side };
   }
 
   // --- drawing -----------------------------------------------------------------------------------------------------
@@ -115,6 +123,7 @@ export class Matrix {
     context.imageSmoothingEnabled = pixels > side * ratio * 0.75;
     context.drawImage(this.cells, x, y, side, side);
     this.drawGroups(context, style);
+    this.drawTree(context, color("--ndi-soft"));
     this.drawPicked(context, color("--ndi-accent"));
     context.strokeStyle = color("--ndi-line");
     context.lineWidth = 1;
@@ -143,8 +152,9 @@ export class Matrix {
     context.font = "11px system-ui, sans-serif";
     context.textBaseline = "middle";
     const clip = (at: number): number => Math.min(Math.max(at, 0), side);
-    groups.names.forEach((name, code) => {
-      const [first, last] = [order.begins[code] ?? 0, order.begins[code + 1] ?? 0];
+    order.codes.forEach((code, place) => {
+      const name = groups.names[code] ?? "";
+      const [first, last] = [order.begins[place] ?? 0, order.begins[place + 1] ?? 0];
       const [y0, y1] = [clip((first - top) * scale), clip((last - top) * scale)];
       const [x0, x1] = [clip((first - left) * scale), clip((last - left) * scale)];
       context.fillStyle = css(groupColor(code));
@@ -160,6 +170,31 @@ export class Matrix {
         if (x1 > 0 && x1 < side) context.fillRect(x + x1 - 0.5, y, 1, side);
       }
     });
+  }
+
+  /** The tree of groups, its leaves at their middles; what lies beyond what is seen is cut off. */
+  private drawTree(context: CanvasRenderingContext2D, soft: string): void {
+    const { tree, order } = this.explorer.derived;
+    if (tree === null) return;
+    const { x, y, side } = this.square;
+    const [top, , many] = this.seen;
+    const left = x + side + 2 * GAP + MARK;
+    context.save();
+    context.beginPath();
+    context.rect(left, y, TREE + 1, side);
+    context.clip();
+    context.strokeStyle = soft;
+    context.lineWidth = 1;
+    context.beginPath();
+    for (const bracket of tree.brackets) {
+      bracket.forEach(([place, height], corner) => {
+        const at = [left + TREE * height, y + ((rowAt(order, place) - top) * side) / many] as const;
+        if (corner === 0) context.moveTo(...at);
+        else context.lineTo(...at);
+      });
+    }
+    context.stroke();
+    context.restore();
   }
 
   private drawPicked(context: CanvasRenderingContext2D, accent: string): void {
@@ -269,14 +304,14 @@ export class Matrix {
   names(from: Pair, to: Pair): string[] {
     const { data, derived, shown, ends } = this.explorer;
     const { x, y, side } = this.square;
-    const { rows, begins } = derived.order;
+    const { rows, codes, begins } = derived.order;
     const beside = (at: number, low: number): boolean => at < low || at > low + side;
     if (from === to && (beside(from[0], x) || beside(from[1], y))) {
       const [row, column] = cellAt(this.seen, this.part(from));
       const down = from[0] < x && !beside(from[1], y);
       if (!down && !(from[1] < y && !beside(from[0], x))) return [];
       const at = down ? row : column;
-      return derived.members(begins.filter((one) => one <= at).length - 1);
+      return derived.members(codes[begins.filter((one) => one <= at).length - 1] ?? NONE);
     }
     const [[r0, c0], [r1, c1]] = [cellAt(this.seen, this.part(from)), cellAt(this.seen, this.part(to))];
     // A click takes what its pixel shows.

@@ -7,6 +7,7 @@ import { moved, toPlace, zoomAbout } from "./camera";
 import type { Explorer } from "./explorer";
 import { Pace, edgeAlpha } from "./lod";
 import { Dense } from "./dense";
+import { Hints } from "./hints";
 import { memo } from "./memo";
 import { inside, pick } from "./pick";
 import type { Frame } from "./renderer";
@@ -48,6 +49,7 @@ export class Stage {
   private sheet: Sheet | null = null;
   private readonly pace = new Pace();
   private readonly dense: Dense;
+  private readonly hints: Hints;
   private readonly largest = memo((sizes: Float32Array, degrees: Float64Array) => byLargest(degrees.map((one, row) => (sizes[row] ?? 0) * 1e6 + one)));
   private press: Press | null = null;
   private lasso: Pair[] = [];
@@ -62,12 +64,13 @@ export class Stage {
     this.gl = Gl.of(this.canvas);
     this.begin();
     this.dense = new Dense(explorer);
+    this.hints = new Hints(explorer);
     this.line.setAttribute("class", "ndg-lasso");
     this.line.append(this.trace);
     this.element.tabIndex = 0;
     this.element.setAttribute("role", "application");
     this.element.setAttribute("aria-label", "Graph. Arrow keys move, plus and minus zoom, question mark lists the keys.");
-    this.element.append(this.canvas, this.labels, this.line, this.dense.note);
+    this.element.append(this.canvas, this.hints.element, this.labels, this.line, this.dense.note);
     if (this.gl === null) this.element.append(make("div", "ndg-none", "This browser draws no WebGL2, which the picture needs."));
     this.listen();
     this.sized = new ResizeObserver(() => this.resize());
@@ -199,6 +202,7 @@ export class Stage {
 
   private drawLabels(): void {
     const { explorer } = this;
+    this.hints.draw();
     const picked = new Set(explorer.state.selection);
     this.labels.replaceChildren(
       ...this.spots().map(({ row, x, y }) => {

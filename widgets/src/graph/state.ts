@@ -38,6 +38,7 @@ export interface GraphState {
   readonly groups: string;
   readonly against: string;
   readonly compared: boolean;
+  readonly tree: boolean;
   readonly parts: number | null;
   readonly dims: number | null;
   readonly cells: Cells | null;

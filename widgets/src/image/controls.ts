@@ -163,6 +163,7 @@ export class Controls {
       explorer.on("facts", () => this.panel.refresh()),
       explorer.on("status", () => this.progress()),
       explorer.on("drawn", () => this.drawn()),
+      explorer.on("pointed", () => this.lines()),
     ];
   }
 
@@ -193,7 +194,10 @@ export class Controls {
     if (before.layer === now.layer && before.side === now.side && before.help === now.help && before.views === now.views && before.cross === now.cross && before.paint === now.paint) {
       // Only the pointer moved.
       this.readout.refresh();
-      if (before.picks !== now.picks) this.panel.refresh();
+      if (before.picks !== now.picks) {
+        this.explorer.point(now.picks);
+        this.panel.refresh();
+      }
       this.lines();
     } else this.refresh();
   }

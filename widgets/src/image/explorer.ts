@@ -59,8 +59,9 @@ export interface Status {
   readonly lost: boolean;
 }
 
-/** "state": by anyone; "drawn": a new picture is on the canvas; "facts": metadata of a picked id came. */
-export type Event = "state" | "infos" | "status" | "drawn" | "facts";
+/** "state": by anyone; "drawn": a new picture is on the canvas; "facts": metadata of a picked id came; "pointed":
+ * another view points somewhere. */
+export type Event = "state" | "infos" | "status" | "drawn" | "facts" | "pointed";
 
 export interface Facts {
   readonly layer: string;
@@ -76,6 +77,8 @@ export interface Explorer {
   readonly status: Status;
   /** The last metadata that the kernel sent for a picked id. */
   readonly facts: Facts | null;
+  /** nm: what another view points at; null for nothing. */
+  readonly pointed: Vec3 | null;
   update(change: (state: ViewState) => ViewState): void;
   /** Be told of changes; returns how to stop it. */
   on(event: Event, listener: () => void): () => void;
@@ -84,6 +87,8 @@ export interface Explorer {
   placeAt(clientX: number, clientY: number): Place | null;
   /** What lies there. */
   pickAt(clientX: number, clientY: number): readonly Pick[];
+  /** Tell linked views what lies under the pointer. */
+  point(picks: readonly Pick[]): void;
   /** Values of the visible tiles of an image layer, for its histogram; few enough to be quick. */
   sample(layer: string): Float32Array;
   /** Voxel size in nm [z, y, x], or null where the volume has none. */

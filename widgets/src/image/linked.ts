@@ -1,7 +1,8 @@
 /** A picture that is linked to a graph and a table: what it takes from them, and what it tells. No DOM here. */
 
 import type { Selection } from "../core/bus";
-import { type ViewState, goto, isolate, same, select, setMarker } from "./state";
+import type { Pick as Hit } from "./explorer";
+import { type Vec3, type ViewState, goto, isolate, same, select, setMarker, unhide } from "./state";
 
 /** Which layer shows what: labels the neurons, points or boxes the synapses. */
 export type Parts = Readonly<Partial<Record<"neurons" | "synapses", string>>>;
@@ -10,6 +11,9 @@ export type Parts = Readonly<Partial<Record<"neurons" | "synapses", string>>>;
 export function told(state: ViewState, parts: Parts, { kind, noun, ids, at }: Selection): ViewState {
   if (kind === "fly") return at === undefined ? state : setMarker(goto(state, at), at);
   const layer = parts[noun as keyof Parts];
+  if (kind === "alone" && layer !== undefined) {
+    return ids.length > 0 ? isolate(select(state, layer, ids), layer, true) : isolate(unhide(state, layer), layer, false);
+  }
   if (kind !== "select" || layer === undefined || same(state.selection[layer] ?? [], ids)) return state;
   const next = select(state, layer, ids);
   return noun === "neurons" ? isolate(next, layer, ids.length > 0) : next;
@@ -26,4 +30,30 @@ export function said(before: ViewState, after: ViewState, parts: Parts): Pick<Se
   });
   // Where all is cleared, there is nothing of either.
   return changed.find(({ ids }) => ids.length > 0) ?? changed[0] ?? null;
+}
+
+/** What another view points at. */
+export interface Pointed {
+  readonly segments: readonly string[];
+  /** nm; of one synapse. */
+  readonly at: Vec3 | null;
+}
+
+export const NOWHERE: Pointed = { segments: [], at: null };
+
+export function pointed(before: Pointed, { noun, ids, at }: Selection): Pointed {
+  if (noun === "neurons") return same(before.segments, ids) ? before : { ...before, segments: ids };
+  if (noun !== "synapses") return before;
+  const place = ids.length === 1 ? (at ?? null) : null;
+  return same(before.at, place) ? before : { ...before, at: place };
+}
+
+/** Of all that lies under the pointer the topmost that others know. */
+export function pointedAt(hits: readonly Hit[], parts: Parts): Pick<Selection, "noun" | "ids"> {
+  for (const { layer, id } of hits) {
+    if (id === null || id === "0") continue;
+    if (layer === parts.synapses) return { noun: "synapses", ids: [id] };
+    if (layer === parts.neurons) return { noun: "neurons", ids: [id] };
+  }
+  return { noun: "neurons", ids: [] };
 }

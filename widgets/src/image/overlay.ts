@@ -7,6 +7,7 @@ import { type Plane, type Vec3, planeAxes, reference, voxelSize } from "./state"
 
 const SVG = "http://www.w3.org/2000/svg";
 const MARK = 7;
+const RING = 10;
 
 /** A brush stroke on its way: shown until its voxels are. */
 export interface Stroke extends Draft {
@@ -40,7 +41,7 @@ export class Overlay {
   }
 
   private panel(panel: Panel, over: Over): string {
-    const { state, infos } = this.explorer;
+    const { state, infos, pointed } = this.explorer;
     const { x, y, width, height, plane } = panel;
     const parts: string[] = [];
     const slack = sliceOf(this.explorer, plane);
@@ -56,6 +57,9 @@ export class Overlay {
     }
     if (ring !== null && ring.plane === plane && ring.radius > 0) parts.push(circle(this.at(panel, ring.at), ring.radius / state.scale, "ndi-ring"));
     if (state.marker !== null && meets([state.marker], plane, state.position, 4 * slack)) parts.push(marker(this.at(panel, state.marker)));
+    if (pointed !== null && meets([pointed], plane, state.position, 4 * slack)) {
+      parts.push(twice((style) => circle(this.at(panel, pointed), RING, `ndi-pointed ${style}`)));
+    }
     if (state.layout === "three" && reference(state, infos) !== null) {
       parts.push(`<text class="ndi-tag" x="${x + width - 8}" y="${y + 16}">${plane}</text>`);
     }

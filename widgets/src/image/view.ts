@@ -2,13 +2,15 @@
 
 import { Connection, pageStreams } from "../core/connection";
 import type { Model } from "../core/anywidget";
-import { Joint } from "../core/bus";
+import { Joint, type Selection } from "../core/bus";
 import { HttpTransport, type Stores } from "../core/net";
+import { Pointing } from "../core/pointing";
+import { memo } from "../graph/memo";
 import { storesOf } from "./stores";
 import { Motion } from "../core/prefetch";
 import type { Event, Explorer, Facts, Panel, Pick, Place, Status } from "./explorer";
 import { type Steps, stepLevel, stepsOf } from "./lanes";
-import { type Parts, said, told } from "./linked";
+import { NOWHERE, type Parts, pointed, pointedAt, said, told } from "./linked";
 import { Loader } from "./loader";
 import { pick, placeOf } from "./pick";
 import { type LayerPlane, type PanelPlan, type Want, panelsOf, plan, visibleWants, want } from "./planes";
@@ -25,6 +27,7 @@ const SLOW = 12e6;
 const STILL_MS = 250;
 /** Planes fetched ahead where each message or chunk is dear. */
 const FEW_AHEAD = 2;
+const NONE: readonly string[] = [];
 
 export interface Pixels {
   readonly width: number;
@@ -42,6 +45,9 @@ export class ImageView implements Explorer {
   private readonly listeners = new Map<Event, Set<() => void>>();
   private readonly sync: Sync;
   private readonly joint: Joint;
+  private readonly pointing: Pointing;
+  private elsewhere = NOWHERE;
+  private readonly outlined = memo((selection: readonly string[], segments: readonly string[]) => [...selection, ...segments]);
   private readonly connection: Connection;
   private readonly loader: Loader;
   private readonly shapes = new Shapes();
@@ -69,7 +75,8 @@ export class ImageView implements Explorer {
     });
     this.state = this.sync.first();
     this.infos = this.sync.infos();
-    this.joint = new Joint(model, "image", (selection) => this.change(told(this.state, this.parts(), selection)));
+    this.joint = new Joint(model, "image", (selection) => this.follow(selection));
+    this.pointing = new Pointing(this.joint);
     this.connection = new Connection(model, () => this.sync.endpoint(), () => this.request(), () => this.stores());
     const net = { transport: () => this.connection.transport(), lost: () => this.connection.lost() };
     this.loader = new Loader(net, pageStreams(), () => this.request(), (tile) => this.stage.drop(tile), (key) => this.stage.pinned(key));
@@ -112,6 +119,16 @@ export class ImageView implements Explorer {
     const plan = this.plans.find(({ panel }) => panel.plane === place?.panel.plane);
     if (place === null || plan === undefined || this.stage.scene === null) return [];
     return pick(this.state, this.infos, plan, place.position, this.stage.scene, this.shapes);
+  }
+
+  get pointed(): Vec3 | null {
+    return this.elsewhere.at;
+  }
+
+  point(picks: readonly Pick[]): void {
+    if (!this.joint.linked) return;
+    const { noun, ids } = pointedAt(picks, this.parts());
+    this.pointing.at(noun, ids);
   }
 
   sample(layer: string): Float32Array {
@@ -194,6 +211,7 @@ export class ImageView implements Explorer {
     this.closed = true;
     cancelAnimationFrame(this.frame);
     if (this.settle !== null) clearTimeout(this.settle);
+    this.pointing.close();
     this.joint.close();
     this.sync.close();
     this.loader.close();
@@ -225,9 +243,17 @@ export class ImageView implements Explorer {
     this.plans = this.plan();
     if (this.plans.length === 0) return;
     this.loader.want([...visibleWants(this.plans), ...this.ahead()], this.quality());
-    this.stage.draw(this.state, this.infos, this.plans);
+    this.stage.draw(this.looks(), this.infos, this.plans);
     this.drawn++;
     this.tell("drawn");
+  }
+
+  /** As it is drawn: what another view points at looks as if it were selected, and is not. */
+  private looks(): ViewState {
+    const { state, elsewhere } = this;
+    const layer = this.parts().neurons;
+    if (layer === undefined || elsewhere.segments.length === 0) return state;
+    return { ...state, selection: { ...state.selection, [layer]: this.outlined(state.selection[layer] ?? NONE, elsewhere.segments) } };
   }
 
   private plan(): readonly PanelPlan[] {
@@ -284,6 +310,16 @@ export class ImageView implements Explorer {
   }
 
   // --- news --------------------------------------------------------------------------------------------------------
+
+  private follow(selection: Selection): void {
+    if (selection.kind !== "hover") return this.change(told(this.state, this.parts(), selection));
+    // While the pointer is here, what others say follows from what lies under it.
+    const next = this.pointing.there ? NOWHERE : pointed(this.elsewhere, selection);
+    if (next === this.elsewhere) return;
+    this.elsewhere = next;
+    this.tell("pointed");
+    this.request();
+  }
 
   private change(state: ViewState): void {
     if (state === this.state) return;

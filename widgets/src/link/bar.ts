@@ -18,6 +18,8 @@ export class Bar {
   private readonly name = make("input", "ndl-link-name");
   private readonly keep = button("", "Keep", () => this.save());
   private readonly fly = button("", "Fly there", () => this.hub.fly(this.hub.chosen));
+  private readonly alone = button("", "Isolate", () => this.hub.alone(this.hub.chosen.ids));
+  private readonly all = button("", "Show all", () => this.hub.alone([]));
   private readonly clear = button("", "Clear", () => this.hub.choose({ ...this.hub.chosen, ids: [] }));
   private readonly ends: readonly (() => void)[];
 
@@ -35,7 +37,9 @@ export class Bar {
     });
     this.name.addEventListener("input", () => this.refresh());
     this.element.dataset["lmSuppressShortcuts"] = "true";
-    this.element.append(this.said, this.fly, this.clear, make("span", "ndl-link-gap"), this.names, this.name, this.keep);
+    this.element.append(this.said, this.fly, this.alone, this.all, this.clear, make("span", "ndl-link-gap"), this.names, this.name, this.keep);
+    for (const one of [this.alone, this.all]) visible(one, model.get("segments") === true);
+    this.all.title = "Show every segment of the picture again";
     const named = (): void => this.refresh();
     model.on("change:named", named);
     this.ends = [hub.on(() => this.refresh()), watchTheme(() => this.refresh()), () => model.off("change:named", named)];
@@ -61,6 +65,8 @@ export class Bar {
     this.element.dataset["rows"] = String(rows.length);
     this.clear.disabled = chosen.ids.length === 0;
     this.fly.disabled = mapping.place(chosen) === null;
+    this.alone.disabled = chosen.noun !== "neurons" || chosen.ids.length === 0;
+    this.alone.title = this.alone.disabled ? "Select a neuron first: of those the picture has segments" : "Show only the segments of what is selected";
     this.keep.disabled = chosen.ids.length === 0 || this.name.value.trim() === "";
     visible(this.names, Object.keys(this.named).length > 0);
     this.names.replaceChildren(

@@ -41,6 +41,11 @@ export class Hub {
     if (at !== null) this.joint.say("fly", chosen.noun, chosen.ids.slice(0, 1), at);
   }
 
+  /** Have neurons shown alone in the picture; without ids all are shown again. */
+  alone(ids: readonly string[]): void {
+    this.joint.say("alone", "neurons", ids);
+  }
+
   close(): void {
     this.joint.close();
     this.settled.close();
@@ -50,12 +55,20 @@ export class Hub {
   private hear({ kind, noun, ids, at, source }: Selection): void {
     const chosen = this.mapping.chosen(noun, ids);
     // Who knows where to fly needs nobody in between.
-    if (chosen === null || kind === "hover" || (kind === "fly" && at !== undefined)) return;
+    if (chosen === null || kind === "alone" || (kind === "fly" && at !== undefined)) return;
+    if (kind === "hover") return this.point(chosen);
     if (kind === "fly") return this.fly(chosen);
     this.put(chosen);
     this.tell(chosen, noun);
     // A neuron that is shown alone and lies elsewhere would leave the picture empty.
     if (!source.startsWith("image")) this.show(chosen);
+  }
+
+  /** What passes is told of every noun: only here it is known what follows, and where it lies. */
+  private point(chosen: Chosen): void {
+    const follows = this.mapping.follows(chosen);
+    const at = chosen.noun === "synapses" ? (this.mapping.place(chosen) ?? undefined) : undefined;
+    for (const noun of NOUNS) this.joint.say("hover", noun, follows[noun], at);
   }
 
   private show(chosen: Chosen): void {

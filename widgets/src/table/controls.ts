@@ -110,13 +110,14 @@ export class Controls {
       this.tabs.set(name, found);
       return found;
     });
+    const alone = explorer.why !== "";
     const list = make("div", "ndt-tabs", ...tabs);
     list.setAttribute("role", "tablist");
     list.setAttribute("aria-label", "What is shown");
     const group = (...inside: HTMLElement[]): HTMLElement => make("div", "ndi-group", ...inside);
     const report = wordButton("report", "Save all tabs as one page of HTML", () => explorer.model.send({ t: "report" }));
-    const toolbar = make("div", "ndi-toolbar", list, make("span", "ndi-gap"),
-      group(this.lasso, this.fit, this.camera, report, this.theme, iconButton("help", "Keys", "?", () => this.perform("help")), this.side));
+    const toolbar = make("div", "ndi-toolbar", list, make("span", "ndt-why", explorer.why), make("span", "ndi-gap"),
+      group(this.lasso, this.fit, this.camera, ...(alone ? [] : [report]), this.theme, iconButton("help", "Keys", "?", () => this.perform("help")), this.side));
     toolbar.setAttribute("role", "toolbar");
     toolbar.setAttribute("aria-label", "Vector Explorer");
     this.trouble.setAttribute("role", "alert");
@@ -155,7 +156,8 @@ export class Controls {
   private refresh(change: Change): void {
     const { explorer } = this;
     if (change === "selection" || change === "hover") {
-      this.grid.refresh();
+      if (change === "hover") this.grid.point();
+      else this.grid.refresh();
       if (change === "selection") this.plots.select();
       if (explorer.state.tab === "points") this.stage.refresh();
       return;
@@ -180,6 +182,8 @@ export class Controls {
     visible(this.trouble, status.trouble !== "");
     this.tellMenu();
     this.asked.refresh();
+    // What is drawn already is asked nothing more.
+    if (explorer.why !== "") for (const one of [this.menu, this.asked.element]) visible(one, points);
     this.grid.refresh();
     if (points) this.stage.refresh();
     else if (state.tab === "columns") this.columns.refresh();

@@ -2,6 +2,7 @@
 
 import type { Model } from "../core/anywidget";
 import { Joint, type Selection } from "../core/bus";
+import { Pointing } from "../core/pointing";
 import { same } from "../core/same";
 import { Settled } from "../core/settled";
 import { type Column, type Facts, Ids, columnOf, valuesOf } from "./data";
@@ -23,7 +24,9 @@ interface Memo {
 export class Explorer {
   state: TableState;
   mask: Uint8Array;
-  hovered: number | null = null;
+  /** Rows that another view points at. */
+  pointed: readonly number[] = [];
+  private over: number | null = null;
   /** The row that was asked to be brought into sight, and how often one was. */
   aim: { readonly row: number; readonly number: number } = { row: -1, number: 0 };
   readonly count: number;
@@ -34,6 +37,7 @@ export class Explorer {
   private readonly listeners = new Set<(change: Change) => void>();
   private readonly settled: Settled<TableState>;
   private readonly joint: Joint;
+  private readonly pointing: Pointing;
   private clock: ReturnType<typeof setTimeout> | null = null;
 
   constructor(readonly model: Model) {
@@ -53,6 +57,7 @@ export class Explorer {
     model.on("change:status", this.onPlot);
     model.on("msg:custom", this.onMessage as never);
     this.joint = new Joint(model, "table", (selection) => this.hear(selection));
+    this.pointing = new Pointing(this.joint);
     const before = this.joint.current("rows") ?? this.joint.current(this.noun);
     if (before !== undefined) this.hear(before);
   }
@@ -60,6 +65,7 @@ export class Explorer {
   close(): void {
     this.settled.close();
     this.flush();
+    this.pointing.close();
     this.joint.close();
     this.model.off("change:picked", this.onPicked);
     this.model.off("change:facts", this.onFacts);
@@ -101,10 +107,15 @@ export class Explorer {
   }
 
   hover(row: number | null): void {
-    if (row === this.hovered) return;
-    this.hovered = row;
-    if (this.joint.linked) this.joint.say("hover", this.noun, row === null ? [] : [this.linkIds?.text(row) ?? ""]);
+    if (row === this.over) return;
+    this.over = row;
+    if (this.joint.linked) this.pointing.at(this.noun, row === null || this.linkIds === null ? [] : [this.linkIds.text(row)]);
     this.tell("hover");
+  }
+
+  /** The row under the pointer, here or in another view, of which something is said. */
+  get hovered(): number | null {
+    return this.over ?? (this.pointed.length === 1 ? (this.pointed[0] ?? null) : null);
   }
 
   /** Have a row shown in all linked views. */
@@ -154,11 +165,12 @@ export class Explorer {
       this.clock ??= setTimeout(() => this.flush(), DEBOUNCE_MS);
       this.tell("selection");
     } else if (selection.kind === "hover") {
-      const row = rows[0] ?? null;
-      if (row === this.hovered) return;
-      this.hovered = row;
+      // While the pointer is here, what others say follows from what lies under it.
+      const pointed = this.pointing.there ? [] : rows;
+      if (same(pointed, this.pointed)) return;
+      this.pointed = pointed;
       this.tell("hover");
-    } else if (rows[0] !== undefined) this.bring(rows[0]);
+    } else if (selection.kind === "fly" && rows[0] !== undefined) this.bring(rows[0]);
   }
 
   // --- what follows ------------------------------------------------------------------------------------------------
@@ -169,6 +181,11 @@ export class Explorer {
 
   get tabs(): readonly Tab[] {
     return (this.model.get("offers") as { tabs: Tab[] }).tabs;
+  }
+
+  /** Why some tabs are missing, where no kernel is there to draw them; else empty. */
+  get why(): string {
+    return (this.model.get("offers") as { why?: string }).why ?? "";
   }
 
   get idName(): string {

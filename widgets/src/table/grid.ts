@@ -63,12 +63,7 @@ export class Grid {
   refresh(): void {
     const { names, explorer } = this;
     if (names.length !== this.heads.length || names.some((name, i) => name !== this.heads[i])) this.build(names);
-    const { aim } = explorer;
-    if (aim.number !== this.flown) {
-      this.flown = aim.number;
-      const place = explorer.rows.indexOf(aim.row);
-      if (place >= 0) this.scroll.scrollTop = scrollTo(place, explorer.rows.length, ROW, this.seen);
-    }
+    this.follow();
     for (const cell of this.head.children) {
       const by = (cell as HTMLElement).dataset["by"] ?? "";
       const { sort } = explorer.state;
@@ -81,6 +76,23 @@ export class Grid {
       }
     }
     this.later();
+  }
+
+  /** Light what is pointed at. Rows stay the elements that they are: the pointer may be pressed on one. */
+  point(): void {
+    this.follow();
+    const { hovered, pointed } = this.explorer;
+    const all = new Set(hovered === null ? pointed : [hovered, ...pointed]);
+    for (const line of this.body.children) line.classList.toggle("ndt-hovered", all.has(Number((line as HTMLElement).dataset["row"])));
+  }
+
+  /** Bring what was asked for into sight. */
+  private follow(): void {
+    const { aim, rows } = this.explorer;
+    if (aim.number === this.flown) return;
+    this.flown = aim.number;
+    const place = rows.indexOf(aim.row);
+    if (place >= 0) this.scroll.scrollTop = scrollTo(place, rows.length, ROW, this.seen);
   }
 
   private sortName(by: string): string {
@@ -143,7 +155,7 @@ export class Grid {
   private draw(): void {
     this.frame = null;
     const { explorer, scroll, heads } = this;
-    const { rows, mask, hovered } = explorer;
+    const { rows, mask } = explorer;
     const all = windowOf(rows.length, ROW, scroll.scrollTop, this.seen);
     const from = Math.max(1, Math.floor((scroll.scrollLeft - SPARE * WIDE) / WIDE) + 1);
     const to = Math.min(heads.length, from + Math.ceil(scroll.clientWidth / WIDE) + 1 + 2 * SPARE);
@@ -163,10 +175,10 @@ export class Grid {
       line.dataset["place"] = String(place);
       line.setAttribute("role", "row");
       line.setAttribute("aria-selected", String(mask[row] === 1));
-      if (row === hovered) line.classList.add("ndt-hovered");
       shown.push(line);
     }
     this.body.replaceChildren(...shown);
+    this.point();
     this.body.style.transform = `translateY(${all.top}px)`;
     this.space.style.height = `${all.height + this.head.offsetHeight}px`;
     const { count, selectedCount } = explorer;

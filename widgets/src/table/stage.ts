@@ -140,11 +140,15 @@ export class Stage {
   }
 
   private get roles(): Uint8Array {
-    const { passing, mask, hovered } = this.explorer;
-    return this.explorer.memo("roles", [passing, mask, hovered], () => {
+    const { passing, mask, hovered, pointed } = this.explorer;
+    const still = this.explorer.memo("still", [passing, mask], () => {
       const found = new Uint8Array(passing.length);
       for (let i = 0; i < found.length; i++) found[i] = passing[i] ? (mask[i] ? 2 : 1) : 0;
-      if (hovered !== null && passing[hovered]) found[hovered] = 3;
+      return found;
+    });
+    return this.explorer.memo("roles", [still, hovered, pointed], () => {
+      const found = still.slice();
+      for (const row of hovered === null ? pointed : [hovered, ...pointed]) if (passing[row]) found[row] = 3;
       return found;
     });
   }
