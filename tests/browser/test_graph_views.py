@@ -147,13 +147,13 @@ def notebook(lab: Lab, browser: Browser) -> Iterator[Notebook]:
         browser, "views", SETUP, "import time; time.sleep(1.5); print(json.dumps(view.selection))",
         "print(json.dumps(view.numbers))", LARVA,
     )  # fmt: skip
+    found.run(0)
     yield found
     found.page.close()
 
 
 def test_r81_matrix_groups_plots_table_and_files(notebook: Notebook, pictures: Path, tmp_path: Path) -> None:
     graph = generate("block_model", seed=4, **BLOCKS)
-    notebook.run(0)
     page = notebook.page
     shown = Panel(notebook, 0)
     blocks_of(shown, graph)
@@ -252,7 +252,7 @@ def test_r81_matrix_groups_plots_table_and_files(notebook: Notebook, pictures: P
     shown.choose("edge width", "weight")
     shown.until("v => v.explorer.edgeLook !== null")
     assert not np.array_equal(shown.pixels(), before)
-    assert shown.ask("v => v.stage.gl.gl.getError()") == 0
+    assert shown.ask("v => v.stage.sheet.gl.gl.getError()") == 0
     shown.ask("v => { v.seen = []; v.explorer.on(() => v.seen.push(v.explorer.flat[0])); }")
     shown.press("3-D")
     shown.choose("layout", "sphere")

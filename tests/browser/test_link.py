@@ -326,7 +326,9 @@ def test_what_lies_under_the_pointer_is_lit_everywhere(
     shown.table.evaluate("v => v.explorer.fly(6)")
     shown.until(shown.image, "v => v.state.marker !== null")
     shown.show_points(True)
-    page.locator(".ndl-link").get_by_text("Clear").click()
+    clear = page.locator(".ndl-link").get_by_text("Clear")
+    if clear.is_enabled():
+        clear.click()
     shown.until(shown.table, "v => v.explorer.mask.every((one) => one === 0)")
     x, y, width, height = shown.corner(".ndl-picture")
     middle = x + width / 2, y + height / 2

@@ -65,8 +65,8 @@ export class Gl {
   }
 
   /** Make a context that draws on black; null where the browser has no WebGL2. Pixels that show voxels are not smoothed. */
-  static of(canvas: HTMLCanvasElement): Gl | null {
-    const gl = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" });
+  static of(canvas: HTMLCanvasElement, antialias = false): Gl | null {
+    const gl = canvas.getContext("webgl2", { alpha: false, antialias, depth: false, stencil: false, powerPreference: "high-performance" });
     return gl === null ? null : new Gl(gl);
   }
 

@@ -195,7 +195,7 @@ export class Controls {
   private shoot(): void {
     if (this.explorer.state.view === "matrix") this.matrix.draw();
     // The pixels can only be had in the moment when they were drawn.
-    else this.stage.drawNow();
+    else this.stage.print();
     const { canvas } = this.explorer.state.view === "matrix" ? this.matrix : this.stage;
     canvas.toBlob((blob) => {
       if (blob !== null) save(blob, "graph.png");

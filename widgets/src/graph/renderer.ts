@@ -52,7 +52,7 @@ export class Renderer {
     [this.points, this.lines, this.ribbons, this.nothing] = [array(), array(), array(), array()];
   }
 
-  /** Draw on what is bound, of this size in its own pixels, `ratio` of them for each CSS pixel. */
+  /** Draw on a canvas of so many of its own pixels, `ratio` of them for each CSS pixel. */
   draw(frame: Frame, { width, height }: Size, ratio: number): void {
     const { gl } = this.gl;
     gl.viewport(0, 0, width, height);
@@ -61,8 +61,7 @@ export class Renderer {
     if (frame.flat.length === 0) return;
     this.place(frame.flat);
     gl.enable(gl.BLEND);
-    // It stays opaque.
-    gl.blendFuncSeparate(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA, gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);
     const pixel = ratio / frame.camera.scale;
     const perPixel = [(2 * pixel) / Math.max(1, width), (2 * pixel) / Math.max(1, height)] as const;
     const chosen = frame.chosen.length > 0;

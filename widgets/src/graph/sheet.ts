@@ -1,81 +1,86 @@
-/** A picture that is kept: where it is only moved, pixels are copied and nothing is drawn anew. */
+/** The canvas, larger than what is seen once that moves: it is then shifted by the page, and nothing is drawn. */
 
-import type { Gl } from "../core/gl";
+import { Gl } from "../core/gl";
+import { make } from "../run/dom";
 import type { Size } from "./camera";
 import { type Frame, Renderer } from "./renderer";
 
 /** What is drawn beyond each side once the picture moves, as a share of it. */
 const BEYOND = 0.25;
-const SAMPLES = 4;
 
 interface Held {
   readonly frame: Frame;
-  /** Of the canvas and around it, in its pixels. */
+  /** What is seen, in CSS pixels, and how many of the canvas make one of them. */
   readonly size: Size;
+  readonly ratio: number;
+  /** Beyond each side, in pixels of the canvas. */
   readonly margin: Size;
 }
 
 export class Sheet {
-  private readonly renderer: Renderer;
-  /** What is copied from. */
-  private readonly plain: Layer;
-  /** What is drawn to, where lines are to be smooth. */
-  private readonly fine: Layer | null;
+  readonly canvas = make("canvas", "ndg-canvas");
+  /** Null where the browser has no WebGL2. */
+  readonly gl: Gl | null;
+  private renderer: Renderer | null;
   private held: Held | null = null;
 
-  constructor(
-    private readonly gl: Gl,
-    smooth: boolean,
-  ) {
-    this.renderer = new Renderer(gl);
-    this.plain = new Layer(gl.gl, 0);
-    this.fine = smooth ? new Layer(gl.gl, SAMPLES) : null;
+  constructor(smooth: boolean) {
+    this.gl = Gl.of(this.canvas, smooth);
+    this.renderer = this.gl === null ? null : new Renderer(this.gl);
   }
 
-  /** Whether a frame can be had from what is held: `show` then costs a copy. */
-  has(frame: Frame, size: Size, ratio: number): boolean {
-    return this.held !== null && this.corner(this.held, frame, size, ratio) !== null;
+  /** Begin again with a card that has forgotten what was compiled and uploaded. */
+  restore(): void {
+    if (this.gl === null) return;
+    this.renderer = new Renderer(new Gl(this.gl.gl));
+    this.held = null;
   }
 
-  /** Show a frame on a canvas of so many pixels, `ratio` of them for each CSS pixel. */
-  show(frame: Frame, size: Size, ratio: number): void {
-    if (!this.has(frame, size, ratio)) this.draw(frame, size, ratio);
-    const { held, gl: { gl } } = this;
-    const [x, y] = (held === null ? null : this.corner(held, frame, size, ratio)) ?? [0, 0];
-    gl.bindFramebuffer(gl.FRAMEBUFFER, null);
-    // A canvas that was shown is emptied before it is next used; a copy alone does not count as use in Chromium.
-    gl.clear(gl.COLOR_BUFFER_BIT);
-    gl.bindFramebuffer(gl.READ_FRAMEBUFFER, this.plain.target);
-    gl.blitFramebuffer(x, y, x + size.width, y + size.height, 0, 0, size.width, size.height, gl.COLOR_BUFFER_BIT, gl.NEAREST);
-    gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+  /** Whether a frame is on the canvas already, so that `show` only shifts it. */
+  has(frame: Frame, size: Size): boolean {
+    return this.shift(frame, size) !== null;
   }
 
-  private draw(frame: Frame, size: Size, ratio: number): void {
-    const { gl } = this.gl;
+  /** Show a frame. */
+  show(frame: Frame, size: Size): void {
     // What differs from the last by its place alone is being moved, and will be moved on.
-    const beyond = this.held !== null && sameButPlace(this.held.frame, frame) ? BEYOND : 0;
-    const margin = { width: Math.round(size.width * beyond), height: Math.round(size.height * beyond) };
-    const [width, height] = [size.width + 2 * margin.width, size.height + 2 * margin.height];
-    const drawn = this.fine ?? this.plain;
-    for (const layer of new Set([drawn, this.plain])) layer.size(width, height);
-    gl.bindFramebuffer(gl.FRAMEBUFFER, drawn.target);
-    this.renderer.draw(frame, { width, height }, ratio);
-    if (drawn !== this.plain) {
-      gl.bindFramebuffer(gl.READ_FRAMEBUFFER, drawn.target);
-      gl.bindFramebuffer(gl.DRAW_FRAMEBUFFER, this.plain.target);
-      gl.blitFramebuffer(0, 0, width, height, 0, 0, width, height, gl.COLOR_BUFFER_BIT, gl.NEAREST);
-    }
-    this.held = { frame, size, margin };
+    if (!this.has(frame, size)) this.draw(frame, size, this.held !== null && sameButPlace(this.held.frame, frame) ? BEYOND : 0);
+    const [x, y] = this.shift(frame, size) ?? [0, 0];
+    this.canvas.style.transform = x === 0 && y === 0 ? "" : `translate(${x}px, ${y}px)`;
   }
 
-  /** Where a frame lies in what is held; null where that is another picture, or ends before. */
-  private corner(held: Held, frame: Frame, size: Size, ratio: number): readonly [number, number] | null {
-    if (held.size.width !== size.width || held.size.height !== size.height || !sameButPlace(held.frame, frame)) return null;
+  /** Draw a frame on a canvas that is as large as what is seen; its pixels can be had until the page goes on. */
+  print(frame: Frame, size: Size): void {
+    this.draw(frame, size, 0);
+    this.canvas.style.transform = "";
+  }
+
+  private draw(frame: Frame, size: Size, beyond: number): void {
+    const { canvas } = this;
+    const device = globalThis.devicePixelRatio || 1;
+    const [wide, high] = [Math.round(size.width * device), Math.round(size.height * device)];
+    const margin = { width: Math.round(wide * beyond), height: Math.round(high * beyond) };
+    const [width, height] = [wide + 2 * margin.width, high + 2 * margin.height];
+    const ratio = wide / Math.max(1, size.width);
+    if (canvas.width !== width || canvas.height !== height) {
+      [canvas.width, canvas.height] = [width, height];
+      Object.assign(canvas.style, {
+        width: `${width / ratio}px`, height: `${height / ratio}px`, left: `${-margin.width / ratio}px`, top: `${-margin.height / ratio}px`,
+      });
+    }
+    this.renderer?.draw(frame, { width, height }, ratio);
+    this.held = { frame, size, ratio, margin };
+  }
+
+  /** How far what is drawn has to be moved, in CSS pixels; null where that is another picture, or ends before. */
+  private shift(frame: Frame, size: Size): readonly [number, number] | null {
+    const { held } = this;
+    if (held === null || held.size.width !== size.width || held.size.height !== size.height || !sameButPlace(held.frame, frame)) return null;
     const [[x, y], [atX, atY]] = [frame.camera.centre, held.frame.camera.centre];
-    const pixel = ratio / frame.camera.scale;
-    // Rows of pixels are counted from below.
-    const found = [held.margin.width + Math.round((x - atX) * pixel), held.margin.height - Math.round((y - atY) * pixel)] as const;
-    return found[0] >= 0 && found[0] <= 2 * held.margin.width && found[1] >= 0 && found[1] <= 2 * held.margin.height ? found : null;
+    // By whole pixels of the canvas, or all of it would be blurred.
+    const pixel = held.ratio / frame.camera.scale;
+    const [across, down] = [Math.round((atX - x) * pixel), Math.round((atY - y) * pixel)];
+    return Math.abs(across) <= held.margin.width && Math.abs(down) <= held.margin.height ? [across / held.ratio, down / held.ratio] : null;
   }
 }
 
@@ -86,29 +91,4 @@ export function sameButPlace(a: Frame, b: Frame): boolean {
     if (key === "paper" || key === "ink") return a[key].every((value, i) => value === b[key][i]);
     return a[key] === b[key];
   });
-}
-
-/** Pixels off the screen. */
-class Layer {
-  readonly target: WebGLFramebuffer;
-  private readonly pixels: WebGLRenderbuffer;
-  private width = 0;
-  private height = 0;
-
-  constructor(
-    private readonly gl: WebGL2RenderingContext,
-    private readonly samples: number,
-  ) {
-    [this.target, this.pixels] = [gl.createFramebuffer(), gl.createRenderbuffer()];
-  }
-
-  size(width: number, height: number): void {
-    if (width === this.width && height === this.height) return;
-    const { gl } = this;
-    [this.width, this.height] = [width, height];
-    gl.bindRenderbuffer(gl.RENDERBUFFER, this.pixels);
-    gl.renderbufferStorageMultisample(gl.RENDERBUFFER, Math.min(this.samples, Number(gl.getParameter(gl.MAX_SAMPLES))), gl.RGBA8, width, height);
-    gl.bindFramebuffer(gl.FRAMEBUFFER, this.target);
-    gl.framebufferRenderbuffer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.RENDERBUFFER, this.pixels);
-  }
 }

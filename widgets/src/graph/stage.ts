@@ -1,7 +1,6 @@
 /** The picture: a canvas, what the pointer does over it, and words beside nodes. */
 
 import { fromHex } from "../core/colors";
-import { Gl } from "../core/gl";
 import { make, visible } from "../run/dom";
 import { moved, toPlace, zoomAbout } from "./camera";
 import type { Explorer } from "./explorer";
@@ -40,13 +39,11 @@ interface Press {
 
 export class Stage {
   readonly element = make("div", "ndi-stage ndg-stage");
-  readonly canvas = make("canvas", "ndg-canvas");
   lassoing = false;
   private readonly labels = make("div", "ndg-labels");
   private readonly line = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   private readonly trace = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
-  private gl: Gl | null;
-  private sheet: Sheet | null = null;
+  private readonly sheet: Sheet;
   private readonly pace = new Pace();
   private readonly dense: Dense;
   private readonly hints: Hints;
@@ -61,8 +58,9 @@ export class Stage {
   private readonly sized: ResizeObserver;
 
   constructor(private readonly explorer: Explorer) {
-    this.gl = Gl.of(this.canvas);
-    this.begin();
+    const { length } = explorer.data.ends;
+    // Where edges are many and faint, nobody sees their steps, and smoothing them costs several times as much.
+    this.sheet = new Sheet(length > 0 && length / 2 <= SMOOTH);
     this.dense = new Dense(explorer);
     this.hints = new Hints(explorer);
     this.line.setAttribute("class", "ndg-lasso");
@@ -71,7 +69,7 @@ export class Stage {
     this.element.setAttribute("role", "application");
     this.element.setAttribute("aria-label", "Graph. Arrow keys move, plus and minus zoom, question mark lists the keys.");
     this.element.append(this.canvas, this.hints.element, this.labels, this.line, this.dense.note);
-    if (this.gl === null) this.element.append(make("div", "ndg-none", "This browser draws no WebGL2, which the picture needs."));
+    if (this.sheet.gl === null) this.element.append(make("div", "ndg-none", "This browser draws no WebGL2, which the picture needs."));
     this.listen();
     this.sized = new ResizeObserver(() => this.resize());
     this.sized.observe(this.element);
@@ -82,7 +80,7 @@ export class Stage {
     this.dense.close();
     if (this.frame !== null) cancelAnimationFrame(this.frame);
     if (this.rest !== null) clearTimeout(this.rest);
-    this.gl?.gl.getExtension("WEBGL_lose_context")?.loseContext();
+    this.sheet.gl?.gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
 
   /** Draw soon, once for however many changes. */
@@ -90,21 +88,27 @@ export class Stage {
     this.frame ??= requestAnimationFrame((now) => this.draw(now));
   }
 
-  /** Draw now; the pixels can be had until the page goes on. */
-  drawNow(nodes = true): void {
-    const { explorer, sheet, pace } = this;
+  get canvas(): HTMLCanvasElement {
+    return this.sheet.canvas;
+  }
+
+  /** Draw all of it now; the pixels can be had until the page goes on. */
+  print(nodes = true): void {
     // Before it stands on the page it has no size.
-    if (sheet === null || explorer.size.width <= 1) return;
-    const size = { width: this.canvas.width, height: this.canvas.height };
-    const ratio = size.width / explorer.size.width;
+    if (this.explorer.size.width > 1) this.sheet.print(this.seen(nodes, 1), this.explorer.size);
+  }
+
+  private show(): void {
+    const { explorer: { size }, sheet, pace } = this;
+    if (size.width <= 1) return;
     const now = performance.now();
     const moving = now - this.movedAt < REST_MS;
     if (!moving) pace.rests();
-    let frame = this.seen(nodes, 1);
-    this.bare = moving && !pace.edges && !sheet.has(frame, size, ratio);
-    if (this.bare) frame = this.seen(nodes, 0);
-    if (moving && !sheet.has(frame, size, ratio)) pace.draws(now);
-    sheet.show(frame, size, ratio);
+    let frame = this.seen(true, 1);
+    this.bare = moving && !pace.edges && !sheet.has(frame, size);
+    if (this.bare) frame = this.seen(true, 0);
+    if (moving && !sheet.has(frame, size)) pace.draws(now);
+    sheet.show(frame, size);
   }
 
   /** What a frame shows, with so much of the edges. */
@@ -118,12 +122,6 @@ export class Stage {
       camera: explorer.camera, alpha: this.alpha * strength, strong: STRONG * strength, faded: explorer.some ? 0.6 : 0,
       paper: fromHex(this.color("--ndg-paper")), ink: fromHex(this.color("--ndg-ink")),
     };
-  }
-
-  private begin(): void {
-    const { length } = this.explorer.data.ends;
-    // Where edges are many and faint, nobody sees their steps, and smoothing them costs several times as much.
-    this.sheet = this.gl === null ? null : new Sheet(this.gl, length > 0 && length / 2 <= SMOOTH);
   }
 
   private color(name: string): string {
@@ -141,8 +139,7 @@ export class Stage {
     const { explorer } = this;
     const { state, data, camera, size, shown, flat, sizes, colors, ends } = explorer;
     const pixels = explorer.sampled || ends.length / 2 > MOST_LINES;
-    this.movedAt = -Infinity;
-    if (pixels) this.drawNow(false);
+    if (pixels) this.print(false);
     const image = pixels ? this.canvas.toDataURL("image/png") : null;
     this.redraw();
     return svgOf({
@@ -155,11 +152,11 @@ export class Stage {
 
   /** The pixels as they are drawn, RGBA from the bottom row up. */
   pixels(): { readonly width: number; readonly height: number; readonly data: Uint8Array } {
-    this.movedAt = -Infinity;
-    this.drawNow();
+    this.print();
     const { width, height } = this.canvas;
     const data = new Uint8Array(4 * width * height);
-    this.gl?.gl.readPixels(0, 0, width, height, this.gl.gl.RGBA, this.gl.gl.UNSIGNED_BYTE, data);
+    const gl = this.sheet.gl?.gl;
+    gl?.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, data);
     return { width, height, data };
   }
 
@@ -179,7 +176,7 @@ export class Stage {
   private draw(now: number): void {
     this.frame = null;
     this.pace.begins(now);
-    this.drawNow();
+    this.show();
     this.drawLabels();
     const left = this.movedAt + REST_MS - performance.now();
     // The next frame tells how long this one took.
@@ -216,15 +213,13 @@ export class Stage {
   private resize(): void {
     const { clientWidth: width, clientHeight: height } = this.element;
     if (width < 1 || height < 1) return;
-    const ratio = globalThis.devicePixelRatio || 1;
-    [this.canvas.width, this.canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
     this.explorer.size = { width, height };
     // Only on the page can it be told whether that is dark.
     this.explorer.tell();
-    // At once, for a canvas that changed its size is empty; and once.
+    // At once, or it would have the old size for a frame; and once.
     if (this.frame !== null) cancelAnimationFrame(this.frame);
     this.frame = null;
-    this.drawNow();
+    this.show();
     this.drawLabels();
   }
 
@@ -245,16 +240,13 @@ export class Stage {
     // Else the browser does not give it back.
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => {
-      if (this.gl === null) return;
-      // All that was compiled and uploaded is gone.
-      this.gl = new Gl(this.gl.gl);
-      this.begin();
+      this.sheet.restore();
       this.redraw();
     });
   }
 
   private at(event: MouseEvent): Pair {
-    const box = this.canvas.getBoundingClientRect();
+    const box = this.element.getBoundingClientRect();
     // A page that is zoomed by a transform has other pixels.
     const zoom = box.width / Math.max(1, this.explorer.size.width) || 1;
     return [(event.clientX - box.left) / zoom, (event.clientY - box.top) / zoom];
