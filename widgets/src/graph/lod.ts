@@ -35,7 +35,7 @@ export function edgeAlpha(edges: number, length: number, box: Bounds | null, sca
   return Math.min(STRONGEST, Math.max(FAINTEST, INK / Math.max(density, 1e-9)));
 }
 
-/** Leaves edges out as long as the picture moves and frames with them take too long. */
+/** Leaves edges out as long as the picture zooms or turns and frames with them take too long. */
 export class Pace {
   private slow = 0;
   private drawn: number | null = null;

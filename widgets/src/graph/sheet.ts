@@ -41,10 +41,14 @@ export class Sheet {
     return this.shift(frame, size) !== null;
   }
 
+  /** Whether a frame differs from the last by its place alone: it is being moved, and will be moved on. */
+  moves(frame: Frame): boolean {
+    return this.held !== null && sameButPlace(this.held.frame, frame);
+  }
+
   /** Show a frame. */
   show(frame: Frame, size: Size): void {
-    // What differs from the last by its place alone is being moved, and will be moved on.
-    if (!this.has(frame, size)) this.draw(frame, size, this.held !== null && sameButPlace(this.held.frame, frame) ? BEYOND : 0);
+    if (!this.has(frame, size)) this.draw(frame, size, this.moves(frame) ? BEYOND : 0);
     const [x, y] = this.shift(frame, size) ?? [0, 0];
     this.canvas.style.transform = x === 0 && y === 0 ? "" : `translate(${x}px, ${y}px)`;
   }
@@ -75,7 +79,7 @@ export class Sheet {
   /** How far what is drawn has to be moved, in CSS pixels; null where that is another picture, or ends before. */
   private shift(frame: Frame, size: Size): readonly [number, number] | null {
     const { held } = this;
-    if (held === null || held.size.width !== size.width || held.size.height !== size.height || !sameButPlace(held.frame, frame)) return null;
+    if (held === null || held.size.width !== size.width || held.size.height !== size.height || !this.moves(frame)) return null;
     const [[x, y], [atX, atY]] = [frame.camera.centre, held.frame.camera.centre];
     // By whole pixels of the canvas, or all of it would be blurred.
     const pixel = held.ratio / frame.camera.scale;

@@ -105,7 +105,8 @@ export class Stage {
     const moving = now - this.movedAt < REST_MS;
     if (!moving) pace.rests();
     let frame = this.seen(true, 1);
-    this.bare = moving && !pace.edges && !sheet.has(frame, size);
+    // To leave them out of a pan would take two frames more, and save none.
+    this.bare = moving && !pace.edges && !sheet.moves(frame);
     if (this.bare) frame = this.seen(true, 0);
     if (moving && !sheet.has(frame, size)) pace.draws(now);
     sheet.show(frame, size);
