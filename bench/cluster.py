@@ -31,12 +31,14 @@ HERE = Path(__file__).parent
 # A group of blocks that take 2.5 ms each is a quarter of a second long.
 GROUP = 100
 DELAY_MS = 100
+SIGMAS = (1.0, 1.5, 2.0, 2.5, 3.0)
 
 
 def work(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """About half a second of one core for a block of 128^3, on one thread."""
-    found: np.ndarray[Any, Any] = ndimage.gaussian_filter(image.astype("f4"), 2).astype(image.dtype)
-    return found
+    """A scale space, as features of detection are: about half a second of one core for a block of 128^3."""
+    seen = image.astype("f4")
+    found = sum(ndimage.gaussian_filter(seen, sigma, truncate=3) for sigma in SIGMAS) / len(SIGMAS)
+    return np.asarray(found).astype(image.dtype)
 
 
 def nothing(block: Box) -> None:
@@ -82,7 +84,7 @@ def of_work(bench: Bench, folder: Path) -> None:
         for workers in (1, 2):
             with quiet("OMP_NUM_THREADS", "TENSORSTORE_NUM_THREADS"), cluster(workers) as client:
                 output = folder / f"out-{workers}-{turn}.zarr"
-                run = BlockStep("work", work, inputs=source, output=str(output), overlap=8).plan(
+                run = BlockStep("work", work, inputs=source, output=str(output), overlap=9).plan(
                     block=(128, 128, 128), client=client
                 )
                 began = time.perf_counter()
@@ -91,7 +93,7 @@ def of_work(bench: Bench, folder: Path) -> None:
     best = {workers: min(found) for workers, found in times.items()}
     rows = {f"{n} worker{'s' * (n > 1)}": {"s": s, "MB/s": voxels.nbytes / 1e6 / s, "x": best[1] / s}
             for n, s in best.items()}  # fmt: skip
-    bench.table(f"a Gaussian filter of {voxels.nbytes / 1e6:.0f} MB of EM on workers of one thread", rows)
+    bench.table(f"five Gaussian filters of {voxels.nbytes / 1e6:.0f} MB of EM on workers of one thread", rows)
     bench.aim("two workers as fast as how many", best[1] / best[2], least=1.6)
 
 
