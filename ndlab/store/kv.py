@@ -118,11 +118,12 @@ def refuse_read_only(url: str) -> None:
 def stamp(url: str, key: str) -> Hashable:
     """Return a mark that changes when the file at `key` does, for caches of what was read from it.
 
-    A remote address has none that is cheap to ask for; its mark changes when somebody opens it anew (`look_again`).
+    A remote address has none that is cheap to ask for; its mark changes when somebody opens it anew (`look_again`),
+    and with the server that answers for Amazon's.
     """
     parts = zip_parts(url)
     if "://" in (parts[0] if parts else url):
-        return _looked[url]
+        return _looked[url], _endpoint(url)
     try:
         found = os.stat(parts[0] if parts else f"{url}/{key}")
     except OSError:
@@ -206,7 +207,7 @@ def _folder_spec(url: str) -> dict[str, Any]:
     elif os.environ.get("AWS_ACCESS_KEY_ID") and not os.environ.get("AWS_PROFILE"):
         # Looked for everywhere, keys of the environment are found as well, after complaints about missing files.
         spec["aws_credentials"] = {"type": "environment"}
-    if endpoint := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
+    if endpoint := _endpoint(url):
         spec |= {"endpoint": endpoint, "aws_region": os.environ.get("AWS_REGION", "us-east-1")}
     return spec
 
@@ -216,12 +217,23 @@ def _has_aws_credentials() -> bool:
     return named or Path("~/.aws/credentials").expanduser().exists()
 
 
+def _endpoint(url: str) -> str | None:
+    """Return the server that stands in for Amazon's: with another one an address means another store."""
+    if not url.startswith("s3://"):
+        return None
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+
+
 @lru_cache(maxsize=512)
-def _opened(url: str) -> ts.KvStore:
+def _opened(url: str, endpoint: str | None) -> ts.KvStore:
     try:
         return ts.KvStore.open(kvstore_spec(url), context=context()).result()
     except ValueError as error:
         raise BadRequest(f"address {url!r} cannot be opened", str(error).splitlines()[0]) from None
+
+
+def _store(url: str) -> ts.KvStore:
+    return _opened(url, _endpoint(url))
 
 
 # What the engine says of a range that a value does not fill.
@@ -282,7 +294,7 @@ class Kv:
         NotFound
             If the server cannot be reached or refuses.
         """
-        future = _opened(self.url).read(key, byte_range=slice(start, stop))
+        future = _store(self.url).read(key, byte_range=slice(start, stop))
         try:
             found = future.result()
         except (ValueError, OSError) as error:
@@ -296,7 +308,7 @@ class Kv:
         """Bytes at each key, all asked for at once, so that latency is paid once."""
         if self._path is not None:
             return [self.read(key) for key in keys]
-        store = _opened(self.url)
+        store = _store(self.url)
         futures = [store.read(key) for key in keys]
         return [self._answer(future) for future in futures]
 
@@ -325,7 +337,7 @@ class Kv:
         refuse_read_only(self.url)
         self._without_left_lock(key)
         try:
-            _opened(self.url).write(key, value).result()
+            _store(self.url).write(key, value).result()
         except (ValueError, OSError, NotImplementedError) as error:
             raise _write_error(self.url, error) from None
 
@@ -341,7 +353,7 @@ class Kv:
         """Remove `key`; nothing happens if it is not there."""
         refuse_read_only(self.url)
         try:
-            _opened(self.url).write(key, None).result()
+            _store(self.url).write(key, None).result()
         except (ValueError, OSError, NotImplementedError) as error:
             raise _write_error(self.url, error) from None
 
@@ -351,12 +363,12 @@ class Kv:
             shutil.rmtree(self._path / prefix, ignore_errors=True)
             return
         refuse_read_only(self.url)
-        _opened(self.url).delete_range(_prefix_range(prefix)).result()
+        _store(self.url).delete_range(_prefix_range(prefix)).result()
 
     def list(self, prefix: str = "") -> Names:
         """Keys below `prefix`, sorted; http servers cannot list and give an empty list."""
         try:
-            found = _opened(self.url).list(_prefix_range(prefix)).result()
+            found = _store(self.url).list(_prefix_range(prefix)).result()
         except (NotImplementedError, ValueError) as error:
             if _PASSING.search(str(error)):
                 raise self._silent(error) from None
@@ -382,7 +394,7 @@ class Kv:
             If the store does not answer.
         """
         refuse_read_only(self.url)
-        store = _opened(self.url)
+        store = _store(self.url)
         for _ in range(attempts):
             try:
                 seen = store.read(key).result()

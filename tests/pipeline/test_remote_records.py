@@ -22,13 +22,8 @@ def more(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 @pytest.fixture
-def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Volume:
-    """Return a volume; what belongs to the account is kept beside it, and S3 asked with keys of the environment."""
-    for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    return ingest(VOXELS, tmp_path / "raw.zarr", voxel_size=(10, 10, 10))
+def raw(account: Path) -> Volume:
+    return ingest(VOXELS, account / "raw.zarr", voxel_size=(10, 10, 10))
 
 
 def test_a_store_that_was_deleted_is_made_again_whole(raw: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
