@@ -129,7 +129,7 @@ import time
 import ndlab
 from ndlab import explore
 view = explore.image(em=ndlab.open("{server.url}/em.zarr"))
-print(view.infos["em"]["window"])
+print(view.infos["em"]["window"], flush=True)
 time.sleep({patience})
 """
     command = [sys.executable, "-c", code]
