@@ -58,13 +58,6 @@ const CONTENDERS = {
     const controls = new Controls(explorer);
     place.append(controls.element);
     explorer.on(() => explorer.state.selection.length > 0 && selects(explorer.state.selection.length));
-    globalThis.benchView = { explorer, stage: controls.stage };
-  },
-
-  /** The same, which leaves out no edge while it moves. */
-  "ndlab, all edges"(data, place) {
-    CONTENDERS.ndlab(data, place);
-    Object.defineProperty(globalThis.benchView.stage.pace, "edges", { get: () => true });
   },
 
   sigma({ x, y, ends }, place) {

@@ -102,12 +102,6 @@ def kept(notebook: Notebook, name: str, folder: Any) -> None:
     notebook.page.screenshot(path=str(folder / name))
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return where screenshots go."""
-    return tmp_path_factory.mktemp("pictures")
-
-
 def test_page_and_kernel_select_for_each_other(lab: Lab, browser: Browser, pictures: Any) -> None:
     choose = "view.selection = ['dendrite 14']"
     notebook = lab.open(browser, "graph", SETUP, SELECTED, choose, "print(json.dumps(view.state))")

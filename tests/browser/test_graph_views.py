@@ -106,12 +106,6 @@ class Panel(Shown):
             page.keyboard.up("Shift")
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where screenshots go."""
-    return tmp_path_factory.mktemp("pictures")
-
-
 def chances(shown: Panel, graph: Graph) -> None:
     """What the page has of the chances between its groups is what counting gives."""
     codes = np.array(shown.ask("v => [...v.explorer.derived.groups.codes]"))

@@ -104,12 +104,6 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return where screenshots go."""
-    return tmp_path_factory.mktemp("pictures")
-
-
-@pytest.fixture(scope="module")
 def notebook(lab: Lab, browser: Browser) -> Iterator[Notebook]:
     """Return one page for all checks, with two views on one channel."""
     found = lab.open(browser, "table", SETUP, SECOND, HEARD, BUSY, "view.selected = [2**60 + 7]; print('set')",

@@ -4,7 +4,7 @@ import { count } from "../core/words";
 import { make, say, visible } from "../run/dom";
 import { type Density, densityOf, wanted } from "./density";
 import type { Explorer } from "./explorer";
-import { memo } from "./memo";
+import { memo } from "../core/memo";
 import { same } from "./state";
 
 const REST_MS = 150;

@@ -4,7 +4,7 @@ import { type Blocks, type Groups, type Order, blocksOf, degreesOf, groupsOf, or
 import { type Column, columnOf } from "./data";
 import type { Explorer } from "./explorer";
 import { CATEGORIES, OTHER } from "./look";
-import { memo } from "./memo";
+import { memo } from "../core/memo";
 import { type ToldTree, type Tree, treeOf } from "./tree";
 
 type Rgb = readonly [number, number, number];

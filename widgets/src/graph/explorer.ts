@@ -12,7 +12,7 @@ import { Glide } from "./glide";
 import { joins, lit } from "./lit";
 import { meanLength } from "./lod";
 import { type EdgeLook, type Legend, colors, edgeLook, filtered, kept, sizes } from "./look";
-import { memo } from "./memo";
+import { memo } from "../core/memo";
 import type { GraphState, Pair } from "./state";
 
 export interface Offers {

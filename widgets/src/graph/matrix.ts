@@ -9,7 +9,7 @@ import { cellAt, closer, seen, slid } from "./cells";
 import { css, groupColor } from "./derived";
 import { OTHER } from "./look";
 import type { Explorer } from "./explorer";
-import { memo } from "./memo";
+import { memo } from "../core/memo";
 import { rowAt } from "./tree";
 import { type Cells, type Pair, selected } from "./state";
 

@@ -5,7 +5,7 @@ import { make, say } from "../run/dom";
 import { type Axis, axisOf, bins, brushed, marks, share, short, valueAt } from "./bins";
 import { type Column, NONE } from "./data";
 import type { Explorer } from "./explorer";
-import { memo } from "./memo";
+import { memo } from "../core/memo";
 import type { Pair } from "./state";
 
 const HEIGHT = 132;

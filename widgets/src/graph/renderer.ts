@@ -55,7 +55,8 @@ export class Renderer {
   /** Draw on a canvas of so many of its own pixels, `ratio` of them for each CSS pixel. */
   draw(frame: Frame, { width, height }: Size, ratio: number): void {
     const { gl } = this.gl;
-    gl.viewport(0, 0, width, height);
+    // A canvas larger than the card bears has fewer pixels than it says, and is stretched.
+    gl.viewport(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight);
     gl.clearColor(...frame.paper, 1);
     gl.clear(gl.COLOR_BUFFER_BIT);
     if (frame.flat.length === 0) return;

@@ -7,7 +7,7 @@ import type { Explorer } from "./explorer";
 import { Pace, edgeAlpha } from "./lod";
 import { Dense } from "./dense";
 import { Hints } from "./hints";
-import { memo } from "./memo";
+import { memo } from "../core/memo";
 import { inside, pick } from "./pick";
 import type { Frame } from "./renderer";
 import { type Spot, byLargest, roomFor } from "./room";

@@ -5,7 +5,7 @@ import type { Model } from "../core/anywidget";
 import { Joint, type Selection } from "../core/bus";
 import { HttpTransport, type Stores } from "../core/net";
 import { Pointing } from "../core/pointing";
-import { memo } from "../graph/memo";
+import { memo } from "../core/memo";
 import { storesOf } from "./stores";
 import { Motion } from "../core/prefetch";
 import type { Event, Explorer, Facts, Panel, Pick, Place, Status } from "./explorer";
