@@ -236,6 +236,14 @@ def test_r81_matrix_groups_plots_table_and_files(notebook: Notebook, pictures: P
     shown.until("v => v.explorer.state.selection.length === 1")
     assert shown.selected() == {cells[0]}
     assert graph.degrees()[int(cells[0])] == graph.degrees().max()
+    # A line that is drawn again while it is pressed is clicked all the same.
+    second = shown.cell.locator(".ndg-tr").nth(1)
+    name = second.locator(".ndg-td").first.inner_text()
+    second.hover()
+    page.mouse.down()
+    shown.ask("v => v.explorer.update({selection: []})")
+    page.mouse.up()
+    shown.until("(v, name) => v.explorer.state.selection[0] === name", name)
 
     # Edges of a colour and a width of their own; a layout glides to the next one, in space and seen from the side.
     shown.look("nodes")

@@ -179,6 +179,16 @@ def test_rows_are_sorted_filtered_and_clicked(notebook: Notebook, iris: Array) -
     shown.root.locator(".ndt-row").nth(3).click(modifiers=["Shift"])
     shown.until("v => v.explorer.selectedCount === 4")
     assert shown.picked == other.picked == sorted(int(one) for one in kept[:4])
+    # A row that is drawn again while it is pressed is clicked all the same.
+    page = notebook.page
+    shown.root.locator(".ndt-row").nth(6).hover()
+    page.mouse.down()
+    other.ask("v => v.explorer.select(new Uint8Array(v.explorer.count))")
+    shown.until("v => v.explorer.selectedCount === 0")
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.mouse.up()
+    shown.until("v => v.explorer.selectedCount === 1")
+    assert shown.picked == [int(kept[6])]
     field.fill("")
     field.press("Enter")
     shown.until("v => v.explorer.rows.length === 150")

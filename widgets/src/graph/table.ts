@@ -1,5 +1,6 @@
 /** Properties of nodes or edges as a table: only the lines on screen are there. */
 
+import { Press } from "../core/press";
 import { count } from "../core/words";
 import { Choice, wordButton } from "../image/parts";
 import { make, say } from "../run/dom";
@@ -24,6 +25,7 @@ export class Table {
   private rows: Uint32Array = new Uint32Array(0);
   private told: readonly unknown[] = [];
   private picked: ReadonlySet<string> = new Set();
+  private readonly press = new Press(this.body, () => this.draw());
 
   constructor(private readonly explorer: Explorer) {
     const one = (of: "nodes" | "edges") => [of, wordButton(of, `A line for each of the ${of}`, () => {
@@ -84,6 +86,7 @@ export class Table {
   }
 
   private draw(): void {
+    if (this.press.holds()) return;
     const first = Math.max(0, Math.floor(this.scroll.scrollTop / LINE) - SPARE);
     const last = Math.min(this.rows.length, first + Math.ceil(this.scroll.clientHeight / LINE) + 2 * SPARE);
     const lines: HTMLElement[] = [];

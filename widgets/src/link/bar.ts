@@ -1,6 +1,7 @@
 /** One line above linked views: what is selected, what it was called, and the way to it. */
 
 import type { Model } from "../core/anywidget";
+import { Press } from "../core/press";
 import { same } from "../core/same";
 import { button, make, say, visible } from "../run/dom";
 import { isDark } from "../run/palette";
@@ -21,6 +22,7 @@ export class Bar {
   private readonly alone = button("", "Isolate", () => this.hub.alone(this.hub.chosen.ids));
   private readonly all = button("", "Show all", () => this.hub.alone([]));
   private readonly clear = button("", "Clear", () => this.hub.choose({ ...this.hub.chosen, ids: [] }));
+  private readonly press = new Press(this.names, () => this.refresh());
   private readonly ends: readonly (() => void)[];
 
   constructor(
@@ -69,6 +71,7 @@ export class Bar {
     this.alone.title = this.alone.disabled ? "Select a neuron first: of those the picture has segments" : "Show only the segments of what is selected";
     this.keep.disabled = chosen.ids.length === 0 || this.name.value.trim() === "";
     visible(this.names, Object.keys(this.named).length > 0);
+    if (this.press.holds()) return;
     this.names.replaceChildren(
       ...Object.entries(this.named).map(([name, one]) => {
         const chip = button("ndl-link-chip", name, () => this.hub.choose(one));

@@ -1,5 +1,6 @@
 /** The rows: those on screen alone are elements, however many there are. */
 
+import { Press } from "../core/press";
 import { count as said } from "../core/words";
 import { make, say } from "../run/dom";
 import { textAt } from "./data";
@@ -30,6 +31,7 @@ export class Grid {
   private anchor: number | null = null;
   private flown = 0;
   private frame: number | null = null;
+  private readonly press = new Press(this.body, () => this.later());
   private readonly sized: ResizeObserver;
 
   constructor(private readonly explorer: Explorer) {
@@ -154,6 +156,7 @@ export class Grid {
 
   private draw(): void {
     this.frame = null;
+    if (this.press.holds()) return;
     const { explorer, scroll, heads } = this;
     const { rows, mask } = explorer;
     const all = windowOf(rows.length, ROW, scroll.scrollTop, this.seen);
