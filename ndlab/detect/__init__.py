@@ -10,6 +10,7 @@ from ndlab.detect.graph import Reading, graph, graph_of
 from ndlab.detect.matching import Overlaps, match
 from ndlab.detect.membranes import borders, membranes, train_membranes
 from ndlab.detect.model import Model
+from ndlab.detect.object_classifier import ObjectClassifier
 from ndlab.detect.objects import Rules, objects
 from ndlab.detect.partners import partners
 from ndlab.detect.probability import probability, voxels
@@ -37,6 +38,7 @@ __all__ = [
     "Grid",
     "Growth",
     "Model",
+    "ObjectClassifier",
     "Overlaps",
     "Punctum",
     "Query",

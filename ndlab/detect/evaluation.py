@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ndlab.detect.matching import Matched, Overlaps, match
+from ndlab.detect.object_classifier import ObjectClassifier
 from ndlab.detect.objects import Rules, objects
 from ndlab.detect.scores import CleftDistances, average_precision, cleft_distances
 from ndlab.errors import BadRequest
@@ -192,6 +193,7 @@ def evaluate(
     truth: Any,
     *,
     rules: Rules | None = None,
+    classifier: ObjectClassifier | None = None,
     overlap: int = 10,
     iou: float | None = None,
     ignore_below: int = 0,
@@ -208,6 +210,8 @@ def evaluate(
         Labels of true objects, (z, y, x); a mask (bool) is labelled first, by faces, edges and corners.
     rules : Rules, optional
         For probabilities; VESICLE's unless given.
+    classifier : ObjectClassifier, optional
+        Which of the pieces that the rules make are objects; needs a voxel size.
     overlap, iou, ignore_below
         What a match is, as for `ndlab.detect.match`: at least 10 shared voxels as VESICLE asks, or at least a share of
         both together.
@@ -239,6 +243,8 @@ def evaluate(
     if mine.dtype.kind == "f":
         chance, rules = mine, rules or Rules()
         mine = objects(chance, rules)
+        if classifier is not None:
+            mine = classifier.of(mine, chance, _sized(size))
     elif mine.dtype.kind == "b":
         mine = _labelled(mine)
     matched = match(Overlaps.of(mine, true, hidden), overlap=overlap, iou=iou, ignore_below=ignore_below)
@@ -246,6 +252,13 @@ def evaluate(
     clefts = None if size is None else cleft_distances(mine, true, size)
     o = matched.overlaps
     return Evaluation(matched, _centres(true, o.truths), _centres(mine, o.detections), ap, clefts, rules)
+
+
+def _sized(size: Sequence[float] | None) -> Sequence[float]:
+    if size is None:
+        raise BadRequest("a classifier of objects over arrays without a voxel size", "it asks for volumes in nm³",
+                         "pass voxel_size=(z, y, x)")  # fmt: skip
+    return size
 
 
 def _array(values: Any) -> Array:

@@ -35,6 +35,11 @@ class Detector(Protocol):
         ...
 
     @property
+    def finer(self) -> int:
+        """How many pixels of what it sees, in y and x, make one of what it tells."""
+        ...
+
+    @property
     def align(self) -> int:
         """A block begins at a multiple of this many pixels in y and x."""
         ...
@@ -50,7 +55,7 @@ class Detector(Protocol):
         ...
 
     def predict(self, image: Array) -> Array:
-        """Probabilities (classes, z, y, x) of grey values (z, y, x) of mean 0 and deviation 1."""
+        """Probabilities (classes, z, y, x) of grey values (z, y, x), mean 0, deviation 1, `finer` times as fine."""
         ...
 
     def about(self) -> dict[str, Any]:
@@ -74,7 +79,7 @@ class Model:
     voxel_size : (z, y, x)
         Of the volume that it was trained on [nm].
     pixel : float
-        Side of the pixels that it works on, in y and x [nm]: finer volumes are averaged, and what is found enlarged.
+        Side of the pixels that it tells of, in y and x [nm]: finer volumes are averaged, and what is found enlarged.
     notes : mapping
         On which data, with which scores, under which licence.
 

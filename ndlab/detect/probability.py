@@ -52,7 +52,7 @@ class ProbabilityArray:
     @classmethod
     def of(cls, volume: Volume, model: Model, contrast: Contrast, target: int | None) -> ProbabilityArray:
         """Put a model behind a volume."""
-        factor = factor_of(volume.voxel_size, model.pixel)
+        factor = factor_of(volume.voxel_size, model.pixel, model.detector.finer)
         z, y, x = model.detector.piece
         piece = tuple(max(1, min(a, b)) for a, b in zip((z, y * factor, x * factor), volume.shape, strict=True))
         lead = () if target is not None else (len(model.classes),)
@@ -89,8 +89,8 @@ class ProbabilityArray:
     def _compute(self, start: Int3, stop: Int3) -> Array:
         """All classes in a box that is small enough for memory."""
         model, n = self.model, self.volume.shape
-        factor, reach = factor_of(self.volume.voxel_size, model.pixel), model.detector.overlap
-        align = model.detector.align
+        finer, align, reach = model.detector.finer, model.detector.align, model.detector.overlap
+        factor = factor_of(self.volume.voxel_size, model.pixel, finer)
         low, high = [max(0, start[0] - reach[0])], [min(n[0], stop[0] + reach[0])]
         for axis in (1, 2):
             # Pixels that the voxels lie between, those that the model looks at beside them, and whole steps of it.
@@ -102,7 +102,7 @@ class ProbabilityArray:
                   [corner[0] + high[0], *(min(c + m, c + b * factor) for c, b, m in
                                           zip(corner[1:], high[1:], n[1:], strict=True))],
                   self.volume.level_index)  # fmt: skip
-        grey = self.contrast.apply(reduced(self.volume.read(box), factor))
+        grey = self.contrast.apply(reduced(self.volume.read(box), factor // finer))
         found = model.detector.predict(grey)[:, start[0] - low[0] : stop[0] - low[0]]
         return enlarged(found, factor, (start[1], start[2]), (stop[1], stop[2]), (low[1], low[2]))
 

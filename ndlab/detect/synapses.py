@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from ndlab.detect.model import Model
+from ndlab.detect.object_classifier import ObjectClassifier, features_of
 from ndlab.detect.object_labels import in_memory, object_labels
 from ndlab.detect.objects import Rules
 from ndlab.detect.probability import probability
@@ -19,7 +20,6 @@ from ndlab.geometry import NmBox
 
 if TYPE_CHECKING:
     from ndlab.annotations import Annotations
-    from ndlab.measure import Table
     from ndlab.volume import Volume
 
 __all__ = ["synapses", "tuned"]
@@ -57,7 +57,8 @@ def synapses(
     out : str or path, optional
         Where the annotations are made. Without it they are gone with the last reference to them.
     model : Model or path, optional
-        As for `probability`; without it one that has seen the phantom only, and the annotations say so.
+        As for `probability`; without it one that has seen the phantom only, and the annotations say so. Of
+        probabilities the one that made them, for what its notes say.
     threshold : float, optional
         Voxels above it are part of a synapse; what the model's notes say, or else 0.5.
     min_volume : float, optional
@@ -88,7 +89,8 @@ def synapses(
     Notes
     -----
     A model's ``notes["rules"]`` may hold the fields of `Rules`, in voxels of the volume that it was trained on, and
-    `min_volume` [nm³] in place of `min_size`.
+    `min_volume` [nm³] in place of `min_size`. Its ``notes["classifier"]`` may hold an `ObjectClassifier`, which then
+    says which of the pieces are synapses, unless rules are given here: it knows the pieces that its own rules make.
 
     Examples
     --------
@@ -102,7 +104,7 @@ def synapses(
     view = flat_view(volume)
     how = {"workers": workers, "client": client, "progress": progress}
     ready = view.dtype.kind == "f"
-    chosen = None if ready else Model.of(model)
+    chosen = None if ready and model is None else Model.of(model)
     given = {"threshold": threshold, "min_volume": min_volume, "min_sections": min_sections, "min_area": min_area,
              "max_area": max_area}  # fmt: skip
     settings = _settings(chosen, given)
@@ -116,8 +118,13 @@ def synapses(
         chance = probability(view, model=chosen, out=place, block=block, overwrite=overwrite, **how)
         chance = in_memory(chance) if place is None else chance
     labels = object_labels(chance, rules, folder, overwrite=overwrite, block=block, **how)
-    table = measure.regions(labels, chance, **how)
-    return _annotated(table, view, settings, chosen, out, overwrite)
+    rows: Any = measure.regions(labels, chance, **how)
+    classifier = _classifier(chosen, given)
+    if classifier is not None and len(rows):
+        told = features_of(rows["volume"], rows["max"], rows["mean"], rows["z1"] - rows["z0"])
+        rows = [row for row, score in zip(rows, classifier.scores(told), strict=True) if score > 0]
+    note = _note(settings, chosen, classifier)
+    return _annotated(rows, view, chosen, note, out, overwrite)
 
 
 def tuned(model: Model) -> dict[str, float]:
@@ -153,6 +160,12 @@ def _settings(model: Model | None, given: dict[str, Any]) -> dict[str, float]:
     return settings
 
 
+def _classifier(model: Model | None, given: dict[str, Any]) -> ObjectClassifier | None:
+    """Return the model's own, where its own rules make the pieces."""
+    about = None if model is None else model.notes.get("classifier")
+    return ObjectClassifier.read(about) if about and all(one is None for one in given.values()) else None
+
+
 def _rules(settings: dict[str, float], view: Volume) -> Rules:
     """Say the same in whole voxels."""
     z, y, x = view.voxel_size
@@ -171,7 +184,7 @@ def _folder(view: Volume, out: Any, work: Any) -> str | None:
 
 
 def _annotated(
-    rows: Table, view: Volume, settings: dict[str, float], model: Model | None, out: Any, overwrite: bool
+    rows: Iterable[Any], view: Volume, model: Model | None, note: str, out: Any, overwrite: bool
 ) -> Annotations:
     from ndlab.annotations import Annotations, Synapse
 
@@ -187,14 +200,15 @@ def _annotated(
             bounds=NmBox(low.tolist(), high.tolist()), keys=keys,
         ))  # fmt: skip
     if objects:
-        made.add(objects, note=_note(settings, model))
+        made.add(objects, note=note)
     return made
 
 
-def _note(settings: dict[str, float], model: Model | None) -> str:
+def _note(settings: dict[str, float], model: Model | None, classifier: ObjectClassifier | None) -> str:
     """Say what found them."""
     by = "given probabilities" if model is None else f"model {model.kind} {model.digest}"
     warning = "" if model is None or "warning" not in model.notes else f", {model.notes['warning']}"
     unlimited = {"min_area": 0, "max_area": math.inf}
     chosen = ", ".join(f"{name} {value:g}" for name, value in settings.items() if value != unlimited.get(name))
-    return f"detect.synapses by {by}{warning}; {chosen}"
+    last = "" if classifier is None else "; pieces by the model's classifier"
+    return f"detect.synapses by {by}{warning}; {chosen}{last}"

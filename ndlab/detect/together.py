@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ndlab.detect.working import reduced
+
 __all__ = ["Together"]
 
 Array = np.ndarray[Any, Any]
@@ -34,6 +36,11 @@ class Together:
     between: float = 0.0
 
     @property
+    def finer(self) -> int:
+        """As fine as the part that looks closest; the others get its pixels averaged."""
+        return math.lcm(*(one.finer for one in self.parts))
+
+    @property
     def align(self) -> int:
         """A block begins at a multiple of all that its parts ask for."""
         return math.lcm(*(one.align for one in self.parts))
@@ -52,10 +59,11 @@ class Together:
 
     def predict(self, image: Array) -> Array:
         """Probabilities (classes, z, y, x) of grey values (z, y, x) of mean 0 and deviation 1."""
-        ny, nx = image.shape[1:]
+        ny, nx = (-(-n // self.finer) for n in image.shape[1:])
         if self.turns > 1:
             # Whole steps of every part from every side, so that a block looks as the volume does.
-            image = np.pad(image, ((0, 0), *((0, -n % self.align) for n in (ny, nx))), mode="edge")
+            step = self.align * self.finer
+            image = np.pad(image, ((0, 0), *((0, -n % step) for n in image.shape[1:])), mode="edge")
         logs = sum(self._logs(image, turn) for turn in range(self.turns))
         found = np.asarray(logs)[..., :ny, :nx] / np.float32(self.turns * len(self.parts))
         if self.between:
@@ -69,7 +77,8 @@ class Together:
         """Sum of the logarithms of what the parts give from one side, turned back."""
         seen = np.rot90(image, turn % 4, (1, 2))
         seen = np.ascontiguousarray(seen[..., ::-1] if turn > 3 else seen)
-        logs = sum(np.log(np.maximum(one.predict(seen), _LEAST)) for one in self.parts)
+        parts = ((one, reduced(seen, self.finer // one.finer)) for one in self.parts)
+        logs = sum(np.log(np.maximum(one.predict(image), _LEAST)) for one, image in parts)
         return np.rot90(logs[..., ::-1] if turn > 3 else logs, -(turn % 4), (2, 3))
 
     def about(self) -> dict[str, Any]:

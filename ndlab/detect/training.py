@@ -35,7 +35,7 @@ class Lesson:
     Parameters
     ----------
     image : ndarray of float32, (z, y, x)
-        Of mean 0 and deviation 1.
+        Of mean 0 and deviation 1; may be finer than the rest, a whole number of times in y and x.
     classes : ndarray of uint8, (z, y, x)
         The last is what is looked for.
     weight : ndarray of float32, (z, y, x)
@@ -88,7 +88,8 @@ def train(
     box : Box or NmBox, optional
         Train on this part only.
     pixel : float, optional
-        Side of the pixels that the model works on [nm]; about 8, a whole multiple of a voxel, unless given.
+        Side of the pixels that the model tells of [nm]; about 8, a whole multiple of a voxel, unless given. A network
+        sees twice as fine where voxels are.
     radius : float
         Of the balls around annotations [nm].
     notes : mapping, optional
@@ -123,8 +124,13 @@ def train(
     if start is not None:
         begin = Model.of(start)
         how["start"] = _start(begin, method, ("background", *(classes or {}), target), side * factor)
+        how["finer"] = how["start"].finer
         notes = {"went_on_from": begin.digest, **(notes or {})}
-    lesson = lesson_of(view, truth, factor, classes or {}, dont_care, radius, target, box)
+    finer = int(how.setdefault("finer", _finer(factor))) if method == "network" else 1
+    if factor % finer:
+        raise BadRequest(f"finer={finer} where a pixel of the model is {factor} voxels wide", "it has to divide that",
+                         "leave finer out, or pass another pixel")  # fmt: skip
+    lesson = lesson_of(view, truth, factor, classes or {}, dont_care, radius, target, box, finer)
     detector = _trained(method, lesson, view, side * factor, seed, how)
     names = lesson.names if method != "vesicle" else ("background", target)
     said = {"trained_on": view.url or view.name or "a volume in memory", "voxels": int(view.size), **(notes or {})}
@@ -153,17 +159,19 @@ def lesson_of(
     radius: float,
     target: str,
     box: Any,
+    finer: int = 1,
 ) -> Lesson:
-    """Read what is learnt from, at a model's pixels."""
-    image = reduced(Contrast.of(view).apply(view.read()), factor)
-    found, weight = np.zeros(image.shape, "u1"), np.ones(image.shape, "f4")
+    """Read what is learnt from, at a model's pixels, the grey values `finer` times as fine."""
+    image = reduced(Contrast.of(view).apply(view.read()), factor // finer)
+    shape = (len(image), *(-(-n // factor) for n in view.shape[1:]))
+    found, weight = np.zeros(shape, "u1"), np.ones(shape, "f4")
     names = ["background"]
     for name, mask in classes.items():
         names.append(name)
         found[_share(mask, view, factor, box) >= _HALF] = len(names) - 1
     names.append(target)
     if isinstance(truth, Annotations):
-        wanted, weight = _marked(truth, view, factor, radius, image.shape)
+        wanted, weight = _marked(truth, view, factor, radius, shape)
     else:
         wanted = _share(truth, view, factor, box) >= _HALF
     found[wanted] = len(names) - 1
@@ -174,6 +182,11 @@ def lesson_of(
         raise BadRequest(f"training on {known} pixels of {target}", f"{_FEWEST} are the fewest that say anything",
                          "mark more, or give a volume whose labels are not 0 there")  # fmt: skip
     return Lesson(image, found, weight, tuple(names))
+
+
+def _finer(factor: int) -> int:
+    """How many times finer a network sees than it tells, of pixels so many voxels wide."""
+    return 2 if factor % 2 == 0 else 1
 
 
 def _share(mask: Any, view: Volume, factor: int, box: Any) -> Array:

@@ -35,6 +35,7 @@ class Trees:
     """
 
     kind: ClassVar[str] = "trees"
+    finer: ClassVar[int] = 1
     align: ClassVar[int] = STRIDE
     piece: ClassVar[tuple[int, int, int]] = (6, 384, 384)
     filters: Multiscale

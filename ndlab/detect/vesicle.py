@@ -184,6 +184,7 @@ class Vesicle:
     """
 
     kind: ClassVar[str] = "vesicle"
+    finer: ClassVar[int] = 1
     align: ClassVar[int] = 2 * _COARSE
     piece: ClassVar[tuple[int, int, int]] = (8, 512, 512)
     membranes: Trees

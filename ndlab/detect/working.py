@@ -74,8 +74,8 @@ def flat_view(volume: Any) -> Volume:
     return view
 
 
-def factor_of(voxel_size: tuple[float, float, float], pixel: float) -> int:
-    """How many voxels a pixel is wide.
+def factor_of(voxel_size: tuple[float, float, float], pixel: float, finer: int = 1) -> int:
+    """How many voxels a pixel is wide: a multiple of how many times finer a detector looks.
 
     Raises
     ------
@@ -83,14 +83,14 @@ def factor_of(voxel_size: tuple[float, float, float], pixel: float) -> int:
         If voxels are much coarser than the pixels.
     """
     side = float((voxel_size[1] * voxel_size[2]) ** 0.5)
-    if side > 1.6 * pixel:
+    seen = pixel / finer
+    if side > 1.6 * seen:
         raise BadRequest(
-            f"voxels of {voxel_size[1]:g} x {voxel_size[2]:g} nm for a model of pixels of {pixel:g} nm",
+            f"voxels of {voxel_size[1]:g} x {voxel_size[2]:g} nm for a model that sees pixels of {seen:g} nm",
             "what it looks for would be too small to see",
             "take a finer level, or train a model on such volumes: ndlab.detect.train(volume, labels, out=path)",
         )
-    number = round(pixel / side)
-    return max(1, number)
+    return finer * max(1, round(seen / side))
 
 
 def reduced(values: Array, factor: int) -> Array:

@@ -15,6 +15,7 @@ from ndlab.detect.forest import Forest
 from ndlab.detect.model import PHANTOM
 from ndlab.detect.network.network import _BLOCKS, Network
 from ndlab.detect.trees import grow
+from ndlab.detect.working import reduced
 from ndlab.errors import BadMetadata, BadRequest, NotFound
 from ndlab.volume import Volume
 
@@ -47,10 +48,10 @@ def test_a_random_forest_gives_scikit_learns_probabilities(table: tuple[Array, A
     np.testing.assert_array_equal(Forest.of(grown).probabilities(np.ascontiguousarray(x.T), some), found[:, some])
 
 
-def random_network(sections: int = 3, width: int = 4, classes: int = 3, seed: int = 0) -> Network:
+def random_network(sections: int = 3, width: int = 4, classes: int = 3, seed: int = 0, finer: int = 1) -> Network:
     rng = np.random.default_rng(seed)
     w = [width, 2 * width, 4 * width, 4 * width]
-    ends = {"down0": (sections, w[0]), "down1": (w[0], w[1]), "down2": (w[1], w[2]), "down3": (w[2], w[3]),
+    ends = {"down0": (sections * finer**2, w[0]), "down1": (w[0], w[1]), "down2": (w[1], w[2]), "down3": (w[2], w[3]),
             "up2": (w[3] + w[2], w[2]), "up1": (w[2] + w[1], w[1]), "up0": (w[1] + w[0], w[0])}  # fmt: skip
     weights: dict[str, Array] = {}
     for name, (a, b) in ends.items():
@@ -60,7 +61,7 @@ def random_network(sections: int = 3, width: int = 4, classes: int = 3, seed: in
             a = b
     weights["head/weight"] = rng.normal(size=(classes, width)).astype("f4")
     weights["head/bias"] = rng.normal(size=classes).astype("f4")
-    return Network(weights)
+    return Network(weights, finer)
 
 
 def plain(net: Network, x: Array) -> Array:
@@ -94,12 +95,24 @@ def test_a_network_does_what_its_convolutions_say() -> None:
         np.testing.assert_allclose(found[:, z], plain(net, image[near].astype(float)), atol=2e-6)
 
 
+def test_a_network_sees_finer_than_it_tells() -> None:
+    net = random_network(finer=2)
+    image = np.random.default_rng(1).normal(size=(4, 64, 79)).astype("f4")
+    # Pixels of a larger one, row by row, section after section; the last column has half of its pixels, twice.
+    whole = np.concatenate([image, image[..., -1:]], axis=2)
+    channels = np.stack([whole[:, i::2, j::2] for i in (0, 1) for j in (0, 1)], 1)
+    found = net.predict(image)
+    assert found.shape == (3, 4, 32, 40)
+    near = channels[[1, 2, 3]].reshape(-1, 32, 40)
+    np.testing.assert_allclose(found[:, 2], plain(net, near.astype(float)), atol=2e-6)
+
+
 def test_models_come_back_from_files_as_they_were(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     image = rng.normal(size=(3, 40, 40)).astype("f4")
     classes = (image > 1).astype("u1")
     trees = grow(image, classes, np.ones_like(image), Growth(first=2, second=3, leaves=7))
-    for detector in (trees, random_network()):
+    for detector in (trees, random_network(), random_network(finer=2)):
         model = Model(detector, ("background", "other", "synapse")[-len(detector.predict(image)) :], (40, 8, 8), 8.0,
                       {"a": [1, "b"]})  # fmt: skip
         again = Model.load(model.save(tmp_path / "model.npz"))
@@ -136,9 +149,12 @@ def test_the_model_that_is_shipped_is_small_and_says_what_it_has_seen() -> None:
         model.number("dog")
 
 
-def two_models(image: Any) -> list[Model]:
+def two_models(image: Any, finer: int = 1) -> list[Model]:
     trees = grow(image, (image > 1).astype("u1"), np.ones_like(image), Growth(first=2, second=3, leaves=7))
-    return [Model(one, ("background", "synapse"), (40, 8, 8), 8.0) for one in (trees, random_network(classes=2))]
+    return [
+        Model(one, ("background", "synapse"), (40, 8, 8), 8.0)
+        for one in (trees, random_network(classes=2, finer=finer))
+    ]
 
 
 def test_models_together_are_their_geometric_mean_in_any_box(tmp_path: Path) -> None:
@@ -153,6 +169,23 @@ def test_models_together_are_their_geometric_mean_in_any_box(tmp_path: Path) -> 
     np.testing.assert_allclose(chance[1:4, 9:31, 17:50].read(), chance.read()[1:4, 9:31, 17:50], atol=1e-6)
     with pytest.raises(BadRequest, match="same classes"):
         Model.together(parts[0], Model.load())
+
+
+def test_one_that_sees_finer_joins_one_that_does_not() -> None:
+    fine = np.random.default_rng(5).normal(size=(4, 96, 99)).astype("f4")
+    coarse = reduced(fine, 2)
+    parts = two_models(coarse, 2)
+    a, b = (one.detector.predict(seen)[1] for one, seen in zip(parts, (coarse, fine), strict=True))
+    a, b = (one.clip(1e-5, 1 - 1e-5) for one in (a, b))
+    odds = np.sqrt(a * b) / np.sqrt((1 - a) * (1 - b))
+    both = Model.together(*parts)
+    np.testing.assert_allclose(both.detector.predict(fine)[1], odds / (1 + odds), atol=1e-3)
+    volume = Volume.from_array((fine * 40 + 128).clip(0, 255).astype("u1"), (40, 4, 4))
+    for model in (both, Model.together(*parts, turns=8)):
+        chance = probability(volume, model=model)
+        np.testing.assert_allclose(chance[1:4, 19:62, 33:99].read(), chance.read()[1:4, 19:62, 33:99], atol=1e-5)
+    with pytest.raises(BadRequest, match="sees pixels of 4 nm"):
+        probability(Volume.from_array(np.zeros((4, 50, 50), "u1"), (40, 8, 8)), model=both)
 
 
 def test_a_model_that_looks_from_eight_sides_gives_the_same_for_a_turned_volume_and_for_any_box(tmp_path: Path) -> None:

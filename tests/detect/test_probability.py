@@ -31,10 +31,11 @@ def image() -> Array:
 def model_of(kind: str) -> Model:
     if kind == "phantom":
         return Model.load()
-    return Model(random_network(), ("background", "other", "synapse"), (40, 8, 8), 16.0)
+    net = random_network(finer=2 if kind == "finer network" else 1)
+    return Model(net, ("background", "other", "synapse"), (40, 8, 8), 16.0)
 
 
-@pytest.fixture(scope="module", params=["phantom", "network"])
+@pytest.fixture(scope="module", params=["phantom", "network", "finer network"])
 def whole(request: pytest.FixtureRequest, image: Array) -> tuple[Volume, Array]:
     # The network works on pixels of two voxels here.
     lazy = probability(Volume.from_array(image, (40, 8, 8)), model=model_of(request.param))

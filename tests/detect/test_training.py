@@ -94,17 +94,25 @@ def test_a_network_says_what_it_needs_where_pytorch_is_not() -> None:
         model = train(SEEN.volume("image"), SEEN.psd(), method="network", steps=3, batch=1, patch=64, width=4)
         assert probability(UNSEEN.volume("image"), model=model)[:2, :32, :32].read().shape == (2, 32, 32)
         goes_on(model)
+        finer = train(SEEN.volume("image"), SEEN.psd(), method="network", pixel=16, steps=2, batch=1, patch=64, width=4)
+        assert finer.detector.finer == 2
+        goes_on(finer, pixel=16)
+        with pytest.raises(BadRequest, match="finer=3"):
+            train(SEEN.volume("image"), SEEN.psd(), method="network", pixel=16, finer=3)
 
 
-def goes_on(first: Model) -> None:
+def goes_on(first: Model, **how: Any) -> None:
     from ndlab.detect.network.torch_net import Recipe, Trainer
 
     rng = np.random.default_rng(0)
-    grey, classes = rng.normal(size=(7, 128, 128)).astype("f4"), rng.integers(0, 2, (7, 128, 128))
-    again = Trainer(grey, classes, np.ones(grey.shape), Recipe(width=4), first.detector.arrays()).arrays()
+    finer = first.detector.finer
+    grey = rng.normal(size=(7, 128 * finer, 128 * finer)).astype("f4")
+    classes = rng.integers(0, 2, (7, 128, 128))
+    recipe = Recipe(width=4, finer=finer)
+    again = Trainer(grey, classes, np.ones(classes.shape), recipe, first.detector.arrays()).arrays()
     for name, value in first.detector.arrays().items():
         np.testing.assert_allclose(again[name], value, atol=1e-5)
-    second = train(SEEN.volume("image"), SEEN.psd(), method="network", start=first, steps=2, batch=1, patch=64)
+    second = train(SEEN.volume("image"), SEEN.psd(), method="network", start=first, steps=2, batch=1, patch=64, **how)
     assert second.notes["went_on_from"] == first.digest
     assert second.digest != first.digest
 

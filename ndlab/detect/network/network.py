@@ -24,17 +24,21 @@ class Network:
     ----------
     weights : mapping of str to ndarray
         ``block/number/weight`` (out, in, 3, 3) and ``block/number/bias``; ``head/weight`` (classes, in).
+    finer : int
+        How many pixels of what it sees, in y and x, make one of what it tells: each of them is a channel of its own, so
+        that detail costs the first convolution alone.
     """
 
     kind: ClassVar[str] = "network"
     align: ClassVar[int] = 8
     piece: ClassVar[tuple[int, int, int]] = (8, 768, 768)
     weights: Mapping[str, Array]
+    finer: int = 1
 
     @property
     def sections(self) -> int:
         """How many sections it sees at a time."""
-        return int(self.weights["down0/0/weight"].shape[1])
+        return int(self.weights["down0/0/weight"].shape[1]) // self.finer**2
 
     @property
     def overlap(self) -> tuple[int, int, int]:
@@ -56,14 +60,15 @@ class Network:
 
     def predict(self, image: Array) -> Array:
         """Probabilities (classes, z, y, x) of grey values (z, y, x) of mean 0 and deviation 1."""
-        nz, ny, nx = image.shape
-        reach = self.sections // 2
+        n, reach = self.finer, self.sections // 2
+        image = channels_of(image, n)
+        nz, _, ny, nx = image.shape
         out = np.empty((len(self.weights["head/bias"]), nz, ny, nx), "f4")
-        shape = (self.sections, -(-ny // 8) * 8 + 2, -(-nx // 8) * 8 + 2)
+        shape = (self.sections * n * n, -(-ny // 8) * 8 + 2, -(-nx // 8) * 8 + 2)
         for z in range(nz):
             held = np.zeros(shape, "f4")
             for k in range(self.sections):
-                held[k, 1 : ny + 1, 1 : nx + 1] = image[min(max(z + k - reach, 0), nz - 1)]
+                held[k * n * n : (k + 1) * n * n, 1 : ny + 1, 1 : nx + 1] = image[min(max(z + k - reach, 0), nz - 1)]
             out[:, z] = self._section(held)[:, :ny, :nx]
         return out
 
@@ -102,8 +107,8 @@ class Network:
         return x
 
     def about(self) -> dict[str, Any]:
-        """Return what is not an array: nothing."""
-        return {}
+        """Return what is not an array."""
+        return {"finer": self.finer} if self.finer > 1 else {}
 
     def arrays(self) -> dict[str, Array]:
         """Return the weights."""
@@ -112,7 +117,15 @@ class Network:
     @classmethod
     def read(cls, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> Network:
         """Read what `arrays` gave."""
-        return cls(dict(arrays))
+        return cls(dict(arrays), int(about.get("finer", 1)))
+
+
+def channels_of(image: Array, finer: int) -> Array:
+    """Make each of the `finer` x `finer` pixels (z, y, x) of a larger one a channel of it, (z, channels, y, x)."""
+    nz, ny, nx = image.shape
+    image = np.pad(image, ((0, 0), (0, -ny % finer), (0, -nx % finer)), mode="edge")
+    parts = image.reshape(nz, image.shape[1] // finer, finer, image.shape[2] // finer, finer).transpose(0, 2, 4, 1, 3)
+    return parts.reshape(nz, finer * finer, *parts.shape[-2:])
 
 
 def _bordered(channels: int, ny: int, nx: int) -> Array:

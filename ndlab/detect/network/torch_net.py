@@ -39,6 +39,8 @@ class Recipe:
         Channels of the first level.
     sections : int
         Neighbouring sections that it sees, an odd number.
+    finer : int
+        How many pixels of what it sees, in y and x, make one of what it tells.
     steps, batch, patch : int
         Steps of gradient descent, patches in each, and their side [pixels].
     rate : float
@@ -52,6 +54,7 @@ class Recipe:
 
     width: int = 16
     sections: int = 5
+    finer: int = 1
     steps: int = 2000
     batch: int = 4
     patch: int = 160
@@ -61,7 +64,7 @@ class Recipe:
     seed: int = 0
 
 
-def build(sections: int, width: int, classes: int) -> Any:
+def build(channels: int, width: int, classes: int) -> Any:
     """Make the network: four levels, two convolutions on each of the lower ones, skips by concatenation."""
     nn = torch().nn
     w = (width, 2 * width, 4 * width, 6 * width)
@@ -71,7 +74,7 @@ def build(sections: int, width: int, classes: int) -> Any:
 
     return nn.ModuleDict(
         {
-            "down0": nn.Sequential(conv(sections, w[0])),
+            "down0": nn.Sequential(conv(channels, w[0])),
             "down1": nn.Sequential(conv(w[0], w[1]), conv(w[1], w[1])),
             "down2": nn.Sequential(conv(w[1], w[2]), conv(w[2], w[2])),
             "down3": nn.Sequential(conv(w[2], w[3]), conv(w[3], w[3])),
@@ -84,7 +87,7 @@ def build(sections: int, width: int, classes: int) -> Any:
 
 
 def forward(net: Any, x: Any) -> Any:
-    """Class scores of a batch (n, sections, y, x); y and x are multiples of 8."""
+    """Class scores of a batch (n, channels, y, x); y and x are multiples of 8."""
     f = torch().nn.functional
     kept = [net["down0"](x)]
     for i in (1, 2, 3):
@@ -158,7 +161,7 @@ class Trainer:
     Parameters
     ----------
     image : ndarray, (z, y, x)
-        Grey values of mean 0 and deviation 1.
+        Grey values of mean 0 and deviation 1, `recipe.finer` times as fine in y and x as the classes.
     classes : ndarray of int, (z, y, x)
         Class of each voxel; the last is what is looked for.
     weight : ndarray, (z, y, x)
@@ -178,17 +181,22 @@ class Trainer:
         reach = recipe.sections // 2
         self.pad = recipe.patch
         sides = ((reach, reach), (self.pad, self.pad), (self.pad, self.pad))
-        self.image = np.pad(image.astype("f4"), sides, mode="edge")
+        n = recipe.finer
+        around = [
+            (n * self.pad, n * (self.pad + a) - b) for a, b in zip(classes.shape[1:], image.shape[1:], strict=True)
+        ]
+        self.image = np.pad(image.astype("f4"), (sides[0], *around), mode="edge")
         self.classes = np.pad(classes.astype("i8"), ((0, 0), *sides[1:]))
         self.weight = np.pad(weight.astype("f4"), ((0, 0), *sides[1:]))
         learnt = self.weight > 0
         self.wanted = np.argwhere(learnt & (self.classes == self.count - 1))
         self.anywhere = np.argwhere(learnt[:, ::16, ::16]) * (1, 16, 16)
         self.device = "cuda" if t.cuda.is_available() else "cpu"
-        self.net = build(recipe.sections, recipe.width, self.count).to(self.device, memory_format=t.channels_last)
+        channels = recipe.sections * n * n
+        self.net = build(channels, recipe.width, self.count).to(self.device, memory_format=t.channels_last)
         if start is not None:
             unfold(self.net, start, t.from_numpy(self._batch()[0]).to(self.device))
-        self.mean = build(recipe.sections, recipe.width, self.count)
+        self.mean = build(channels, recipe.width, self.count)
         self.mean.load_state_dict(self.net.state_dict())
         self.optimizer = t.optim.AdamW(self.net.parameters(), recipe.rate, weight_decay=1e-3)
         self.begun = time.monotonic()
@@ -256,13 +264,17 @@ class Trainer:
             turn = turn[:, ::-1]
         at = (np.indices((side, side), "f4") - side / 2 + 0.5).reshape(2, -1)
         at = turn @ at + centre[:, None]
-        n = self.recipe.sections
+        n, fine = self.recipe.sections, self.recipe.finer
         order = range(n) if rng.random() < 0.5 else range(n - 1, -1, -1)
-        image = np.empty((n, side, side), "f4")
+        # Where the finer pixels lie, (2, finer x finer, y x).
+        beside = (np.indices((fine, fine), "f4").reshape(2, -1) + 0.5) / fine - 0.5
+        places = at[:, None] + (turn @ beside)[:, :, None]
+        image = np.empty((n, fine * fine, side, side), "f4")
         for i, k in enumerate(order):
-            shift = rng.normal(0, 1.0, 2)[:, None] if i != n // 2 else 0
-            section = map_coordinates(self.image[z + k], at + shift, order=1, mode="nearest")
-            image[i] = section.reshape(side, side) * np.exp(rng.normal(0, 0.1)) + rng.normal(0, 0.15)
+            shift = rng.normal(0, 1.0, 2)[:, None, None] if i != n // 2 else 0
+            seen = ((places + shift + 0.5) * fine - 0.5).reshape(2, -1)
+            section = map_coordinates(self.image[z + k], seen, order=1, mode="nearest")
+            image[i] = section.reshape(-1, side, side) * np.exp(rng.normal(0, 0.1)) + rng.normal(0, 0.15)
         image = image * np.exp(rng.normal(0, 0.15)) + rng.normal(0, 0.2)
         if rng.random() < 0.1:
             lost = rng.choice([i for i in range(n) if i != n // 2])
@@ -272,7 +284,7 @@ class Trainer:
         inside = np.clip(near, 0, np.array(self.classes.shape[1:])[:, None] - 1)
         classes = self.classes[z][inside[0], inside[1]].reshape(side, side)
         weight = self.weight[z][inside[0], inside[1]].reshape(side, side)
-        return image.astype("f4"), classes, weight
+        return image.astype("f4").reshape(-1, side, side), classes, weight
 
 
 def _loss(scores: Any, classes: Any, weight: Any) -> Any:

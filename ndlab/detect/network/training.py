@@ -30,6 +30,7 @@ def fit(
     Parameters
     ----------
     image, classes, weight : ndarray, (z, y, x)
+        Grey values may be finer in y and x: `finer` times.
     start : Network, optional
         Go on from this one, which has the same classes.
     seed : int
@@ -44,11 +45,11 @@ def fit(
     if set(how) - known:
         raise BadRequest(f"{', '.join(sorted(set(how) - known))} of a network", f"there are {', '.join(sorted(known))}")
     if start is not None:
-        how = {**how, "sections": start.sections, "width": len(start.weights["down0/0/bias"])}
+        how = {**how, "sections": start.sections, "finer": start.finer, "width": len(start.weights["down0/0/bias"])}
     recipe = Recipe(seed=seed, **how)
     trainer = Trainer(image, classes, weight, recipe, start.weights if start is not None else None)
     while trainer.done < 1:
         loss = trainer.run(min(20, recipe.steps - trainer.step))
         if progress is not None:
             progress(trainer.step, recipe.steps, loss)
-    return Network(trainer.arrays())
+    return Network(trainer.arrays(), recipe.finer)
