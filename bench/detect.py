@@ -6,9 +6,9 @@ classifier of pieces (`ObjectClassifier`), and beside it rules (threshold, sizes
 those next to them (`Sweep.steady`). `f1` is by the classifier, for VESICLE-RF by rules, as published.
 `--models FOLDER` keeps trained models, and takes those that are there; networks need PyTorch only to be trained.
 `--steps` and `--minutes` are the limits of each network's training; `--start FOLDER` has models to go on from, each
-trained on the same three quarters. `smooth` is a network whose sections have a say in each other; `together` is made of
-`--seeds` such networks, which begin differently, and of the trees. `--methods` names what to run. Scores are over all
-quarters; intervals from drawing tiles of 256 x 256 voxels anew.
+trained on the same three quarters. `smooth` is a network whose sections have a say in each other, `smooth-1` another
+that began differently; `together` is made of `--seeds` such networks and of the trees. `--methods` names what to run.
+Scores are over all quarters; intervals from drawing tiles of 256 x 256 voxels anew.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Array = np.ndarray[Any, Any]
 SIZE = (45.0, 4.6, 4.6)
 JUDGED = Path(__file__).parent / "results" / "detect_judged.csv"
 GAP, TILE, SMALL = 24, 256, 200
-STEPS = 800  # of a network's training; more of them learn the three quarters by heart
+STEPS = 800  # of a network's training
 BETWEEN = 0.1  # weight of each neighbouring section in what is made of others: "smooth" and "together"
 SAMPLES = 10_000  # of each class for the random forest; VESICLE's limit is 100,000
 PIECES = Rules(0.5, 0, 10_000, 100, 1)  # what a classifier is asked about
@@ -78,7 +78,7 @@ def hidden(shape: tuple[int, ...], part: tuple[slice, ...]) -> Array:
 
 def models(method: str, data: Any, folder: Path, chosen: argparse.Namespace) -> list[Model]:
     """A model for each quarter."""
-    if method in ("smooth", "together"):
+    if method.startswith(("smooth", "together")):
         return made(method, data, folder, chosen)
     raw, truth, others, _ = data
     volume, found = Volume.from_array(raw, SIZE), []
@@ -107,7 +107,7 @@ def models(method: str, data: Any, folder: Path, chosen: argparse.Namespace) -> 
 
 def made(method: str, data: Any, folder: Path, chosen: argparse.Namespace) -> list[Model]:
     """Models that are made of others, which are trained first if they are not there."""
-    names = ["network"]
+    names = [method.replace("smooth", "network").replace("together", "network")]
     if method == "together":
         names += [*(f"network-{seed}" for seed in range(1, chosen.seeds)), "trees"]
     parts = [models(name, data, folder, chosen) for name in names]
@@ -223,11 +223,9 @@ def measure(bench: Bench, method: str, data: Any, chosen: argparse.Namespace) ->
     rules, every = ruled(chance, truth, VESICLE if method == "vesicle" else OWN)
     learnt = classified(chance, truth)
     making = rules if method == "vesicle" else learnt
-    found = scored(chance, truth, making)
-    interval, by_rules, by_classifier = (
-        detect.summed_interval(one, tile=TILE)
-        for one in (found, *(scored(chance, truth, how) for how in (rules, learnt)))
-    )
+    ways = {"rules": scored(chance, truth, rules), "classifier": scored(chance, truth, learnt)}
+    by_rules, by_classifier = (detect.summed_interval(one, tile=TILE) for one in ways.values())
+    found, interval = (ways["rules"], by_rules) if making is rules else (ways["classifier"], by_classifier)
     new, unknown = judged(truth)
     again = detect.summed_interval(scored(chance, new, making, unknown), tile=TILE)
     row = {

@@ -118,9 +118,9 @@ def graph(
     walls = _once(notes, "membranes", lambda: membranes(view, model=membrane_model, out=where["membranes"], **how))
     cells = segments(walls, out=where["segments"], **{**how, **(segment or {})})
     chance = _once(notes, "synapses", lambda: probability(view, model=synapse_model, out=where["synapses"], **how))
-    settings = {"threshold": 0.5, **tuned(models[1]), **(synapse or {})}
+    threshold = {"threshold": 0.5, **tuned(models[1]), **(synapse or {})}["threshold"]
     found = _synapses(chance, folder, {**how, "model": models[1], **(synapse or {})})
-    table = partners(found, cells, objects=chance, threshold=settings["threshold"], vesicles=vesicles, lies_in=lies_in,
+    table = partners(found, cells, objects=chance, threshold=threshold, vesicles=vesicles, lies_in=lies_in,
                      block=block, workers=workers, client=client, progress=progress)  # fmt: skip
     made = graph_of(table)
     if folder is not None:

@@ -11,6 +11,7 @@ import numpy as np
 from ndlab.detect.matching import Overlaps, match
 from ndlab.detect.objects import Rules, objects
 from ndlab.errors import BadRequest
+from ndlab.measure import regions
 
 __all__ = ["ObjectClassifier"]
 
@@ -102,13 +103,14 @@ class ObjectClassifier:
         Parameters
         ----------
         labels : ndarray of int, (z, y, x)
-            Numbered from 1 on, as `objects` does.
+            As `objects` gives them.
         probability : ndarray, (z, y, x)
         voxel_size : (z, y, x)
             [nm].
         """
-        good = np.concatenate([[False], self.scores(_measured(labels, probability, voxel_size)) > 0])
-        found: Array = np.where(good[labels], labels, 0)
+        pieces = _measured(labels, probability, voxel_size)
+        kept = pieces["id"][self.scores(features_of(pieces)) > 0]
+        found: Array = np.where(np.isin(labels, kept), labels, 0)
         return found
 
     def about(self) -> dict[str, Any]:
@@ -122,22 +124,18 @@ class ObjectClassifier:
         return cls(about["offset"], (volume, peak, mean, sections))
 
 
-def features_of(volume: Array, peak: Array, mean: Array, sections: Array) -> Array:
-    """Return what is asked of pieces, (n, 4), from volume [nm³], highest and mean probability, number of sections."""
-    odds = (np.log(p / (1 - p)) for p in (np.clip(one, _LEAST, 1 - _LEAST) for one in (peak, mean)))
-    return np.stack([np.log(volume), *odds, np.log(sections)], axis=1)
+def features_of(pieces: Any) -> Array:
+    """Return what is asked of the pieces that `ndlab.measure.regions` measured with their probability, (n, 4)."""
+    odds = (np.log(p / (1 - p)) for p in (np.clip(pieces[name], _LEAST, 1 - _LEAST) for name in ("max", "mean")))
+    # Pieces hang together by faces and edges, so one is in every section from its first to its last.
+    return np.stack([np.log(pieces["volume"]), *odds, np.log(pieces["z1"] - pieces["z0"])], axis=1)
 
 
-def _measured(labels: Array, chance: Array, voxel_size: Sequence[float]) -> Array:
-    from scipy.ndimage import find_objects, maximum
+def _measured(labels: Array, chance: Array, voxel_size: Sequence[float]) -> Any:
+    from ndlab.volume import Volume
 
-    n = int(labels.max())
-    ids = np.arange(1, n + 1)
-    size = np.bincount(labels.ravel(), minlength=n + 1)[1:]
-    mean = np.bincount(labels.ravel(), chance.ravel(), n + 1)[1:] / size
-    sections = [box[0].stop - box[0].start for box in find_objects(labels)]
-    peak = np.asarray(maximum(chance, labels, ids), float)
-    return features_of(size * float(np.prod(voxel_size)), peak, mean, np.array(sections, float))
+    size = tuple(voxel_size)
+    return regions(Volume.from_array(labels, size), Volume.from_array(chance, size), progress=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +153,8 @@ class _Told:
         labels = objects(chance, rules)
         found = match(Overlaps.of(labels, truth), overlap=overlap, ignore_below=ignore_below)
         counts = found.right | found.wrong
-        return cls(_measured(labels, chance, voxel_size)[counts], found.right[counts], found.fn)
+        # Both go by id.
+        return cls(features_of(_measured(labels, chance, voxel_size))[counts], found.right[counts], found.fn)
 
 
 def _line(told: Sequence[_Told], parts: int) -> ObjectClassifier:

@@ -121,8 +121,7 @@ def synapses(
     rows: Any = measure.regions(labels, chance, **how)
     classifier = _classifier(chosen, given)
     if classifier is not None and len(rows):
-        told = features_of(rows["volume"], rows["max"], rows["mean"], rows["z1"] - rows["z0"])
-        rows = [row for row, score in zip(rows, classifier.scores(told), strict=True) if score > 0]
+        rows = [row for row, score in zip(rows, classifier.scores(features_of(rows)), strict=True) if score > 0]
     note = _note(settings, chosen, classifier)
     return _annotated(rows, view, chosen, note, out, overwrite)
 
